@@ -1,0 +1,28 @@
+from labeling.models.campaign import Campaign, CampaignFace, Outcome, Suggestion
+from labeling.models.face import Detection, Face, Scan
+from labeling.models.snapshot import Export, Snapshot
+from labeling.models.source import Item, Media, Source
+from labeling.models.vote import Lease, Participation, Skip, Vote
+from labeling.models.work import OVER, Work, WorkState
+
+__all__ = [
+    "OVER",
+    "Campaign",
+    "CampaignFace",
+    "Detection",
+    "Export",
+    "Face",
+    "Item",
+    "Lease",
+    "Media",
+    "Outcome",
+    "Participation",
+    "Scan",
+    "Skip",
+    "Snapshot",
+    "Source",
+    "Suggestion",
+    "Vote",
+    "Work",
+    "WorkState",
+]

@@ -1,0 +1,133 @@
+"""A question about a set of faces, and where each face stands in it."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+
+from labeling.expressions import SEVEN
+from labeling.models.face import Face
+
+
+def seven() -> list[str]:
+    return list(SEVEN)
+
+
+class Campaign(models.Model):
+    class State(models.TextChoices):
+        OPEN = "open", "open"
+        PAUSED = "paused", "paused"
+        CLOSED = "closed", "closed"
+
+    class Rule(models.TextChoices):
+        PLURALITY = "plurality", "most votes"
+        STRICT_MAJORITY = "strict_majority", "more than half of the votes"
+        MINIMUM_AGREEMENT = "minimum_agreement", "most votes, and at least a set share"
+
+    name = models.CharField(max_length=200, unique=True)
+    question = models.CharField(max_length=300, default="Which expression do you see?")
+    instructions = models.TextField(blank=True, default="")
+    expressions = models.JSONField(default=seven, help_text="In the order of the keys 1, 2, 3 …")
+    votes_per_face = models.PositiveSmallIntegerField(
+        default=10, validators=[MinValueValidator(1), MaxValueValidator(1000)]
+    )
+    rule = models.CharField(max_length=20, choices=Rule.choices, default=Rule.STRICT_MAJORITY)
+    minimum_agreement = models.FloatField(
+        default=0.5,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text="Share of all votes, 0–1.",
+    )
+    lease_seconds = models.PositiveIntegerField(default=600, validators=[MinValueValidator(1)])
+    state = models.CharField(max_length=6, choices=State.choices, default=State.OPEN)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Outcome(models.TextChoices):
+    AGREED = "agreed", "agreed"
+    NO_CONSENSUS = "no_consensus", "no consensus"
+    NOT_A_FACE = "not_a_face", "not a face"
+
+
+class CampaignFace(models.Model):
+    """One face in one campaign: its places, its tally, its consensus.
+
+    Of `wanted` votes in the present round some are cast (`votes`), some are held by a lease (`leases`),
+    the rest are free (`places`). The database itself keeps the sum, so eleven votes cannot be stored.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", "open"
+        SETTLED = "settled", "settled"
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="campaign_faces")
+    face = models.ForeignKey(Face, on_delete=models.CASCADE, related_name="campaign_faces")
+    state = models.CharField(max_length=7, choices=State.choices, default=State.OPEN)
+    round = models.PositiveSmallIntegerField(default=1, help_text="2 and up: re-opened for fresh votes.")
+    wanted = models.PositiveSmallIntegerField(help_text="Votes asked for in this round.")
+    votes = models.PositiveSmallIntegerField(default=0, help_text="Votes cast in this round.")
+    leases = models.PositiveSmallIntegerField(default=0)
+    places = models.PositiveSmallIntegerField(help_text="Votes nobody has cast or holds.")
+    priority = models.PositiveSmallIntegerField(default=0, help_text="Higher is asked first.")
+    shuffle = models.PositiveIntegerField(help_text="Random but stable place in the queue, 0 to 2^31-1.")
+    outcome = models.CharField(max_length=12, choices=Outcome.choices, blank=True, default="")
+    label = models.CharField(max_length=40, blank=True, default="", help_text="Set exactly when agreed.")
+    agreement = models.FloatField(null=True, blank=True, help_text="Share of the top answer among all votes.")
+    counts = models.JSONField(default=dict, blank=True, help_text="Votes per answer, at the consensus.")
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "face"], name="a_face_once_per_campaign"),
+            models.CheckConstraint(
+                name="votes_leases_places_add_up", condition=Q(wanted=F("votes") + F("leases") + F("places"))
+            ),
+            models.CheckConstraint(
+                name="settled_iff_all_votes",
+                condition=Q(state="settled", votes=F("wanted"), settled_at__isnull=False)
+                | (Q(state="open") & Q(votes__lt=F("wanted"))),
+            ),
+            models.CheckConstraint(
+                name="label_iff_agreed",
+                condition=(Q(outcome="agreed") & ~Q(label="")) | (~Q(outcome="agreed") & Q(label="")),
+            ),
+        ]
+        indexes = [
+            # The queue: only faces that still have a free place are in it, so it shrinks as work is done.
+            models.Index(
+                fields=["campaign", "priority", "shuffle"], name="campaign_queue", condition=Q(places__gt=0)
+            ),
+            models.Index(fields=["campaign", "state", "outcome", "label"], name="campaign_by_outcome"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.face} in {self.campaign}"
+
+
+class Suggestion(models.Model):
+    """What a network says of a face. Never shown to a voter before the vote."""
+
+    campaign_face = models.ForeignKey(CampaignFace, on_delete=models.CASCADE, related_name="suggestions")
+    origin = models.CharField(max_length=60, help_text="Who suggests, e.g. `run 12`.")
+    label = models.CharField(max_length=40)
+    probabilities: Any = models.JSONField(help_text="Expression → probability; they add up to 1.")
+    doubt = models.FloatField(help_text="How strongly it disagrees with the votes, 0 to 1; higher is more.")
+    made_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["campaign_face", "origin"], name="one_suggestion_per_origin")
+        ]
+        indexes = [models.Index(fields=["origin", "-doubt"], name="suggestion_by_doubt")]
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.origin})"

@@ -1,0 +1,66 @@
+"""Frozen dataset versions, and the files made from them."""
+
+from django.conf import settings
+from django.db import models
+
+from labeling.models.campaign import Campaign
+from labeling.models.work import Work
+
+
+class Snapshot(Work):
+    """A frozen, content-addressed dataset version. As Work, it is the freezing of it."""
+
+    task = "labeling.tasks.freeze_snapshot"
+    queue = "export"
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="snapshots")
+    name = models.CharField(max_length=200)
+    rule = models.JSONField(
+        default=dict, help_text="Fractions, seed, how splits are made; part of the digest."
+    )
+    digest = models.CharField(max_length=64, blank=True, default="", help_text="sha256 over the content.")
+    folder = models.CharField(max_length=200, blank=True, default="", help_text="Name in the storage.")
+    bytes = models.PositiveBigIntegerField(default=0)
+    counts = models.JSONField(
+        default=dict, help_text="{split: {class: faces}} and what was left out, by reason."
+    )
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta(Work.Meta):
+        ordering = ["-pk"]
+        constraints = [
+            *Work.Meta.constraints,
+            models.CheckConstraint(
+                name="snapshot_done_iff_digest",
+                condition=(models.Q(state="done") & ~models.Q(digest=""))
+                | (~models.Q(state="done") & models.Q(digest="")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Export(Work):
+    """A snapshot written in somebody's format, as one file."""
+
+    task = "labeling.tasks.write_export"
+    queue = "export"
+
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="exports")
+    format = models.CharField(max_length=40, help_text="A key of labeling.snapshots.exports.FORMATS.")
+    stored_as = models.CharField(max_length=200, blank=True, default="")
+    sha256 = models.CharField(max_length=64, blank=True, default="")
+    bytes = models.PositiveBigIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta(Work.Meta):
+        ordering = ["-pk"]
+        constraints = [
+            *Work.Meta.constraints,
+            models.UniqueConstraint(fields=["snapshot", "format"], name="one_export_per_format"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.snapshot} as {self.format}"

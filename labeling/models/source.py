@@ -1,0 +1,91 @@
+"""Where media come from, and the media themselves."""
+
+from django.conf import settings
+from django.db import models
+
+from labeling.models.work import Work
+
+
+class Source(Work):
+    """A place media are taken from. As Work, it is the ingest of that place: item by item, restartable."""
+
+    task = "labeling.tasks.ingest_source"
+    queue = "ingest"
+
+    name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=20, help_text="A key of labeling.sources.KINDS.")
+    location = models.CharField(max_length=1000, help_text="Path as the worker sees it.")
+    options = models.JSONField(
+        default=dict, blank=True, help_text="What the kind asks for, e.g. the FER+ CSV."
+    )
+    licence = models.CharField(max_length=200, blank=True, default="", help_text="Of items that name none.")
+    author = models.CharField(max_length=200, blank=True, default="")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta(Work.Meta):
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Media(models.Model):
+    """One fetched file, known by its sha256; stored once however many sources hold it."""
+
+    class Kind(models.TextChoices):
+        IMAGE = "image", "image"
+        VIDEO = "video", "video"
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    kind = models.CharField(max_length=5, choices=Kind.choices)
+    mime = models.CharField(max_length=100)
+    stored_as = models.CharField(max_length=200, help_text="Name in the storage.")
+    bytes = models.PositiveBigIntegerField()
+    width = models.PositiveIntegerField(help_text="Pixels, after the EXIF or rotation flag is honoured.")
+    height = models.PositiveIntegerField()
+    duration_ms = models.PositiveBigIntegerField(default=0, help_text="0 for images.")
+    fps = models.FloatField(default=0.0, help_text="Mean frame rate; 0 for images.")
+    original_name = models.CharField(max_length=500)
+    licence = models.CharField(max_length=200, blank=True, default="")
+    author = models.CharField(max_length=200, blank=True, default="")
+    page_url = models.CharField(max_length=2000, blank=True, default="")
+    fetched_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name_plural = "media"
+
+    def __str__(self) -> str:
+        return self.original_name
+
+
+class Item(models.Model):
+    """One thing a source offers (a file, a member of a zip, a CSV row) and what became of it."""
+
+    class State(models.TextChoices):
+        FOUND = "found", "found"
+        INGESTED = "ingested", "ingested"
+        KNOWN = "known", "already known"
+        REFUSED = "refused", "refused"
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="items")
+    locator = models.CharField(max_length=1000, help_text="Path inside the source, or `row 17`.")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.FOUND)
+    reason = models.CharField(max_length=500, blank=True, default="", help_text="Why refused, for people.")
+    media = models.ForeignKey(Media, null=True, blank=True, on_delete=models.SET_NULL, related_name="items")
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["source", "locator"], name="one_item_per_locator"),
+            models.CheckConstraint(
+                name="refused_iff_reason",
+                condition=(models.Q(state="refused") & ~models.Q(reason=""))
+                | (~models.Q(state="refused") & models.Q(reason="")),
+            ),
+        ]
+        indexes = [models.Index(fields=["source", "state"], name="item_by_state")]
+
+    def __str__(self) -> str:
+        return self.locator

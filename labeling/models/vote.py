@@ -1,0 +1,99 @@
+"""One annotator and one face: held, answered, or passed on."""
+
+from django.conf import settings
+from django.db import models
+
+from labeling.models.campaign import Campaign, CampaignFace
+
+
+class Participation(models.Model):
+    """How far one annotator has come through one campaign's queue.
+
+    The cursor is why leasing stays point work: nobody walks again over the faces already answered.
+    """
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="participations")
+    annotator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="participations"
+    )
+    start = models.PositiveIntegerField(help_text="Where in the shuffle this annotator begins.")
+    cursor = models.PositiveIntegerField(help_text="Shuffle value last offered.")
+    wrapped = models.BooleanField(default=False, help_text="Has passed the end and begun from 0.")
+    joined_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "annotator"], name="one_participation_per_annotator")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.annotator} in {self.campaign}"
+
+
+class Lease(models.Model):
+    """One annotator's short hold on one face: a place kept free for the vote."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="+")
+    campaign_face = models.ForeignKey(CampaignFace, on_delete=models.CASCADE, related_name="held_by")
+    annotator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="leases")
+    taken_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["campaign_face", "annotator"], name="one_lease_per_annotator")
+        ]
+        indexes = [
+            models.Index(fields=["annotator", "campaign"], name="lease_by_annotator"),
+            models.Index(fields=["expires_at"], name="lease_by_expiry"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.annotator} holds {self.campaign_face}"
+
+
+class Vote(models.Model):
+    """One annotator's answer on one face in one round."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="+")
+    campaign_face = models.ForeignKey(CampaignFace, on_delete=models.CASCADE, related_name="cast")
+    annotator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="votes")
+    round = models.PositiveSmallIntegerField()
+    answer = models.CharField(max_length=40)
+    client_key = models.UUIDField(help_text="Chosen by the client; the same key again is the same vote.")
+    took_ms = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Seen to answered, as the client says."
+    )
+    cast_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign_face", "annotator", "round"], name="one_vote_per_annotator_and_round"
+            ),
+            models.UniqueConstraint(fields=["annotator", "client_key"], name="one_vote_per_client_key"),
+        ]
+        indexes = [models.Index(fields=["annotator", "campaign", "-cast_at"], name="vote_by_annotator")]
+
+    def __str__(self) -> str:
+        return f"{self.annotator}: {self.answer}"
+
+
+class Skip(models.Model):
+    """One annotator passed one face on; it is not offered to them again in this round."""
+
+    campaign_face = models.ForeignKey(CampaignFace, on_delete=models.CASCADE, related_name="skips")
+    annotator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="skips")
+    round = models.PositiveSmallIntegerField()
+    reason = models.CharField(max_length=200, blank=True, default="")
+    skipped_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign_face", "annotator", "round"], name="one_skip_per_annotator_and_round"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.annotator} skipped {self.campaign_face}"

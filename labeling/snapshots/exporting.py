@@ -1,0 +1,2 @@
+def run_export(export_id: int) -> None:
+    raise NotImplementedError

@@ -1,0 +1,2 @@
+def run_freeze(snapshot_id: int) -> None:
+    raise NotImplementedError

@@ -1,0 +1,2 @@
+def find_faces(detection_id: int) -> None:
+    raise NotImplementedError

@@ -1,0 +1,2 @@
+def ingest(source_id: int) -> None:
+    raise NotImplementedError

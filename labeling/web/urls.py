@@ -1,0 +1,6 @@
+"""Pages of labeling: the annotators' room and the managers' room."""
+
+from labeling.web import manage_urls, vote_urls
+
+app_name = "labeling"
+urlpatterns = [*vote_urls.urlpatterns, *manage_urls.urlpatterns]

@@ -1,0 +1,217 @@
+"""The one door through which a Work row's state moves.
+
+Every move is one conditional UPDATE, so of two workers only one wins and the other is told. Tasks look like:
+
+    with work.claimed(Source, pk) as job:
+        for item in ...:
+            job.beat(done=n, total=m, message="...")   # raises StopAsked or ClaimLost
+            ...
+
+Leaving the block normally finishes the row; an exception that is `Refused` fails it with its message;
+any other exception fails it and is raised on, for the log.
+"""
+
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from celery import current_app
+from django.apps import apps
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from labeling.models.work import OVER, Work, WorkState
+
+logger = logging.getLogger(__name__)
+W = TypeVar("W", bound=Work)
+
+
+class CannotMove(Exception):
+    """The row is in a state that does not allow what was asked; the message says which."""
+
+
+class AlreadyClaimed(CannotMove):
+    """Another worker holds the row, or it is over: this delivery has nothing to do."""
+
+
+class ClaimLost(CannotMove):
+    """The row was taken from this worker (its heartbeat was too old). It must write nothing more."""
+
+
+class StopAsked(Exception):
+    """Somebody pressed Stop. Leave things so that a later attempt goes on from here."""
+
+
+class Refused(Exception):
+    """The work cannot be done; the message says what happened and what to do."""
+
+
+def enqueue(row: Work) -> None:
+    """Wake a worker for the row once the transaction is committed. Safe to call twice."""
+    transaction.on_commit(lambda: _send(row))
+
+
+def _send(row: Work) -> None:
+    current_app.send_task(row.task, args=[row.pk], queue=row.queue)
+
+
+class Job(Generic[W]):
+    """A row this process owns."""
+
+    BEAT_EVERY_S = 1.0
+
+    def __init__(self, row: W, token: str) -> None:
+        self.row = row
+        self._token = token
+        self._beaten = time.monotonic()
+
+    def beat(self, *, force: bool = False, **fields: Any) -> None:
+        """Keep the claim alive and store progress; at most one UPDATE a second unless forced.
+
+        Raises StopAsked if somebody pressed Stop, ClaimLost if the row is no longer ours.
+        """
+        if not force and time.monotonic() - self._beaten < self.BEAT_EVERY_S:
+            return
+        self._beaten = time.monotonic()
+        if not self._mine().update(heartbeat_at=timezone.now(), **fields):
+            raise ClaimLost(f"{self.row!r} was taken over by another worker; this one stops.")
+        if self._mine().filter(stop_asked=True).exists():
+            raise StopAsked
+
+    def leave(self, state: WorkState, **fields: Any) -> None:
+        """Give the row up in the given end state."""
+        ended = self._mine().update(
+            state=state, worker="", stop_asked=False, ended_at=timezone.now(), **fields
+        )
+        if not ended:
+            raise ClaimLost(f"{self.row!r} was taken over by another worker; this one stops.")
+        self.row.refresh_from_db()
+
+    def _mine(self) -> Any:
+        return type(self.row)._default_manager.filter(pk=self.row.pk, worker=self._token)
+
+
+def claim(model: type[W], pk: int) -> Job[W]:
+    """Take a waiting row. Raises AlreadyClaimed if it is not waiting."""
+    token = f"{socket.gethostname()[:24]}:{os.getpid()}:{secrets.token_hex(8)}"
+    now = timezone.now()
+    taken = model._default_manager.filter(pk=pk, state=WorkState.WAITING).update(
+        state=WorkState.RUNNING,
+        worker=token,
+        attempt=F("attempt") + 1,
+        started_at=now,
+        heartbeat_at=now,
+        error="",
+    )
+    if not taken:
+        raise AlreadyClaimed(f"{model.__name__} {pk} is not waiting for a worker.")
+    return Job(model._default_manager.get(pk=pk), token)
+
+
+@contextmanager
+def claimed(model: type[W], pk: int) -> Iterator[Job[W]]:
+    """Own the row for the block; see the module's text for what ends it how."""
+    job = claim(model, pk)
+    try:
+        yield job
+    except StopAsked:
+        job.leave(WorkState.STOPPED, message="Stopped.")
+    except ClaimLost:
+        logger.warning("%r was taken over by another worker", job.row)
+    except Refused as refusal:
+        job.leave(WorkState.FAILED, error=str(refusal), message="")
+    except Exception as error:
+        job.leave(WorkState.FAILED, error=f"{type(error).__name__}: {error}", message="")
+        raise
+    else:
+        if job.row.state == WorkState.RUNNING:
+            job.leave(WorkState.DONE)
+
+
+@contextmanager
+def ignoring_second_deliveries() -> Iterator[None]:
+    """A broker may deliver twice; the second finds the row taken and has nothing to do."""
+    try:
+        yield
+    except AlreadyClaimed as reason:
+        logger.info("%s", reason)
+
+
+def stop(row: Work) -> None:
+    """Ask for the work to stop. A waiting row stops at once, a running one at its next beat."""
+    rows = type(row)._default_manager.filter(pk=row.pk)
+    waiting = rows.filter(state=WorkState.WAITING)
+    if not waiting.update(state=WorkState.STOPPED, ended_at=timezone.now()):
+        rows.filter(state=WorkState.RUNNING).update(stop_asked=True)
+    row.refresh_from_db()
+
+
+def restart(row: Work, *, also_done: bool = False) -> None:
+    """Queue a stopped or failed row again (with also_done: a finished one too). It goes on where it was."""
+    allowed = [state for state in OVER if also_done or state != WorkState.DONE]
+    moved = (
+        type(row)
+        ._default_manager.filter(pk=row.pk, state__in=allowed)
+        .update(
+            state=WorkState.WAITING,
+            ended_at=None,
+            stop_asked=False,
+            error="",
+            attempt=0,
+            queued_at=timezone.now(),
+        )
+    )
+    row.refresh_from_db()
+    if not moved:
+        raise CannotMove(f"This is {row.get_state_display()}; only what has stopped or failed can go on.")
+    enqueue(row)
+
+
+def sweep() -> int:
+    """Queue again what a dead worker left behind, and what a lost message never started. Returns how many."""
+    stale = timezone.now() - timedelta(seconds=settings.HEARTBEAT_TIMEOUT_S)
+    return sum(
+        _sweep_dead(model, stale) + _sweep_lost(model, stale)
+        for model in apps.get_models()
+        if issubclass(model, Work)
+    )
+
+
+def _sweep_dead(model: type[Work], stale: datetime) -> int:
+    count = 0
+    for row in model._default_manager.filter(state=WorkState.RUNNING, heartbeat_at__lt=stale):
+        dead = model._default_manager.filter(pk=row.pk, worker=row.worker, heartbeat_at__lt=stale)
+        if row.stop_asked:
+            dead.update(state=WorkState.STOPPED, worker="", stop_asked=False, ended_at=timezone.now())
+        elif row.attempt >= settings.MAX_ATTEMPTS:
+            # Work that kills its worker every time must not take the whole queue down with it.
+            dead.update(state=WorkState.FAILED, worker="", ended_at=timezone.now(), error=_died(row))
+        elif dead.update(state=WorkState.WAITING, worker="", queued_at=timezone.now()):
+            enqueue(row)
+            count += 1
+    return count
+
+
+def _died(row: Work) -> str:
+    return (
+        f"The worker died {row.attempt} times at this, perhaps for want of memory. See its log, then restart."
+    )
+
+
+def _sweep_lost(model: type[Work], stale: datetime) -> int:
+    count = 0
+    for row in model._default_manager.filter(state=WorkState.WAITING, queued_at__lt=stale):
+        # The message may have been lost with the broker; one sent twice starts nothing twice.
+        waiting = model._default_manager.filter(pk=row.pk, state=WorkState.WAITING, queued_at=row.queued_at)
+        if waiting.update(queued_at=timezone.now()):
+            enqueue(row)
+            count += 1
+    return count

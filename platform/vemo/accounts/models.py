@@ -1,0 +1,18 @@
+"""Who may do what: one user, up to three roles, and the admin above them."""
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+
+class User(AbstractUser):
+    """A person. Roles are columns, so that checking one costs no query; is_superuser is the admin."""
+
+    is_annotator = models.BooleanField("annotator", default=False, help_text="May vote on faces.")
+    is_manager = models.BooleanField(
+        "dataset manager",
+        default=False,
+        help_text="May ingest media, run campaigns, freeze and export snapshots.",
+    )
+    is_trainer = models.BooleanField(
+        "ML staff", default=False, help_text="May train networks and open relabel rounds."
+    )

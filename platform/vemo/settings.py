@@ -1,0 +1,234 @@
+"""The site's one settings file, driven by the environment. What each variable does: docs/operators.md."""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+import environ
+from csp.constants import NONE, SELF
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+env = environ.Env()
+
+VEMO_HOME = Path(env("VEMO_HOME", default=str(BASE_DIR / "var"))).resolve()
+"""Everything the embedded default writes: database, queue, media, snapshots, runs."""
+VEMO_HOME.mkdir(parents=True, exist_ok=True)
+
+
+def _own_secret_key() -> str:
+    """A key of this installation's own, made on the first start and readable by its owner only."""
+    path = VEMO_HOME / "secret.key"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(key := secrets.token_urlsafe(50))
+    return key
+
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env("SECRET_KEY", default="") or _own_secret_key()
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "vemo.accounts",
+    "labeling",
+    "training",
+    "vemo.pages",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "csp",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "vemo.urls"
+WSGI_APPLICATION = "vemo.wsgi.application"
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "signin"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "home"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [Path(__file__).parent / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# ---- database ----------------------------------------------------------------------------------------------
+DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VEMO_HOME / 'vemo.sqlite3'}")}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        # Every write transaction takes the write lock at its start: no deadlock by upgrading a read lock.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536;",
+    }
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+# ---- queue -------------------------------------------------------------------------------------------------
+CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="embedded://")
+EMBEDDED_BROKER_ROOT = VEMO_HOME / "broker"
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+# The row in our database is the truth, and the sweeper finds what a dead worker left: a message may go early.
+CELERY_TASK_ACKS_LATE = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+HEARTBEAT_TIMEOUT_S = env.int("HEARTBEAT_TIMEOUT_S", default=60)
+"""Work whose heartbeat is older than this is taken for dead and queued again."""
+SWEEP_EVERY_S = env.int("SWEEP_EVERY_S", default=15)
+MAX_ATTEMPTS = env.int("MAX_ATTEMPTS", default=5)
+"""Work whose worker died this often fails instead of being queued once more."""
+CELERY_BEAT_SCHEDULE = {
+    "sweep dead work": {"task": "labeling.tasks.sweep_work", "schedule": SWEEP_EVERY_S},
+    "return expired leases": {"task": "labeling.tasks.return_expired_leases", "schedule": 60},
+}
+
+# ---- files -------------------------------------------------------------------------------------------------
+STORAGE_URL = env("STORAGE_URL", default=f"file://{VEMO_HOME / 'storage'}")
+"""file:///folder, or s3://bucket/prefix?endpoint_url=…&region_name=… (keys from AWS_* variables)."""
+
+
+def _storage(url: str) -> dict[str, object]:
+    scheme, _, rest = url.partition("://")
+    if scheme == "file":
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": rest}}
+    if scheme == "s3":
+        from urllib.parse import parse_qsl
+
+        path, _, query = rest.partition("?")
+        bucket, _, prefix = path.partition("/")
+        options: dict[str, object] = {"bucket_name": bucket, "location": prefix, **dict(parse_qsl(query))}
+        return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": {**options, "default_acl": None}}
+    raise environ.ImproperlyConfigured(f"STORAGE_URL starts with {scheme}://; use file:// or s3://.")
+
+
+STORAGES = {
+    "default": _storage(STORAGE_URL),
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+RUNS_ROOT = Path(env("RUNS_ROOT", default=str(VEMO_HOME / "runs")))
+"""Run folders (config, curves, checkpoints). Shared by the gpu workers and the web processes."""
+SNAPSHOT_CACHE_ROOT = Path(env("SNAPSHOT_CACHE_ROOT", default=str(VEMO_HOME / "snapshot-cache")))
+"""Local copies of snapshots that live in S3, for training."""
+STATIC_URL = "static/"
+STATIC_ROOT = Path(env("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
+STATICFILES_DIRS = [Path(__file__).parent / "static"]
+# `make run` and the demo serve static files straight from the tree; a deployment collects them first.
+WHITENOISE_USE_FINDERS = env.bool("STATIC_FROM_TREE", default=not STATIC_ROOT.exists())
+if WHITENOISE_USE_FINDERS:
+    STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+
+# ---- vision ------------------------------------------------------------------------------------------------
+YUNET_MODEL = env("YUNET_MODEL", default="")
+"""Path of a YuNet .onnx file for cv2.FaceDetectorYN; empty: only the cascade is offered."""
+MAX_IMAGE_PIXELS = env.int("MAX_IMAGE_PIXELS", default=100_000_000)
+MAX_MEDIA_BYTES = env.int("MAX_MEDIA_BYTES", default=4 * 1024**3)
+MAX_ZIP_BYTES = env.int("MAX_ZIP_BYTES", default=20 * 1024**3)
+"""Most bytes a zip may unpack to, all members together."""
+
+# ---- languages, time ---------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+TIME_ZONE = env("TIME_ZONE", default="UTC")
+USE_TZ = True
+USE_I18N = True
+
+# ---- API ---------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.SessionAuthentication",
+        "rest_framework.authentication.TokenAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.CursorPagination",
+    "PAGE_SIZE": 100,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "VEMO",
+    "DESCRIPTION": "From raw media to a trained facial-expression network, and round again.",
+    "VERSION": "0.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# ---- security ----------------------------------------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:", "blob:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+HTTPS = env.bool("HTTPS", default=False)
+"""The site is reached over https only (behind a proxy that sets X-Forwarded-Proto)."""
+if HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+    SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", default="INFO")},
+}
+
+if "pytest" in sys.modules:
+    # Hashing passwords slowly is for production; tests sign in hundreds of times.
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

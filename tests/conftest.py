@@ -1,0 +1,19 @@
+"""What every test stands on: an own storage folder, an own broker folder."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_folders(settings, tmp_path: Path) -> None:
+    settings.STORAGES = {
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(tmp_path / "storage")},
+        },
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    settings.RUNS_ROOT = tmp_path / "runs"
+    settings.SNAPSHOT_CACHE_ROOT = tmp_path / "snapshot-cache"
+    return
