@@ -16,4 +16,3 @@ def own_folders(settings, tmp_path: Path) -> None:
     }
     settings.RUNS_ROOT = tmp_path / "runs"
     settings.SNAPSHOT_CACHE_ROOT = tmp_path / "snapshot-cache"
-    return
