@@ -28,10 +28,11 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from labeling.models.work import OVER, Work, WorkState
+from labeling.models.work import OVER, Pulse, Work, WorkState
 
 logger = logging.getLogger(__name__)
 W = TypeVar("W", bound=Work)
+SWEEPER = "sweeper"
 
 
 class CannotMove(Exception):
@@ -175,8 +176,21 @@ def restart(row: Work, *, also_done: bool = False) -> None:
     enqueue(row)
 
 
+def workers_seen_at() -> datetime | None:
+    """When a worker last swept; None if never. Beat sends a sweep every settings.SWEEP_EVERY_S."""
+    pulse = Pulse.objects.filter(name=SWEEPER).first()
+    return pulse.at if pulse else None
+
+
+def workers_are_silent() -> bool:
+    """True when no worker has swept for four rounds: what is queued will wait until one is started."""
+    seen_at = workers_seen_at()
+    return seen_at is None or timezone.now() - seen_at > 4 * timedelta(seconds=settings.SWEEP_EVERY_S)
+
+
 def sweep() -> int:
     """Queue again what a dead worker left behind, and what a lost message never started. Returns how many."""
+    Pulse.objects.update_or_create(name=SWEEPER, defaults={"at": timezone.now()})
     stale = timezone.now() - timedelta(seconds=settings.HEARTBEAT_TIMEOUT_S)
     return sum(
         _sweep_dead(model, stale) + _sweep_lost(model, stale)

@@ -3,7 +3,7 @@ from labeling.models.face import Detection, Face, Scan
 from labeling.models.snapshot import Export, Snapshot
 from labeling.models.source import Item, Media, Source
 from labeling.models.vote import Lease, Participation, Skip, Vote
-from labeling.models.work import OVER, Work, WorkState
+from labeling.models.work import OVER, Pulse, Work, WorkState
 
 __all__ = [
     "OVER",
@@ -17,6 +17,7 @@ __all__ = [
     "Media",
     "Outcome",
     "Participation",
+    "Pulse",
     "Scan",
     "Skip",
     "Snapshot",

@@ -59,3 +59,13 @@ class Work(models.Model):
     @property
     def is_over(self) -> bool:
         return self.state in OVER
+
+
+class Pulse(models.Model):
+    """When a worker last swept a queue's work: how pages know that somebody is at work at all."""
+
+    name = models.CharField(max_length=40, unique=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
