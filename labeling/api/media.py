@@ -1,0 +1,121 @@
+"""Sources, media and faces."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling import work
+from labeling.api.paging import NewestFirst
+from labeling.api.permissions import those_who
+from labeling.api.serializers import (
+    DetectionSerializer,
+    FaceSerializer,
+    ItemSerializer,
+    MediaSerializer,
+    SourceSerializer,
+)
+from labeling.models import Face, Item, Media, Source
+from labeling.rules import may_manage, may_see_labels
+from labeling.sources import faces, ingest
+
+Managers = those_who(may_manage)
+Readers = those_who(may_see_labels, may_manage)
+
+
+class SourceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Source]):
+    """Where media come from."""
+
+    queryset = Source.objects.all()
+    serializer_class = SourceSerializer
+    permission_classes = [Managers]
+    pagination_class = NewestFirst
+
+    @extend_schema(responses={201: SourceSerializer})
+    def create(self, request: Request) -> Response:
+        """Begin to ingest a path as the server sees it."""
+        asked = self.get_serializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        source = ingest.add(**_with_kind(asked.validated_data), created_by=request.user)
+        return Response(self.get_serializer(source).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        responses=ItemSerializer(many=True),
+        parameters=[OpenApiParameter("state", str, description="found, ingested, known or refused")],
+    )
+    @action(detail=True, pagination_class=NewestFirst)
+    def items(self, request: Request, pk: str) -> Response:
+        """What the source offers and what became of each: refused ones with the reason."""
+        rows = Item.objects.filter(source=self.get_object())
+        if state := request.query_params.get("state"):
+            rows = rows.filter(state=state)
+        return self.get_paginated_response(ItemSerializer(self.paginate_queryset(rows), many=True).data)  # type: ignore[arg-type]
+
+    @extend_schema(request=None, responses=SourceSerializer)
+    @action(detail=True, methods=["post"])
+    def stop(self, request: Request, pk: str) -> Response:
+        source = self.get_object()
+        work.stop(source)
+        return Response(self.get_serializer(source).data)
+
+    @extend_schema(request=None, responses=SourceSerializer)
+    @action(detail=True, methods=["post"])
+    def restart(self, request: Request, pk: str) -> Response:
+        """Go on where it stopped; on a finished source, take in what is new."""
+        source = self.get_object()
+        work.restart(source, also_done=True)
+        return Response(self.get_serializer(source).data)
+
+    @extend_schema(request=DetectionSerializer, responses={201: DetectionSerializer})
+    @action(detail=True, methods=["post"])
+    def detect(self, request: Request, pk: str) -> Response:
+        """Find faces with one detector."""
+        asked = DetectionSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        found = faces.detect_in(source=self.get_object(), **asked.validated_data)
+        return Response(DetectionSerializer(found).data, status=status.HTTP_201_CREATED)
+
+
+def _with_kind(data: dict[str, Any]) -> dict[str, Any]:
+    return {**data, "kind": data.get("kind") or ingest.guess_kind(data["location"])}
+
+
+class MediaViewSet(viewsets.ReadOnlyModelViewSet[Media]):
+    """Fetched files, each known by its sha256."""
+
+    queryset = Media.objects.prefetch_related("scans")
+    serializer_class = MediaSerializer
+    permission_classes = [Readers]
+    pagination_class = NewestFirst
+
+
+@extend_schema(
+    parameters=[
+        OpenApiParameter("media", int),
+        OpenApiParameter("source", int),
+        OpenApiParameter("detector", str),
+    ]
+)
+class FaceViewSet(viewsets.ReadOnlyModelViewSet[Face]):
+    """Faces found in media."""
+
+    queryset = Face.objects.all()
+    serializer_class = FaceSerializer
+    permission_classes = [Readers]
+    pagination_class = NewestFirst
+
+    def filter_queryset(self, queryset: Any) -> Any:
+        asked = self.request.query_params
+        wanted = {"media": "media_id", "source": "media__items__source_id", "detector": "detector"}
+        chosen = {field: asked[name] for name, field in wanted.items() if asked.get(name)}
+        try:
+            return (
+                queryset.filter(**chosen).distinct()
+                if "media__items__source_id" in chosen
+                else queryset.filter(**chosen)
+            )
+        except ValueError:
+            return queryset.none()

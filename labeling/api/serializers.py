@@ -1,0 +1,173 @@
+"""How labeling's things look as JSON."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from labeling.models import Campaign, Detection, Export, Face, Item, Media, Scan, Snapshot, Source
+
+WORK = ("state", "attempt", "done", "total", "message", "error", "started_at", "heartbeat_at", "ended_at")
+
+
+class SourceSerializer(serializers.ModelSerializer[Source]):
+    class Meta:
+        model = Source
+        fields = ("id", "name", "kind", "location", "options", "licence", "author", "created_at", *WORK)
+        read_only_fields = ("created_at", *WORK)
+        extra_kwargs = {"name": {"required": False}, "kind": {"required": False}}
+
+
+class ItemSerializer(serializers.ModelSerializer[Item]):
+    class Meta:
+        model = Item
+        fields = ("id", "locator", "state", "reason", "media")
+
+
+class DetectionSerializer(serializers.ModelSerializer[Detection]):
+    class Meta:
+        model = Detection
+        fields = ("id", "source", "detector", "settings", "created_at", *WORK)
+        read_only_fields = ("source", "created_at", *WORK)
+
+
+class ScanSerializer(serializers.ModelSerializer[Scan]):
+    class Meta:
+        model = Scan
+        fields = ("detector", "frames", "faces", "milliseconds", "problem")
+
+
+class MediaSerializer(serializers.ModelSerializer[Media]):
+    scans = ScanSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Media
+        fields = (
+            "id", "sha256", "kind", "mime", "bytes", "width", "height", "duration_ms", "fps", "original_name",
+            "licence", "author", "page_url", "fetched_at", "scans",
+        )  # fmt: skip
+
+
+class FaceSerializer(serializers.ModelSerializer[Face]):
+    class Meta:
+        model = Face
+        fields = (
+            "id", "media", "detector", "score", "frame", "time_ms", "x", "y", "width", "height", "row",
+            "crop_sha256", "crop_width", "crop_height", "given",
+        )  # fmt: skip
+
+
+class CampaignSerializer(serializers.ModelSerializer[Campaign]):
+    class Meta:
+        model = Campaign
+        fields = (
+            "id", "name", "question", "instructions", "expressions", "votes_per_face", "rule",
+            "minimum_agreement", "lease_seconds", "state", "created_at",
+        )  # fmt: skip
+        read_only_fields = ("state", "created_at")
+
+
+class ChosenFacesSerializer(serializers.Serializer[Any]):
+    """Which faces to take into a campaign; what is left out does not restrict."""
+
+    source = serializers.IntegerField(required=False)
+    detector = serializers.CharField(required=False)
+
+
+class AddedSerializer(serializers.Serializer[Any]):
+    added = serializers.IntegerField()
+
+
+class LimitSerializer(serializers.Serializer[Any]):
+    limit = serializers.IntegerField(default=5, min_value=1, max_value=50)
+
+
+class LeasedSerializer(serializers.Serializer[Any]):
+    campaign_face = serializers.IntegerField(source="campaign_face_id")
+    face = serializers.IntegerField(source="face_id")
+    crop = serializers.SerializerMethodField()
+    expires_at = serializers.DateTimeField()
+
+    def get_crop(self, leased: Any) -> str:
+        from django.urls import reverse
+
+        return reverse("labeling:crop", args=[leased.face_id])
+
+
+class VoteSerializer(serializers.Serializer[Any]):
+    campaign_face = serializers.IntegerField()
+    answer = serializers.CharField(max_length=40)
+    client_key = serializers.UUIDField(help_text="Chosen by you; the same key again is the same vote.")
+    took_ms = serializers.IntegerField(required=False, min_value=0, max_value=86_400_000)
+
+
+class CastSerializer(serializers.Serializer[Any]):
+    vote = serializers.IntegerField(source="vote_id")
+    settled = serializers.BooleanField()
+    again = serializers.BooleanField(
+        help_text="This client key had been cast before; nothing was counted twice."
+    )
+
+
+class SkipSerializer(serializers.Serializer[Any]):
+    campaign_face = serializers.IntegerField()
+    reason = serializers.CharField(required=False, default="", max_length=200, allow_blank=True)
+
+
+class UndoSerializer(serializers.Serializer[Any]):
+    client_key = serializers.UUIDField(required=False, help_text="Which vote; the newest if left out.")
+
+
+class WithdrawnSerializer(serializers.Serializer[Any]):
+    campaign_face = serializers.IntegerField(source="campaign_face_id")
+    answer = serializers.CharField()
+
+
+class ProgressSerializer(serializers.Serializer[Any]):
+    faces = serializers.IntegerField()
+    settled = serializers.IntegerField()
+    agreed = serializers.IntegerField()
+    no_consensus = serializers.IntegerField()
+    not_a_face = serializers.IntegerField()
+    votes = serializers.IntegerField()
+    wanted = serializers.IntegerField()
+    by_label = serializers.DictField(child=serializers.IntegerField())
+
+
+class ExportSerializer(serializers.ModelSerializer[Export]):
+    class Meta:
+        model = Export
+        fields = ("id", "format", "sha256", "bytes", "created_at", *WORK)
+        read_only_fields = ("sha256", "bytes", "created_at", *WORK)
+
+
+class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
+    exports = ExportSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Snapshot
+        fields = (
+            "id",
+            "campaign",
+            "name",
+            "rule",
+            "digest",
+            "bytes",
+            "counts",
+            "created_at",
+            "exports",
+            *WORK,
+        )
+        read_only_fields = ("rule", "digest", "bytes", "counts", "created_at", *WORK)
+
+
+class FreezeSerializer(serializers.Serializer[Any]):
+    campaign = serializers.PrimaryKeyRelatedField(queryset=Campaign.objects.all())
+    name = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
+    fractions = serializers.DictField(child=serializers.FloatField(min_value=0), required=False)
+    seed = serializers.IntegerField(required=False, default=0)
+    splits = serializers.ChoiceField(choices=["stratified", "given"], default="stratified")
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    where = serializers.CharField()
+    what = serializers.CharField()

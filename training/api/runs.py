@@ -1,0 +1,135 @@
+"""Trainings, their opinions and the rounds these open."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api.paging import NewestFirst
+from labeling.api.permissions import those_who
+from labeling.api.serializers import WORK
+from labeling.models import Campaign, Snapshot
+from training import predictions, relabeling, runs
+from training.models import Evaluation, Prediction, RelabelRound, TrainingRun
+from training.rules import may_train
+
+Trainers = those_who(may_train)
+
+
+class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
+    class Meta:
+        model = Evaluation
+        fields = ("split", "images", "accuracy", "macro_f1", "figures")
+
+
+class RunSerializer(serializers.ModelSerializer[TrainingRun]):
+    evaluations = EvaluationSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = TrainingRun
+        fields = (
+            "id", "name", "snapshot", "network", "preset", "config", "epoch", "epochs",
+            "validation_accuracy", "created_at", "evaluations", *WORK,
+        )  # fmt: skip
+
+
+class StartSerializer(serializers.Serializer[Any]):
+    snapshot = serializers.PrimaryKeyRelatedField(queryset=Snapshot.objects.filter(state="done"))
+    network = serializers.CharField(max_length=40)
+    preset = serializers.CharField(max_length=40)
+    settings = serializers.DictField(required=False, default=dict, help_text="What differs from the preset.")
+    name = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
+
+
+class AskPredictionSerializer(serializers.Serializer[Any]):
+    campaign = serializers.PrimaryKeyRelatedField(
+        queryset=Campaign.objects.all(), required=False, default=None, allow_null=True
+    )
+
+
+class PredictionSerializer(serializers.ModelSerializer[Prediction]):
+    class Meta:
+        model = Prediction
+        fields = ("id", "run", "campaign", "created_at", *WORK)
+
+
+class RoundSerializer(serializers.ModelSerializer[RelabelRound]):
+    class Meta:
+        model = RelabelRound
+        fields = ("id", "run", "campaign", "votes_per_face", "opened_at")
+
+
+class OpenRoundSerializer(serializers.Serializer[Any]):
+    run = serializers.PrimaryKeyRelatedField(queryset=TrainingRun.objects.all())
+    campaign_faces = serializers.ListField(
+        child=serializers.IntegerField(), allow_empty=False, max_length=10_000
+    )
+    votes_per_face = serializers.IntegerField(min_value=1, max_value=1000, default=5)
+
+
+def _asked(serializer: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
+    asked = serializer(data=request.data)
+    asked.is_valid(raise_exception=True)
+    return dict(asked.validated_data)
+
+
+class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[TrainingRun]):
+    queryset = TrainingRun.objects.prefetch_related("evaluations")
+    serializer_class = RunSerializer
+    permission_classes = [Trainers]
+    pagination_class = NewestFirst
+
+    @extend_schema(request=StartSerializer, responses={201: RunSerializer})
+    def create(self, request: Request) -> Response:
+        """Start a training; a worker on the gpu queue takes it up."""
+        run = runs.start(**_asked(StartSerializer, request), created_by=request.user)
+        return Response(RunSerializer(run).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(responses={200: {"type": "array", "items": {"type": "object"}}})
+    @action(detail=True, pagination_class=None)
+    def curves(self, request: Request, pk: str) -> Response:
+        """One object per finished epoch, as in the run folder's metrics.jsonl."""
+        return Response(runs.curves(self.get_object()))
+
+    @extend_schema(request=None, responses=RunSerializer)
+    @action(detail=True, methods=["post"])
+    def stop(self, request: Request, pk: str) -> Response:
+        """Checkpoint and stop."""
+        runs.stop(run=(run := self.get_object()))
+        return Response(RunSerializer(run).data)
+
+    @extend_schema(request=None, responses=RunSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """Go on from the last checkpoint."""
+        runs.resume(run=(run := self.get_object()))
+        return Response(RunSerializer(run).data)
+
+    @extend_schema(request=AskPredictionSerializer, responses={201: PredictionSerializer})
+    @action(detail=True, methods=["post"])
+    def predict(self, request: Request, pk: str) -> Response:
+        """Let the network look at every face of a campaign (its own, if none is named)."""
+        prediction = predictions.predict(run=self.get_object(), **_asked(AskPredictionSerializer, request))
+        return Response(PredictionSerializer(prediction).data, status=status.HTTP_201_CREATED)
+
+
+class RoundViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[RelabelRound]):
+    queryset = RelabelRound.objects.all()
+    serializer_class = RoundSerializer
+    permission_classes = [Trainers]
+    pagination_class = NewestFirst
+
+    @extend_schema(request=OpenRoundSerializer, responses={201: RoundSerializer})
+    def create(self, request: Request) -> Response:
+        """Put faces back before annotators for fresh votes."""
+        asked = _asked(OpenRoundSerializer, request)
+        opened = relabeling.open_round(
+            run=asked["run"],
+            campaign_face_ids=asked["campaign_faces"],
+            votes_per_face=asked["votes_per_face"],
+            opened_by=request.user,
+        )
+        return Response(RoundSerializer(opened).data, status=status.HTTP_201_CREATED)
