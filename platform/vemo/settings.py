@@ -169,6 +169,22 @@ MAX_MEDIA_BYTES = env.int("MAX_MEDIA_BYTES", default=4 * 1024**3)
 MAX_ZIP_BYTES = env.int("MAX_ZIP_BYTES", default=20 * 1024**3)
 """Most bytes a zip may unpack to, all members together."""
 
+# ---- what the browser and the API may name on the server's disk ----------------------------------------------
+_ONLY_FROM_HERE = all(host in ("localhost", "127.0.0.1", "[::1]") for host in ALLOWED_HOSTS)
+IMPORT_ROOTS = [
+    Path(root)
+    for root in env.list(
+        "IMPORT_ROOTS",
+        default=[str(VEMO_HOME / "import"), *([str(Path.home())] if _ONLY_FROM_HERE else [])],
+    )
+]
+"""Folders a manager may ingest from by naming a path. While the site answers to this machine only, whoever
+signs in sits at it: the home folder of who started the site counts too. Once ALLOWED_HOSTS names another
+host, only VEMO_HOME/import does. Commands (manage.py) may read anything: who can run them has the disk already."""
+UPLOAD_ROOT = Path(env("UPLOAD_ROOT", default=str(VEMO_HOME / "uploads")))
+"""Where files uploaded by a browser lie until they are ingested; workers must see it too."""
+MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=2 * 1024**3)
+
 # ---- languages, time ---------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 TIME_ZONE = env("TIME_ZONE", default="UTC")

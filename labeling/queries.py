@@ -1,0 +1,208 @@
+"""What the managers' pages ask of the database: each answer in a fixed number of statements."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import islice, zip_longest
+
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery
+
+from labeling.models import CampaignFace, Face, Item, Media, Outcome, Source
+
+STRIP = 5
+"""Faces shown on a source's card."""
+NEAR = 60
+"""How far behind a source's first face its card looks for others."""
+COUNT_LIMIT = 10_000
+"""A gallery counts no further: what is beyond is "10,000+" and costs nothing."""
+
+
+@dataclass(frozen=True)
+class SourceCard:
+    source: Source
+    media: int
+    faces: int
+    refused: int
+    strip: list[int]
+    """Primary keys of a few faces, of different media."""
+
+
+def source_cards(sources: list[Source]) -> list[SourceCard]:
+    """The cards of the sources, in their order. Four statements however many there are."""
+    keys = [source.pk for source in sources]
+    media, refused = media_per_source(keys), refused_per_source(keys)
+    found = {source: (count, first) for source, count, first in _faces_and_first(keys)}
+    strips = _strips({source: first for source, (_, first) in found.items()})
+    return [
+        SourceCard(
+            source, media[source.pk], found.get(source.pk, (0, 0))[0], refused[source.pk], strips[source.pk]
+        )
+        for source in sources
+    ]
+
+
+def media_per_source(keys: Iterable[int]) -> dict[int, int]:
+    counted = Item.objects.filter(source__in=keys, media__isnull=False).order_by().values_list("source")
+    return defaultdict(int, counted.annotate(Count("media", distinct=True)))
+
+
+def refused_per_source(keys: Iterable[int]) -> dict[int, int]:
+    refused = Item.objects.filter(source__in=keys, state=Item.State.REFUSED)
+    return defaultdict(int, refused.order_by().values_list("source").annotate(Count("pk")))
+
+
+def _faces_and_first(keys: Iterable[int]) -> QuerySet[Face, tuple[int, int, int]]:
+    # One media may be in a source under two names; its faces are counted once.
+    joined = Face.objects.filter(media__items__source__in=keys).order_by()
+    return joined.values_list("media__items__source").annotate(Count("pk", distinct=True), Min("pk"))
+
+
+def faces_per_detector(source: Source) -> dict[str, int]:
+    faces = Face.objects.filter(in_source(source.pk)).order_by()
+    return dict(faces.values_list("detector").annotate(Count("pk")))
+
+
+def items_per_state(source: Source) -> dict[str, int]:
+    found = dict(source.items.order_by().values_list("state").annotate(Count("pk")))
+    return {state: found.get(state, 0) for state in Item.State.values}
+
+
+def media_of(source: Source) -> QuerySet[Media]:
+    """The source's media, each with `face_count` (of all detectors)."""
+    count = Face.objects.filter(media=OuterRef("pk")).order_by().values("media").annotate(n=Count("pk"))
+    inside = Exists(Item.objects.filter(media=OuterRef("pk"), source=source))
+    return Media.objects.filter(inside).annotate(face_count=Subquery(count.values("n")))
+
+
+def in_source(source_pk: int) -> Exists:
+    """For faces: whether their media is in the source."""
+    return Exists(Item.objects.filter(media=OuterRef("media"), source=source_pk))
+
+
+def _strips(first_faces: dict[int, int]) -> dict[int, list[int]]:
+    """A few faces per source. A source's faces are stored one after another: look near the first."""
+    near = Q(pk__in=[])
+    for source, first in first_faces.items():
+        near |= Q(media__items__source=source, pk__range=(first, first + NEAR))
+    rows = Face.objects.filter(near).order_by("pk").values_list("media__items__source", "media", "pk")
+    by_source: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for source, media, face in rows:
+        by_source[source][media].append(face)
+    return defaultdict(list, {source: _mixed(by_source[source]) for source in first_faces})
+
+
+def _mixed(by_media: dict[int, list[int]]) -> list[int]:
+    """The first face of each media, then the second of each …: different pictures before more of the same."""
+    rows = zip_longest(*by_media.values())
+    return list(islice(dict.fromkeys(face for row in rows for face in row if face), STRIP))
+
+
+@dataclass(frozen=True)
+class FaceFilter:
+    """What a gallery shows. Empty fields filter nothing; state, outcome and label need a campaign."""
+
+    source: int | None = None
+    detector: str = ""
+    campaign: int | None = None
+    state: str = ""
+    outcome: str = ""
+    label: str = ""
+
+    @property
+    def asks_a_campaign(self) -> bool:
+        return self.campaign is not None
+
+
+@dataclass(frozen=True)
+class GalleryFace:
+    pk: int
+    place: int
+    """Where the gallery goes on after this face: the key of the row paged over."""
+    outcome: str = ""
+    label: str = ""
+    state: str = ""
+    votes: int = 0
+    wanted: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def gallery(wanted: FaceFilter, *, after: int = 0, limit: int = 120) -> list[GalleryFace]:
+    """Faces in the order they were found (of a campaign: were added), from the one past `after`."""
+    if wanted.asks_a_campaign:
+        chosen = campaign_faces(wanted).filter(pk__gt=after).order_by("pk")[:limit]
+        return [_in_campaign(row) for row in chosen]
+    chosen_faces = faces(wanted).filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:limit]
+    return [GalleryFace(pk, pk) for pk in chosen_faces]
+
+
+def gallery_count(wanted: FaceFilter) -> int:
+    """How many faces there are, up to COUNT_LIMIT + 1."""
+    chosen = campaign_faces(wanted) if wanted.asks_a_campaign else faces(wanted)
+    return chosen.order_by().values("pk")[: COUNT_LIMIT + 1].count()
+
+
+def faces(wanted: FaceFilter) -> QuerySet[Face]:
+    chosen = Face.objects.all()
+    if wanted.detector:
+        chosen = chosen.filter(detector=wanted.detector)
+    return chosen.filter(in_source(wanted.source)) if wanted.source else chosen
+
+
+def campaign_faces(wanted: FaceFilter) -> QuerySet[CampaignFace]:
+    exact = {
+        "campaign": wanted.campaign,
+        "state": wanted.state,
+        "outcome": wanted.outcome,
+        "label": wanted.label,
+        "face__detector": wanted.detector,
+    }
+    chosen = CampaignFace.objects.filter(**{name: value for name, value in exact.items() if value})
+    if wanted.source:
+        inside = Item.objects.filter(media=OuterRef("face__media"), source=wanted.source)
+        chosen = chosen.filter(Exists(inside))
+    return chosen
+
+
+def _in_campaign(row: CampaignFace) -> GalleryFace:
+    return GalleryFace(
+        pk=row.face_id,
+        place=row.pk,
+        outcome=row.outcome,
+        label=row.label,
+        state=row.state,
+        votes=row.votes,
+        wanted=row.wanted,
+        counts=row.counts,
+    )
+
+
+@dataclass(frozen=True)
+class FreezePreview:
+    """What a snapshot of the campaign would hold now, and what would stay out and why."""
+
+    by_label: dict[str, int]
+    open: int
+    no_consensus: int
+    not_a_face: int
+
+    @property
+    def faces(self) -> int:
+        return sum(self.by_label.values())
+
+
+def freeze_preview(campaign_pk: int, expressions: Iterable[str]) -> FreezePreview:
+    rows = CampaignFace.objects.filter(campaign=campaign_pk).order_by()
+    counted = rows.values_list("state", "outcome", "label").annotate(Count("pk"))
+    settled: dict[tuple[str, str], int] = {}
+    still_open = 0
+    for state, outcome, label, count in counted:
+        if state == CampaignFace.State.OPEN:
+            still_open += count
+        else:
+            settled[outcome, label] = count
+    return FreezePreview(
+        by_label={name: settled.get((Outcome.AGREED, name), 0) for name in expressions},
+        open=still_open,
+        no_consensus=settled.get((Outcome.NO_CONSENSUS, ""), 0),
+        not_a_face=settled.get((Outcome.NOT_A_FACE, ""), 0),
+    )
