@@ -29,13 +29,14 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling.models.work import OVER, Pulse, Work, WorkState
+from labeling.refusals import Refusal
 
 logger = logging.getLogger(__name__)
 W = TypeVar("W", bound=Work)
 SWEEPER = "sweeper"
 
 
-class CannotMove(Exception):
+class CannotMove(Refusal):
     """The row is in a state that does not allow what was asked; the message says which."""
 
 
@@ -51,7 +52,7 @@ class StopAsked(Exception):
     """Somebody pressed Stop. Leave things so that a later attempt goes on from here."""
 
 
-class Refused(Exception):
+class Refused(Refusal):
     """The work cannot be done; the message says what happened and what to do."""
 
 

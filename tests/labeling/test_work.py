@@ -1,0 +1,193 @@
+"""The door through which every long job's state moves."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.db.utils import IntegrityError
+from django.utils import timezone
+
+from labeling import work
+from labeling.models import Pulse, Source, WorkState
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """What would have been told to the broker: the far end of a network."""
+    messages: list[tuple[str, int]] = []
+    monkeypatch.setattr(work, "_send", lambda row: messages.append((row.task, row.pk)))
+    return messages
+
+
+def make_source(**fields: object) -> Source:
+    return Source.objects.create(name="s", kind="folder", location="/nowhere", **fields)
+
+
+def make_dead(**fields: object) -> Source:
+    """A source whose worker fell silent an hour ago."""
+    long_ago = timezone.now() - timedelta(hours=1)
+    return make_source(**{"state": "running", "worker": "gone", "heartbeat_at": long_ago, "attempt": 1, **fields})
+
+
+def test_a_waiting_row_is_claimed_once() -> None:
+    source = make_source()
+    job = work.claim(Source, source.pk)
+    assert (job.row.state, job.row.attempt) == (WorkState.RUNNING, 1)
+    with pytest.raises(work.AlreadyClaimed):
+        work.claim(Source, source.pk)
+
+
+def test_a_second_delivery_has_nothing_to_do() -> None:
+    source = make_source()
+    work.claim(Source, source.pk)
+    with work.ignoring_second_deliveries():
+        work.claim(Source, source.pk)
+    source.refresh_from_db()
+    assert source.attempt == 1
+
+
+def test_leaving_the_block_finishes_the_row() -> None:
+    source = make_source()
+    with work.claimed(Source, source.pk) as job:
+        job.beat(force=True, done=3, total=4)
+    source.refresh_from_db()
+    assert (source.state, source.worker, source.done, source.total) == ("done", "", 3, 4)
+    assert source.ended_at is not None
+
+
+def test_a_refusal_fails_the_row_with_its_text() -> None:
+    source = make_source()
+    with work.claimed(Source, source.pk):
+        raise work.Refused("This folder is empty. Put pictures in it.")
+    source.refresh_from_db()
+    assert (source.state, source.error) == ("failed", "This folder is empty. Put pictures in it.")
+
+
+def test_an_unforeseen_error_fails_the_row_and_is_raised_on() -> None:
+    source = make_source()
+    with pytest.raises(ZeroDivisionError), work.claimed(Source, source.pk):
+        raise ZeroDivisionError("division by zero")
+    source.refresh_from_db()
+    assert (source.state, source.error) == ("failed", "ZeroDivisionError: division by zero")
+
+
+def test_a_running_row_stops_at_its_next_beat() -> None:
+    source = make_source()
+    with work.claimed(Source, source.pk) as job:
+        work.stop(source)
+        job.beat(force=True)
+        pytest.fail("the beat did not raise")
+    source.refresh_from_db()
+    assert (source.state, source.stop_asked) == ("stopped", False)
+
+
+def test_a_waiting_row_stops_at_once() -> None:
+    source = make_source()
+    work.stop(source)
+    assert source.state == "stopped"
+    with pytest.raises(work.AlreadyClaimed):
+        work.claim(Source, source.pk)
+
+
+def test_a_worker_whose_claim_was_taken_writes_nothing_more() -> None:
+    source = make_source()
+    with work.claimed(Source, source.pk) as job:
+        Source.objects.filter(pk=source.pk).update(worker="another")
+        job.beat(force=True, done=99)
+    source.refresh_from_db()
+    assert (source.state, source.worker, source.done) == ("running", "another", 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stopped_row_goes_on_when_restarted(sent: list[tuple[str, int]]) -> None:
+    source = make_source()
+    work.stop(source)
+    work.restart(source)
+    assert (source.state, source.ended_at) == ("waiting", None)
+    assert sent == [("labeling.tasks.ingest_source", source.pk)]
+
+
+def test_a_finished_row_is_restarted_only_on_demand() -> None:
+    source = make_source(state="done", ended_at=timezone.now())
+    with pytest.raises(work.CannotMove, match="This is done"):
+        work.restart(source)
+    work.restart(source, also_done=True)
+    assert source.state == "waiting"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_sweeper_queues_what_a_dead_worker_left(sent: list[tuple[str, int]]) -> None:
+    source = make_dead()
+    alive = make_dead(heartbeat_at=timezone.now())
+    assert work.sweep() == 1
+    source.refresh_from_db()
+    alive.refresh_from_db()
+    assert (source.state, source.worker) == ("waiting", "")
+    assert (alive.state, alive.worker) == ("running", "gone")
+    assert sent == [("labeling.tasks.ingest_source", source.pk)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_sweeper_sends_a_lost_message_again_but_not_at_every_round(sent: list[tuple[str, int]]) -> None:
+    source = make_source()
+    Source.objects.filter(pk=source.pk).update(queued_at=timezone.now() - timedelta(hours=1))
+    assert (work.sweep(), work.sweep()) == (1, 0)
+    assert sent == [("labeling.tasks.ingest_source", source.pk)]
+
+
+def test_work_that_kills_its_worker_every_time_fails(settings) -> None:
+    source = make_dead(attempt=settings.MAX_ATTEMPTS)
+    assert work.sweep() == 0
+    source.refresh_from_db()
+    assert source.state == "failed"
+    assert source.error.startswith(f"The worker died {settings.MAX_ATTEMPTS} times at this")
+
+
+def test_a_dead_worker_that_was_asked_to_stop_stays_stopped() -> None:
+    source = make_dead(stop_asked=True)
+    assert work.sweep() == 0
+    source.refresh_from_db()
+    assert (source.state, source.stop_asked) == ("stopped", False)
+
+
+def test_workers_are_silent_until_one_sweeps() -> None:
+    assert work.workers_are_silent()
+    work.sweep()
+    assert not work.workers_are_silent()
+    Pulse.objects.update(at=timezone.now() - timedelta(hours=1))
+    assert work.workers_are_silent()
+
+
+def test_the_database_refuses_an_end_without_a_time() -> None:
+    source = make_source()
+    with pytest.raises(IntegrityError):
+        Source.objects.filter(pk=source.pk).update(state="done")
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+def test_of_eight_workers_one_wins() -> None:
+    source = make_source()
+    won: list[int] = []
+    gate = threading.Barrier(8)
+
+    def worker(number: int) -> None:
+        gate.wait()
+        try:
+            work.claim(Source, source.pk)
+            won.append(number)
+        except work.AlreadyClaimed:
+            pass
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=worker, args=[n]) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    source.refresh_from_db()
+    assert (len(won), source.attempt) == (1, 1)
