@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice, zip_longest
+from typing import Any
 
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery
 
@@ -206,3 +207,45 @@ def freeze_preview(campaign_pk: int, expressions: Iterable[str]) -> FreezePrevie
         no_consensus=settled.get((Outcome.NO_CONSENSUS, ""), 0),
         not_a_face=settled.get((Outcome.NOT_A_FACE, ""), 0),
     )
+
+
+def neighbours(wanted: FaceFilter, face_pk: int) -> tuple[int | None, int | None]:
+    """The faces before and after this one in the gallery of the filter."""
+    if not wanted.asks_a_campaign:
+        return _beside(faces(wanted).values_list("pk", flat=True), face_pk)
+    rows = campaign_faces(wanted)
+    place = CampaignFace.objects.filter(campaign=wanted.campaign, face=face_pk).values_list("pk", flat=True)
+    return _beside(rows.values_list("face", flat=True), place.first() or 0)
+
+
+def _beside(rows: QuerySet[Any, int], place: int) -> tuple[int | None, int | None]:
+    before = rows.filter(pk__lt=place).order_by("-pk").first()
+    return before, rows.filter(pk__gt=place).order_by("pk").first()
+
+
+BINS = 240
+"""Marks on a video's timeline: as many as a wide screen can tell apart."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A stretch of a video in which faces were found."""
+
+    time_ms: int
+    """The moment with most faces in the stretch."""
+    faces: int
+    """How many at that moment."""
+    place: int
+    """0 … BINS - 1."""
+
+
+def timeline(media: Media) -> list[Mark]:
+    """Where in a video faces were found, in order of time."""
+    moments = media.faces.order_by("time_ms").values_list("time_ms").annotate(Count("pk"))
+    length = max(media.duration_ms, 1)
+    best: dict[int, Mark] = {}
+    for time_ms, count in moments:
+        place = min(BINS - 1, time_ms * BINS // length)
+        if place not in best or best[place].faces < count:
+            best[place] = Mark(time_ms, count, place)
+    return list(best.values())

@@ -1,5 +1,6 @@
 """Which paths of the server may be named from a browser or by the API."""
 
+import os
 from pathlib import Path
 
 from django.conf import settings
@@ -33,13 +34,10 @@ def allowed(location: str) -> Path:
 
 
 def _readable(resolved: Path, location: str) -> None:
-    try:
-        found = resolved.exists()
-        if found and not resolved.is_dir():
-            resolved.open("rb").close()
-        elif found:
-            next(resolved.iterdir(), None)
-    except PermissionError as refused:
-        raise OutsideRoots(f"The server may not read “{location}”; check its permissions.") from refused
-    if not found:
+    if not resolved.exists():
         raise OutsideRoots(f"There is nothing at “{location}” on the server.")
+    # A pipe or a device would hold the worker for ever.
+    if not (resolved.is_file() or resolved.is_dir()):
+        raise OutsideRoots(f"“{location}” is neither a file nor a folder.")
+    if not os.access(resolved, os.R_OK):
+        raise OutsideRoots(f"The server may not read “{location}”; check its permissions.")

@@ -1,0 +1,50 @@
+"""Small upright JPEGs of media, for pages: made once, kept in the storage."""
+
+import io
+
+import numpy as np
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from PIL import Image
+
+from labeling.models import Media
+
+QUALITY = 85
+
+
+class CannotShow(Exception):
+    """The file holds no picture that could be shown; the message says why."""
+
+
+def kept(*, media: Media, longest_side: int, time_ms: int = 0) -> str:
+    """The storage name of the media's picture (of a video: at a moment), made now if nobody asked before.
+
+    Raises CannotShow.
+    """
+    name = f"pictures/{media.sha256[:2]}/{media.sha256}-{longest_side}-{time_ms}.jpg"
+    if not default_storage.exists(name):
+        jpeg = _jpeg(_picture(media, time_ms), longest_side)
+        # Two browsers may ask at once; the second gets a name of its own and the first one's stays.
+        return default_storage.save(name, ContentFile(jpeg))
+    return name
+
+
+def _picture(media: Media, time_ms: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+    from labeling.sources.store import local_file
+    from labeling.vision import images, video
+
+    try:
+        with local_file(media.stored_as) as path:
+            if media.kind == Media.Kind.VIDEO:
+                return video.frame_at(path, time_ms)
+            return images.open_image(path)
+    except (FileNotFoundError, images.BadImage, video.BadVideo) as reason:
+        raise CannotShow(str(reason)) from reason
+
+
+def _jpeg(picture: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]", longest_side: int) -> bytes:
+    image = Image.fromarray(picture)
+    image.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=QUALITY, progressive=True)
+    return buffer.getvalue()

@@ -1,0 +1,70 @@
+"""One media: its picture with the faces drawn over it, and the picture itself."""
+
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from labeling import queries
+from labeling.models import Face, Media
+from labeling.queries import Mark
+from labeling.rules import may_manage
+from labeling.sources import pictures
+from labeling.web import files, paging
+from labeling.web.doors import door
+
+FACES_PER_PAGE = 120
+WIDTHS = (320, 1280)
+"""Longest sides a picture may be asked for in, in pixels."""
+
+
+@door(may_manage)
+@require_safe
+def media(request: HttpRequest, pk: int) -> HttpResponseBase:
+    row = get_object_or_404(Media, pk=pk)
+    is_video = row.kind == Media.Kind.VIDEO
+    marks = queries.timeline(row) if is_video else []
+    at = _moment(request, marks)
+    shown = list(row.faces.filter(time_ms=at).order_by("pk")[:FACES_PER_PAGE])
+    return render(
+        request,
+        "labeling/media.html",
+        {
+            "media": row,
+            "is_video": is_video,
+            "at": at,
+            "marks": marks,
+            "bins": queries.BINS,
+            "boxes": shown,
+            "detectors": sorted({face.detector for face in shown}),
+            "items": row.items.select_related("source").order_by("pk")[:20],
+            "scans": row.scans.order_by("pk"),
+            "faces": paging.oldest_first(row.faces.all(), request, "after", FACES_PER_PAGE),
+        },
+    )
+
+
+@door(may_manage)
+@require_safe
+def thumbnail(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The picture, upright, as JPEG: `?size=1280` for the large one, `?at=` for a moment of a video."""
+    row = get_object_or_404(Media, pk=pk)
+    size, at = paging.number(request, "size") or WIDTHS[0], paging.number(request, "at") or 0
+    if size not in WIDTHS or (at and not Face.objects.filter(media=row, time_ms=at).exists()):
+        raise Http404("There is no such picture of this media.")
+    key = f"{row.sha256}-{size}-{at}"
+    known = files.not_modified(request, f'"{key}"')
+    if known is not None:
+        return known
+    try:
+        name = pictures.kept(media=row, longest_side=size, time_ms=at)
+    except pictures.CannotShow as reason:
+        raise Http404(str(reason)) from reason
+    return files.send(request, name=name, filename=f"{pk}.jpg", mime="image/jpeg", key=key)
+
+
+def _moment(request: HttpRequest, marks: list[Mark]) -> int:
+    """The moment shown: the one in the address, else the one with most faces."""
+    asked = paging.number(request, "at")
+    if asked is not None:
+        return asked
+    return max(marks, key=lambda mark: mark.faces).time_ms if marks else 0

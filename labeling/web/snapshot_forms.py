@@ -1,0 +1,46 @@
+"""What a new snapshot needs to be told."""
+
+from typing import Any
+
+from django import forms
+
+from labeling.models import Campaign
+
+SPLITS = ("train", "validation", "test")
+
+
+class NewSnapshot(forms.Form):
+    campaign = forms.ModelChoiceField(Campaign.objects.all(), empty_label="Choose a campaign")
+    name = forms.CharField(max_length=200, required=False, help_text="Empty: the campaign's name.")
+    splits = forms.ChoiceField(
+        choices=[
+            ("stratified", "Drawn by class, everything of one media in one split"),
+            ("given", "As the source gives them (FER2013's Usage column)"),
+        ],
+        initial="stratified",
+        label="Splits",
+    )
+    train = forms.FloatField(min_value=0, max_value=100, initial=80, help_text="Percent of the faces.")
+    validation = forms.FloatField(min_value=0, max_value=100, initial=10)
+    test = forms.FloatField(min_value=0, max_value=100, initial=10)
+    seed = forms.IntegerField(
+        min_value=0, max_value=2**31 - 1, initial=0, help_text="The same seed draws the same splits."
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        parts = [data.get(name) for name in SPLITS]
+        if None not in parts and abs(sum(part or 0 for part in parts) - 100) > 1e-6:
+            raise forms.ValidationError("Train, validation and test must add up to 100 percent.")
+        return data
+
+    def wanted(self) -> dict[str, Any]:
+        """The arguments of freezing.freeze."""
+        data = self.cleaned_data
+        return {
+            "campaign": data["campaign"],
+            "name": data["name"],
+            "fractions": {name: data[name] / 100 for name in SPLITS},
+            "seed": data["seed"],
+            "splits": data["splits"],
+        }

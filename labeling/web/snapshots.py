@@ -1,0 +1,140 @@
+"""Frozen dataset versions: the list, a new one, one, and the files made from it."""
+
+from pathlib import Path
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.text import slugify
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from labeling import queries, work
+from labeling.models import Campaign, Export, Snapshot, WorkState
+from labeling.refusals import Refusal
+from labeling.rules import may_manage, may_see_labels
+from labeling.snapshots import exporting, freezing
+from labeling.web import files, jobs, paging
+from labeling.web.doors import door
+from labeling.web.snapshot_forms import NewSnapshot
+
+SNAPSHOTS_PER_PAGE = 50
+
+
+@door(may_see_labels)
+@require_safe
+def snapshots(request: HttpRequest) -> HttpResponseBase:
+    rows = Snapshot.objects.select_related("campaign")
+    page = paging.newest_first(rows, request, "before", SNAPSHOTS_PER_PAGE)
+    context = {"page": page, "manages": may_manage(request.user)}
+    return render(request, "labeling/snapshots.html", context)
+
+
+@door(may_manage)
+@require_http_methods(["GET", "HEAD", "POST"])
+def snapshot_new(request: HttpRequest) -> HttpResponseBase:
+    """GET shows what would be frozen of the campaign in the address; POST freezes it."""
+    form = NewSnapshot(request.POST if request.method == "POST" else None, initial=request.GET.dict())
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = freezing.freeze(**form.wanted(), created_by=request.user)
+        except (Refusal, work.Refused) as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            return HttpResponseRedirect(_page(made.pk))
+    campaign = _campaign_asked(request)
+    preview = queries.freeze_preview(campaign.pk, campaign.expressions) if campaign else None
+    context = {"form": form, "campaign": campaign, "preview": preview}
+    return render(request, "labeling/snapshot_new.html", context, status=400 if form.errors else 200)
+
+
+@door(may_see_labels)
+@require_safe
+def snapshot(request: HttpRequest, pk: int) -> HttpResponseBase:
+    return render(request, "labeling/snapshot.html", _context(request, _snapshot(pk)))
+
+
+@door(may_see_labels)
+@require_safe
+def snapshot_live(request: HttpRequest, pk: int) -> JsonResponse:
+    context = _context(request, _snapshot(pk))
+    return jobs.live(request, "labeling/snapshot_progress.html", context, over=context["over"])
+
+
+@door(may_manage)
+@require_POST
+def snapshot_stop(request: HttpRequest, pk: int) -> HttpResponseBase:
+    row = _snapshot(pk)
+    return jobs.ask(request, lambda: work.stop(row), "It will stop shortly.", _page(pk))
+
+
+@door(may_manage)
+@require_POST
+def snapshot_restart(request: HttpRequest, pk: int) -> HttpResponseBase:
+    row = _snapshot(pk)
+    return jobs.ask(request, lambda: work.restart(row), "It goes on where it was.", _page(pk))
+
+
+@door(may_manage)
+@require_POST
+def snapshot_verify(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Read every byte again and show what no longer fits, if anything."""
+    row = _snapshot(pk)
+    if row.state != WorkState.DONE:
+        raise Http404("Only a finished snapshot can be verified.")
+    context = {**_context(request, row), "verified": True, "problems": freezing.verify(snapshot=row)}
+    return render(request, "labeling/snapshot.html", context)
+
+
+@door(may_manage)
+@require_POST
+def snapshot_export(request: HttpRequest, pk: int) -> HttpResponseBase:
+    row, wanted = _snapshot(pk), request.POST.get("format", "")
+    return jobs.ask(
+        request, lambda: exporting.export(snapshot=row, format=wanted), "The file is being made.", _page(pk)
+    )
+
+
+@door(may_manage)
+@require_POST
+def export_stop(request: HttpRequest, pk: int) -> HttpResponseBase:
+    row = get_object_or_404(Export, pk=pk)
+    return jobs.ask(request, lambda: work.stop(row), "It will stop shortly.", _page(row.snapshot_id))
+
+
+@door(may_manage)
+@require_safe
+def export_download(request: HttpRequest, pk: int) -> HttpResponseBase:
+    row = get_object_or_404(Export.objects.select_related("snapshot"), pk=pk, state=WorkState.DONE)
+    suffix = "".join(Path(row.stored_as).suffixes[-1:])
+    name = f"{slugify(row.snapshot.name) or 'snapshot'}-{row.snapshot.digest[:8]}-{row.format}{suffix}"
+    mime = {".zip": "application/zip", ".csv": "text/csv"}.get(suffix, "application/octet-stream")
+    return files.download(
+        request, name=row.stored_as, filename=name, mime=mime, size=row.bytes, sha256=row.sha256
+    )
+
+
+def _snapshot(pk: int) -> Snapshot:
+    return get_object_or_404(Snapshot.objects.select_related("campaign", "created_by"), pk=pk)
+
+
+def _page(pk: int) -> str:
+    return reverse("labeling:snapshot", args=[pk])
+
+
+def _campaign_asked(request: HttpRequest) -> Campaign | None:
+    asked = request.POST.get("campaign", "") or request.GET.get("campaign", "")
+    return Campaign.objects.filter(pk=asked).first() if asked.isascii() and asked.isdigit() else None
+
+
+def _context(request: HttpRequest, row: Snapshot) -> dict[str, Any]:
+    exports = list(row.exports.order_by("format"))
+    made = {export.format for export in exports}
+    return {
+        "snapshot": row,
+        "exports": exports,
+        "formats": [name for name in exporting.FORMATS if name not in made],
+        "manages": may_manage(request.user),
+        "unattended": jobs.waits_for_nobody([row, *exports]),
+        "over": all(each.is_over for each in [row, *exports]),
+    }

@@ -1,0 +1,128 @@
+"""What a new source needs to be told."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.utils.text import get_valid_filename
+
+from labeling import sources
+from labeling.sources.roots import OutsideRoots, allowed
+
+DETECTOR_NAMES = {"haar": "Viola–Jones cascade, as in the paper", "yunet": "YuNet, a small network"}
+
+
+def detectors_offered() -> list[str]:
+    """The detectors that can run here: YuNet only where its model file is."""
+    has_model = bool(settings.YUNET_MODEL) and Path(settings.YUNET_MODEL).is_file()
+    return ["haar", "yunet"] if has_model else ["haar"]
+
+
+class NewSource(forms.Form):
+    location = forms.CharField(
+        max_length=1000,
+        required=False,
+        label="Path on the server",
+        help_text="A folder, a zip, a picture, a video or a FER2013 CSV, as the server sees it.",
+    )
+    upload = forms.FileField(
+        required=False,
+        label="Or a file from here",
+        help_text="A zip, a picture, a video or a FER2013 CSV.",
+    )
+    kind = forms.ChoiceField(required=False, help_text="Left to the path, it is nearly always right.")
+    name = forms.CharField(max_length=200, required=False, help_text="Empty: the file's own name.")
+    licence = forms.CharField(
+        max_length=200,
+        required=False,
+        label="Licence",
+        help_text="Of what names none itself, for instance CC BY 4.0. A sources.csv beside the files wins.",
+    )
+    author = forms.CharField(max_length=200, required=False)
+    ferplus = forms.CharField(
+        max_length=1000,
+        required=False,
+        label="FER+ vote CSV",
+        help_text="For a FER2013 CSV only: the ten votes per row of Barsoum et al. 2016.",
+    )
+    first_row = forms.IntegerField(min_value=1, required=False, label="From row")
+    last_row = forms.IntegerField(min_value=1, required=False, label="To row")
+    detectors = forms.MultipleChoiceField(
+        required=False, label="Then find faces with", widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kinds = [("", "what the path says"), *((name, name) for name in sources.KINDS)]
+        offered = [(name, DETECTOR_NAMES[name]) for name in detectors_offered()]
+        self.fields["kind"] = forms.ChoiceField(
+            choices=kinds, required=False, help_text=self.fields["kind"].help_text
+        )
+        self.fields["detectors"].choices = offered  # type: ignore[attr-defined]
+        self.fields["detectors"].initial = ["haar"]
+
+    def clean_location(self) -> str:
+        return self._path("location")
+
+    def clean_ferplus(self) -> str:
+        return self._path("ferplus")
+
+    def clean_upload(self) -> "UploadedFile[bytes] | None":
+        upload: UploadedFile[bytes] | None = self.cleaned_data["upload"]
+        if upload is not None and (upload.size or 0) > settings.MAX_UPLOAD_BYTES:
+            raise forms.ValidationError(
+                f"This file is larger than {settings.MAX_UPLOAD_BYTES // 1024**2:,} MB. "
+                "Put it on the server and name its path."
+            )
+        return upload
+
+    def clean(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        if self.errors:
+            return data
+        if bool(data.get("location")) == bool(data.get("upload")):
+            raise forms.ValidationError("Name a path on the server, or choose a file: one of the two.")
+        if data.get("first_row") and data.get("last_row") and data["last_row"] < data["first_row"]:
+            self.add_error("last_row", "The last row comes before the first.")
+        return data
+
+    def wanted(self) -> dict[str, Any]:
+        """The arguments of ingest.add; an upload is stored first."""
+        data = self.cleaned_data
+        location = data["location"] or str(_keep(data["upload"]))
+        return {
+            "kind": data["kind"],
+            "location": location,
+            "name": data["name"],
+            "licence": data["licence"],
+            "author": data["author"],
+            "options": self._options(),
+        }
+
+    def _options(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        options = {"ferplus": data["ferplus"], "first_row": data["first_row"], "last_row": data["last_row"]}
+        return {"detectors": data["detectors"], **{name: value for name, value in options.items() if value}}
+
+    def _path(self, name: str) -> str:
+        location: str = self.cleaned_data[name].strip()
+        if not location:
+            return ""
+        try:
+            return str(allowed(location))
+        except OutsideRoots as refusal:
+            raise forms.ValidationError(str(refusal)) from refusal
+
+
+def _keep(upload: "UploadedFile[bytes]") -> Path:
+    """Write an upload, block by block, to a folder of its own, where the worker finds it."""
+    folder = settings.UPLOAD_ROOT / secrets.token_hex(8)
+    folder.mkdir(parents=True)
+    path: Path = folder / get_valid_filename(Path(upload.name or "upload").name)
+    with path.open("wb") as file:
+        for block in upload.chunks():
+            file.write(block)
+    return path

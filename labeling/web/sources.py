@@ -1,0 +1,146 @@
+"""Where media come from: the list, one source, and a new one."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from labeling import queries, work
+from labeling.models import Detection, Item, Source
+from labeling.rules import may_manage
+from labeling.sources import faces, ingest
+from labeling.web import jobs, paging
+from labeling.web.doors import door
+from labeling.web.source_forms import NewSource, detectors_offered
+
+SOURCES_PER_PAGE = 24
+MEDIA_PER_PAGE = 60
+REFUSED_PER_PAGE = 50
+
+
+@door(may_manage)
+@require_safe
+def sources(request: HttpRequest) -> HttpResponseBase:
+    page = paging.newest_first(Source.objects.all(), request, "before", SOURCES_PER_PAGE)
+    cards = queries.source_cards(page.rows)
+    return render(request, "labeling/sources.html", {"cards": cards, "page": page})
+
+
+@door(may_manage)
+@require_http_methods(["GET", "HEAD", "POST"])
+def source_new(request: HttpRequest) -> HttpResponseBase:
+    form = NewSource(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            source = ingest.add(**form.wanted(), created_by=request.user)
+        except ingest.CannotAdd as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            return HttpResponseRedirect(_page(source.pk))
+    return render(request, "labeling/source_new.html", {"form": form}, status=400 if form.errors else 200)
+
+
+@door(may_manage)
+@require_safe
+def source(request: HttpRequest, pk: int) -> HttpResponseBase:
+    context = _progress(get_object_or_404(Source, pk=pk))
+    refused = context["source"].items.filter(state=Item.State.REFUSED)
+    return render(
+        request,
+        "labeling/source.html",
+        {
+            **context,
+            "refused": paging.oldest_first(refused, request, "refused_after", REFUSED_PER_PAGE),
+            "media": paging.oldest_first(
+                queries.media_of(context["source"]), request, "after", MEDIA_PER_PAGE
+            ),
+        },
+    )
+
+
+@door(may_manage)
+@require_safe
+def source_live(request: HttpRequest, pk: int) -> JsonResponse:
+    context = _progress(get_object_or_404(Source, pk=pk))
+    return jobs.live(request, "labeling/source_progress.html", context, over=context["over"])
+
+
+@door(may_manage)
+@require_POST
+def source_stop(request: HttpRequest, pk: int) -> HttpResponseBase:
+    row = get_object_or_404(Source, pk=pk)
+    return jobs.ask(request, lambda: work.stop(row), "It will stop after the item it is at.", _page(pk))
+
+
+@door(may_manage)
+@require_POST
+def source_restart(request: HttpRequest, pk: int) -> HttpResponseBase:
+    row = get_object_or_404(Source, pk=pk)
+    return jobs.ask(request, lambda: ingest.refresh(source=row), "It goes on where it was.", _page(pk))
+
+
+@door(may_manage)
+@require_POST
+def source_retry(request: HttpRequest, pk: int) -> HttpResponseBase:
+    row = get_object_or_404(Source, pk=pk)
+    return jobs.ask(
+        request, lambda: ingest.retry_refused(source=row), "The refused items are tried again.", _page(pk)
+    )
+
+
+@door(may_manage)
+@require_POST
+def source_detect(request: HttpRequest, pk: int) -> HttpResponseBase:
+    row = get_object_or_404(Source, pk=pk)
+    detector = request.POST.get("detector", "")
+    return jobs.ask(
+        request,
+        lambda: faces.detect_in(source=row, detector=detector),
+        "The search has been queued.",
+        _page(pk),
+    )
+
+
+@door(may_manage)
+@require_POST
+def detection_stop(request: HttpRequest, pk: int) -> HttpResponseBase:
+    row = get_object_or_404(Detection, pk=pk)
+    to = _page(row.source_id)
+    return jobs.ask(request, lambda: work.stop(row), "The search will stop after this picture.", to)
+
+
+@door(may_manage)
+@require_POST
+def detection_restart(request: HttpRequest, pk: int) -> HttpResponseBase:
+    row = get_object_or_404(Detection, pk=pk)
+    to = _page(row.source_id)
+    return jobs.ask(
+        request, lambda: work.restart(row, also_done=True), "The search goes on where it was.", to
+    )
+
+
+def _page(pk: int) -> str:
+    return reverse("labeling:source", args=[pk])
+
+
+def _progress(row: Source) -> dict[str, Any]:
+    """What the moving part of a source's page shows."""
+    found = queries.faces_per_detector(row)
+    detections = [
+        (detection, found.pop(detection.detector, 0)) for detection in row.detections.order_by("pk")
+    ]
+    searched = {detection.detector for detection, _ in detections}
+    rows = [row, *(detection for detection, _ in detections)]
+    return {
+        "source": row,
+        "items": queries.items_per_state(row),
+        "media_count": queries.media_per_source([row.pk])[row.pk],
+        "detections": detections,
+        # Faces a table source brought with it, which no detector searched for.
+        "brought": sum(found.values()),
+        "detectors": [name for name in detectors_offered() if name not in searched],
+        "unattended": jobs.waits_for_nobody(rows),
+        "over": all(each.is_over for each in rows),
+    }
