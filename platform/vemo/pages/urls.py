@@ -1,5 +1,17 @@
-"""API endpoints."""
+"""Addresses of the site's own pages."""
 
-from django.urls import URLPattern
+from django.contrib.auth import views as auth
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from vemo.pages import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path(
+        "signin/",
+        auth.LoginView.as_view(template_name="vemo/signin.html", redirect_authenticated_user=True),
+        name="signin",
+    ),
+    path("signout/", auth.LogoutView.as_view(), name="signout"),
+    path("account/", views.account, name="account"),
+]

@@ -1,0 +1,36 @@
+"""The rooms of the site and who may enter them: the navigation, and what home offers."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.urls import NoReverseMatch, reverse
+
+from labeling.rules import may_manage, may_see_labels, may_vote
+from training.rules import may_train
+
+
+def _is_staff(user: Any) -> bool:
+    return bool(user.is_authenticated and user.is_active and user.is_staff)
+
+
+ROOMS: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
+    ("Vote", "labeling:vote_home", may_vote),
+    ("Sources", "labeling:sources", may_manage),
+    ("Faces", "labeling:faces", may_see_labels),
+    ("Campaigns", "labeling:campaigns", may_manage),
+    ("Snapshots", "labeling:snapshots", may_see_labels),
+    ("Runs", "training:runs", may_train),
+    ("Admin", "admin:index", _is_staff),
+)
+
+
+def rooms_of(user: Any) -> list[tuple[str, str]]:
+    """Name and address of each room the user may enter, in the order work flows through them."""
+    return [(name, url) for name, page, may_enter in ROOMS if may_enter(user) and (url := _address(page))]
+
+
+def _address(page: str) -> str:
+    try:
+        return reverse(page)
+    except NoReverseMatch:
+        return ""
