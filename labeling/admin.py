@@ -1,7 +1,5 @@
 """The admin's view of labeling: to look things up, and to mend a name or a licence; never to move a state."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
@@ -21,7 +19,7 @@ from labeling.models import (
 from labeling.rules import may_manage, may_see_labels
 
 
-class LookUp(admin.ModelAdmin[Any]):
+class LookUp(admin.ModelAdmin):  # type: ignore[type-arg]
     """Managers and ML staff look; managers change what `editable` names. Nothing is added or deleted here:
     states move through their verbs, and what people voted on stays."""
 
