@@ -14,5 +14,8 @@ def own_folders(settings, tmp_path: Path) -> None:
         },
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
+    # Static files come from the tree, found when asked for: no test waits for a scan of all of them.
+    settings.STATIC_ROOT = None
+    settings.WHITENOISE_AUTOREFRESH = True
     settings.RUNS_ROOT = tmp_path / "runs"
     settings.SNAPSHOT_CACHE_ROOT = tmp_path / "snapshot-cache"

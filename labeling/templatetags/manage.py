@@ -1,21 +1,38 @@
-"""How the managers' pages write times, sizes and shares."""
+"""How the managers' pages write times, states and shares: `{% load manage %}`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import template
 
 register = template.Library()
 
+CHIPS = {
+    "done": "chip-ok",
+    "settled": "chip-ok",
+    "failed": "chip-bad",
+    "stopped": "chip-warn",
+    "no_consensus": "chip-warn",
+    "waiting": "chip-quiet",
+    "open": "chip-quiet",
+    "not_a_face": "chip-quiet",
+}
+
 
 @register.filter
 def clock(milliseconds: int) -> str:
     """83400 → 1:23.4, as a video player shows it."""
-    tenths = milliseconds // 100
-    minutes, rest = divmod(tenths, 600)
+    seconds, tenths = divmod(milliseconds // 100, 10)
+    minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     start = f"{hours}:{minutes:02}" if hours else f"{minutes}"
-    return f"{start}:{rest // 10:02}.{rest % 10}"
+    return f"{start}:{seconds:02}.{tenths}"
+
+
+@register.filter
+def chip(state: str) -> str:
+    """The chip class of a state; plain for what is running."""
+    return CHIPS.get(state, "")
 
 
 @register.filter
@@ -25,28 +42,16 @@ def of(mapping: Mapping[Any, Any], key: Any) -> Any:
 
 
 @register.filter
-def percent(part: float, whole: float) -> int:
-    """A share in whole percent, 0 to 100; 0 of nothing is 0."""
-    return round(100 * part / whole) if whole else 0
+def share(part: float, whole: float) -> float:
+    """part of whole, 0 to 1; 0 of nothing is 0."""
+    return part / whole if whole else 0.0
 
 
 @register.filter
-def chip(state: str) -> str:
-    """The chip class of a state."""
-    classes = {
-        "done": "chip-ok",
-        "settled": "chip-ok",
-        "agreed": "chip-ok",
-        "failed": "chip-bad",
-        "stopped": "chip-warn",
-        "no_consensus": "chip-warn",
-        "waiting": "chip-quiet",
-        "not_a_face": "chip-quiet",
-    }
-    return classes.get(state, "")
+def total(numbers: Iterable[int]) -> int:
+    return sum(numbers)
 
 
 @register.filter
-def words(name: str) -> str:
-    """cant_tell → can't tell, no_consensus → no consensus."""
-    return {"cant_tell": "can’t tell"}.get(name, name.replace("_", " "))
+def largest(numbers: Iterable[int]) -> int:
+    return max(numbers, default=0)

@@ -33,7 +33,7 @@ def crop(request: HttpRequest, face_pk: int) -> HttpResponseBase:
     )
 
 
-@door(may_manage)
+@door(may_see_labels)
 @require_safe
 def faces(request: HttpRequest) -> HttpResponseBase:
     wanted, after = _filter(request), paging.number(request, "after") or 0
@@ -57,6 +57,7 @@ def faces(request: HttpRequest) -> HttpResponseBase:
             "states": CampaignFace.State.choices,
             "outcomes": Outcome.choices,
             "labels": chosen.expressions if chosen else [],
+            "manages": may_manage(request.user),
         },
     )
 

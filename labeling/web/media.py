@@ -31,6 +31,8 @@ def media(request: HttpRequest, pk: int) -> HttpResponseBase:
         {
             "media": row,
             "is_video": is_video,
+            # A page address comes out of a file somebody wrote: only what leads to the web becomes a link.
+            "page_link": row.page_url.startswith(("https://", "http://")),
             "at": at,
             "marks": marks,
             "bins": queries.BINS,

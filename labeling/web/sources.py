@@ -138,8 +138,8 @@ def _progress(row: Source) -> dict[str, Any]:
         "items": queries.items_per_state(row),
         "media_count": queries.media_per_source([row.pk])[row.pk],
         "detections": detections,
-        # Faces a table source brought with it, which no detector searched for.
-        "brought": sum(found.values()),
+        # Faces that no search of this source found: a table's rows, or another source's with the same media.
+        "others": found,
         "detectors": [name for name in detectors_offered() if name not in searched],
         "unattended": jobs.waits_for_nobody(rows),
         "over": all(each.is_over for each in rows),

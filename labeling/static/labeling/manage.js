@@ -1,0 +1,79 @@
+// What moves on the managers' pages: live parts, filters that answer at once, arrows from face to face.
+
+const POLL_MS = 2000;
+
+/** Seconds as people say them: 40 s, 3 min, 2 h 5 min. */
+function spoken(seconds) {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 90 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** Estimate from what this page has seen itself: work taken up again does not begin at zero. */
+function estimator() {
+  const first = new Map();
+  return (part) => {
+    part.querySelectorAll("[data-eta]").forEach((place, index) => {
+      const done = Number(place.dataset.done);
+      const total = Number(place.dataset.total);
+      const now = performance.now();
+      const start = first.get(index);
+      if (!start || start.done > done) first.set(index, { done, now });
+      else if (done > start.done) {
+        const rate = (done - start.done) / (now - start.now);
+        place.textContent = `about ${spoken((total - done) / rate / 1000)} left`;
+      }
+    });
+  };
+}
+
+/** Fetch a live part every two seconds while its work goes on; when it is over, show the page anew. */
+function follow(part) {
+  if ("over" in part.dataset) return;
+  const estimate = estimator();
+  let shown = "";
+  async function look() {
+    if (document.hidden) return schedule();
+    try {
+      const answer = await fetch(part.dataset.live, { headers: { Accept: "application/json" } });
+      if (!answer.ok) return schedule();
+      const { html, over } = await answer.json();
+      if (over) return location.reload();
+      // What somebody holds with the keyboard stays where it is until it has changed.
+      if (html !== shown) replace(html);
+      estimate(part);
+    } catch {
+      // The network is away for a moment; the next look may find it again.
+    }
+    return schedule();
+  }
+  function replace(html) {
+    shown = html;
+    const place = [...part.querySelectorAll("button, a")].indexOf(document.activeElement);
+    part.innerHTML = html;
+    if (place >= 0) part.querySelectorAll("button, a")[place]?.focus();
+  }
+  function schedule() {
+    setTimeout(look, POLL_MS);
+  }
+  schedule();
+}
+
+function submitOnChange(form) {
+  form.querySelectorAll("[data-needs-no-script]").forEach((button) => { button.hidden = true; });
+  form.addEventListener("change", () => form.requestSubmit());
+}
+
+/** Left and right lead to the neighbours, unless somebody is writing or holds a modifier. */
+function walkByArrows() {
+  document.addEventListener("keydown", (event) => {
+    if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (event.target.closest("input, select, textarea, [role=slider]")) return;
+    const rel = { ArrowLeft: "prev", ArrowRight: "next" }[event.key];
+    if (rel) document.querySelector(`[data-arrows] a[rel=${rel}]`)?.click();
+  });
+}
+
+document.querySelectorAll("[data-live]").forEach(follow);
+document.querySelectorAll("[data-submit-on-change]").forEach(submitOnChange);
+if (document.querySelector("[data-arrows]")) walkByArrows();
