@@ -1,1 +1,173 @@
-"""Being written."""
+"""Trainings: start, stop, resume, and the work itself.
+
+The training runs in a child process (`python -m training.core train`), which knows no database. What it
+writes into the run folder is all there is to know; the row is this site's view of it.
+"""
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings as site
+from django.db import transaction
+from django.utils import timezone
+
+from labeling import work
+from labeling.models import Snapshot, WorkState
+from labeling.refusals import Refusal
+from labeling.snapshots import freezing
+from training import child, evaluations, metrics
+from training.core import config as core_config
+from training.core.refusals import BadConfig
+from training.models import TrainingRun
+
+LOG_TAIL_BYTES = 16_384
+LOG = "log.txt"
+CONFIG = "asked.json"
+LOCK = "lock"
+"""What the core holds a flock on while it trains."""
+
+
+class CannotStart(Refusal):
+    """What is asked of the training cannot be; the message says which setting or snapshot, and why."""
+
+
+def start(
+    *,
+    snapshot: Snapshot,
+    network: str,
+    preset: str,
+    settings: Mapping[str, Any] | None = None,
+    name: str = "",
+    created_by: Any = None,
+) -> TrainingRun:
+    """Put a training into the queue. settings: what differs from the preset.
+
+    Raises CannotStart for an unfinished snapshot, or a network, preset or setting the core does not know.
+    """
+    if snapshot.state != WorkState.DONE:
+        raise CannotStart(
+            f"“{snapshot}” is {snapshot.get_state_display()}; only a frozen one can be trained on."
+        )
+    try:
+        resolved = core_config.resolve(preset, network, settings).to_json()
+    except BadConfig as problem:
+        raise CannotStart(str(problem)) from problem
+    with transaction.atomic():
+        run = TrainingRun.objects.create(
+            name=name or f"{network} on {snapshot}",
+            snapshot=snapshot,
+            network=network,
+            preset=preset,
+            config=resolved,
+            epochs=resolved["epochs"],
+            # Not the primary key: a database restored from a backup would meet another run's folder.
+            folder=f"{timezone.now():%Y-%m-%d}-{secrets.token_hex(5)}",
+            created_by=created_by,
+        )
+        work.enqueue(run)
+    return run
+
+
+def stop(*, run: TrainingRun) -> None:
+    """Ask for a checkpoint and an end; a waiting run stops at once."""
+    work.stop(run)
+
+
+def resume(*, run: TrainingRun) -> None:
+    """Queue a stopped or failed run again; it goes on from its last checkpoint.
+
+    Raises labeling.work.CannotMove for one that runs, waits or is done.
+    """
+    work.restart(run)
+
+
+def folder(run: TrainingRun) -> Path:
+    return Path(site.RUNS_ROOT) / run.folder
+
+
+def curves(run: TrainingRun) -> list[dict[str, Any]]:
+    """One dict per finished epoch, as metrics.jsonl has it; none before the first."""
+    return metrics.epochs(metrics.read(folder(run)))
+
+
+def log_tail(run: TrainingRun, size: int = LOG_TAIL_BYTES) -> str:
+    """The last `size` bytes of what the training printed, from a whole line on."""
+    try:
+        with (folder(run) / LOG).open("rb") as file:
+            length = file.seek(0, 2)
+            file.seek(max(0, length - size))
+            text = file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+    return text if length <= size else text.partition("\n")[2]
+
+
+def train(run_id: int, *, tell: Callable[[metrics.Progress], None] | None = None) -> None:
+    """Do the training, or go on with it, as the one worker that holds the row.
+
+    tell() is called about once a second with the progress. Raises labeling.work.AlreadyClaimed when the
+    row is not waiting.
+    """
+    with work.claimed(TrainingRun, run_id) as job:
+        run = job.row
+        job.beat(force=True, message="Fetching the snapshot.")
+        snapshot = freezing.local_folder(run.snapshot)
+        folder(run).mkdir(parents=True, exist_ok=True)
+        code = _train_in_child(job, snapshot, lambda: _report(job, tell))
+        if code == child.CAN_GO_ON:
+            # Somebody else stopped it (a machine going down): nothing is wrong, so it waits for a worker.
+            job.put_back(message="Interrupted; goes on from its last checkpoint.")
+        elif code:
+            raise work.Refused(_why(run, code))
+        else:
+            evaluations.take_in(run=run, folder=folder(run))
+            job.leave(WorkState.DONE, message="", **_columns(metrics.progress(metrics.read(folder(run)))))
+
+
+def _report(job: work.Job[TrainingRun], tell: Callable[[metrics.Progress], None] | None) -> None:
+    """Put what the child has written on the row; raises as Job.beat does."""
+    events = metrics.read(folder(job.row))
+    progress = metrics.progress(events)
+    job.beat(message=_message(progress), **_columns(progress))
+    if tell:
+        tell(progress)
+
+
+def _train_in_child(job: work.Job[TrainingRun], snapshot: Path, report: Callable[[], None]) -> int:
+    home = folder(job.row)
+    # The worker of the last attempt may have died and its child be at the last checkpoint still.
+    waiting = "Waiting for the last attempt to write its checkpoint."
+    child.wait_until_free(home / LOCK, lambda: job.beat(message=waiting))
+    (home / CONFIG).write_text(json.dumps(job.row.config, indent=1))
+    process = child.start(
+        "train", snapshot, home, "--config", home / CONFIG, "--stop-with-parent", log=home / LOG
+    )
+    return child.follow(process, report)
+
+
+def _columns(now: metrics.Progress) -> dict[str, Any]:
+    columns: dict[str, Any] = {"epoch": now.epoch, "done": now.epoch}
+    if now.epochs:
+        columns |= {"epochs": now.epochs, "total": now.epochs}
+    if now.best_accuracy is not None:
+        columns["validation_accuracy"] = now.best_accuracy
+    return columns
+
+
+def _message(progress: metrics.Progress) -> str:
+    if not progress.epochs:
+        return "Preparing."
+    step = f", step {progress.step} of {progress.steps}" if progress.steps else ""
+    return f"Epoch {min(progress.epoch + 1, progress.epochs)} of {progress.epochs}{step}."
+
+
+def _why(run: TrainingRun, code: int) -> str:
+    """Why the child ended: in the core's own words where it had some, else the end of its log."""
+    assert run.started_at is not None
+    said = metrics.last_error(metrics.read(folder(run)), since=run.started_at.timestamp())
+    lines = log_tail(run, 4096).strip().splitlines()[-12:]
+    how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    return said or "\n".join([f"The training {how}. Its log ends:", *lines])

@@ -1,6 +1,22 @@
 """Pages."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from training.web import doubts, runs
 
 app_name = "training"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("runs/", runs.listing, name="runs"),
+    path("runs/new/", runs.new, name="run_new"),
+    path("runs/<int:pk>/", runs.page, name="run"),
+    path("runs/<int:pk>/live.json", runs.live, name="run_live"),
+    path("runs/<int:pk>/log/", runs.log, name="run_log"),
+    path("runs/<int:pk>/stop/", runs.stop, name="run_stop"),
+    path("runs/<int:pk>/resume/", runs.resume, name="run_resume"),
+    path("runs/<int:pk>/predict/", runs.predict, name="run_predict"),
+    path("runs/<int:pk>/mistakes/", runs.mistakes, name="run_mistakes"),
+    path("runs/<int:pk>/doubts/", doubts.page, name="run_doubts"),
+    path("runs/<int:pk>/doubts/open/", doubts.open_round, name="relabel_open"),
+    path("relabel-rounds/", doubts.rounds, name="relabel_rounds"),
+    path("relabel-rounds/<int:pk>/", doubts.round_page, name="relabel_round"),
+]

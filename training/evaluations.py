@@ -1,0 +1,41 @@
+"""A run's figures, taken in from its folder."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+
+from labeling.work import Refused
+from training.models import Evaluation, TrainingRun
+
+RESULT = "result.json"
+COLUMNS = ("images", "accuracy", "macro_f1")
+
+
+def take_in(*, run: TrainingRun, folder: Path) -> None:
+    """Store result.json as one Evaluation per split. Doing it again changes nothing.
+
+    Raises labeling.work.Refused when the folder has no whole result.
+    """
+    try:
+        result: dict[str, Any] = json.loads((folder / RESULT).read_text())
+    except (FileNotFoundError, ValueError) as problem:
+        raise Refused(f"The training ended without a readable {RESULT}: {problem}.") from problem
+    with transaction.atomic():
+        for split, figures in result["splits"].items():
+            rest = {key: value for key, value in figures.items() if key not in COLUMNS}
+            Evaluation.objects.update_or_create(
+                run=run,
+                split=split,
+                defaults={
+                    **{column: figures[column] for column in COLUMNS},
+                    "figures": {**rest, "classes": result["classes"], "best_epoch": result["best_epoch"]},
+                },
+            )
+
+
+def classes(run: TrainingRun) -> list[str]:
+    """The expressions the network tells apart, in the order of its outputs; empty before its evaluation."""
+    evaluation = run.evaluations.first()
+    return list(evaluation.figures["classes"]) if evaluation else []

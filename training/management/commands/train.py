@@ -1,0 +1,77 @@
+"""Start a training on a snapshot."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from labeling.models import Snapshot, WorkState
+from training import metrics, queries, runs
+from training.core.config import PRESETS
+from training.core.networks import NETWORKS
+from training.management.waiting import do_or_wait, found, settings_from
+
+
+class Command(BaseCommand):
+    help = "Start a training on a snapshot. A gpu worker takes it up; with --in-process, this command does."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("snapshot", help="number or name of a frozen snapshot")
+        parser.add_argument("--network", default="resnet18", choices=list(NETWORKS))
+        parser.add_argument("--preset", default="quick", choices=list(PRESETS))
+        parser.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
+            help="a setting that differs; repeatable",
+        )
+        parser.add_argument("--name", default="")
+        parser.add_argument("--in-process", action="store_true", help="train now, without a worker")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            run = runs.start(
+                snapshot=found(Snapshot, options["snapshot"]),
+                network=options["network"],
+                preset=options["preset"],
+                settings=settings_from(options["set"]),
+                name=options["name"],
+            )
+        except runs.CannotStart as refusal:
+            raise CommandError(str(refusal)) from refusal
+        if not options["in_process"]:
+            self.stdout.write(f"Run {run.pk} is queued for a gpu worker.")
+            return
+        self.stdout.write(f"Run {run.pk}: {run.name}, up to {run.epochs} epochs, in {runs.folder(run)}")
+        told = _Teller(self, run)
+        do_or_wait(run, lambda: runs.train(run.pk, tell=told))
+        told(queries.progress_of(run))
+        if run.state != WorkState.DONE:
+            raise CommandError(run.error or f"The run is {run.get_state_display()}.")
+        for evaluation in run.evaluations.order_by("split"):
+            low, high = evaluation.figures["accuracy_interval"]
+            self.stdout.write(
+                f"{evaluation.split}: accuracy {evaluation.accuracy:.1%} ({low:.1%} to {high:.1%}), "
+                f"macro F1 {evaluation.macro_f1:.3f}, {evaluation.images} faces"
+            )
+
+
+class _Teller:
+    """One line per finished epoch."""
+
+    def __init__(self, command: BaseCommand, run: Any) -> None:
+        self._command = command
+        self._run = run
+        self._told = 0
+
+    def __call__(self, progress: metrics.Progress) -> None:
+        if progress.epoch == self._told:
+            return
+        for epoch in runs.curves(self._run)[self._told :]:
+            self._command.stdout.write(
+                f"  epoch {epoch['epoch']:>3} of {epoch['epochs']}: loss {epoch['train_loss']:.3f}, "
+                f"validation accuracy {epoch['validation_accuracy']:.1%}, {epoch['seconds']:.1f} s"
+                f"{' (best)' if epoch['best'] else ''}"
+            )
+        self._told = progress.epoch

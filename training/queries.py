@@ -1,0 +1,125 @@
+"""What pages and admin read: each list in a fixed number of queries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from django.db.models import Count, Prefetch, Q, QuerySet
+
+from labeling.models import CampaignFace, Face, Snapshot
+from training import metrics, runs
+from training.core.config import FIELDS, resolve
+from training.core.refusals import BadConfig
+from training.models import Evaluation, RelabelRound, TrainingRun
+
+TEST_PREDICTIONS = "predictions-test.parquet"
+
+
+def images_in(snapshot: Snapshot, split: str) -> int:
+    """Images of one split of a frozen snapshot."""
+    return sum(int(count) for count in (snapshot.counts.get(split) or {}).values())
+
+
+def runs_for_list() -> QuerySet[TrainingRun]:
+    """Two queries, however many rows: the runs with their snapshots, and their evaluations."""
+    return TrainingRun.objects.select_related("snapshot", "created_by").prefetch_related(
+        Prefetch("evaluations", Evaluation.objects.order_by("split"))
+    )
+
+
+def evaluation_of(run: TrainingRun, split: str) -> Evaluation | None:
+    """From the prefetched evaluations, without a query."""
+    return next((e for e in run.evaluations.all() if e.split == split), None)
+
+
+def accuracies(run: TrainingRun) -> list[float]:
+    """Validation accuracy per epoch, 0–1."""
+    return [epoch["validation_accuracy"] for epoch in runs.curves(run)]
+
+
+@dataclass(frozen=True)
+class ConfigRow:
+    name: str
+    value: Any
+    preset_value: Any
+    about: str
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.value != self.preset_value)
+
+
+def config_table(run: TrainingRun) -> list[ConfigRow]:
+    """Every setting of the run beside what its preset has today."""
+    try:
+        preset: Mapping[str, Any] = resolve(run.preset, run.network).to_json()
+    except BadConfig:
+        # The preset was dropped or renamed since; the run still shows what it was trained with.
+        preset = run.config
+    # PostgreSQL keeps no order of keys; known settings come in the core's order, forgotten ones last.
+    names = [name for name in FIELDS if name in run.config] + sorted(run.config.keys() - FIELDS.keys())
+    return [
+        ConfigRow(name, value := run.config[name], preset.get(name, value), _about(name)) for name in names
+    ]
+
+
+def _about(name: str) -> str:
+    return FIELDS[name].about if name in FIELDS else "A setting that is no more."
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One test face as the network saw it. face is None when it was deleted since."""
+
+    face: Face | None
+    label: str
+    predicted: str
+    probability: float
+    """Of the predicted class, 0–1."""
+
+
+@dataclass(frozen=True)
+class JudgedRow:
+    face_id: int
+    label: str
+    predicted: str
+    probability: float
+
+
+def judged_rows(folder: Path, *, label: str = "", predicted: str = "") -> list[JudgedRow]:
+    """Test faces of a run folder, the surest first: the mistakes, or one cell of the confusion matrix."""
+    try:
+        table = pq.read_table(folder / TEST_PREDICTIONS)
+    except FileNotFoundError:
+        return []
+    if label or predicted:
+        for column, wanted in (("label", label), ("predicted", predicted)):
+            table = table.filter(pc.equal(table[column], wanted)) if wanted else table
+    if not (label and predicted):
+        table = table.filter(pc.not_equal(table["label"], table["predicted"]))
+    rows = [
+        JudgedRow(row["face_id"], row["label"], row["predicted"], max(row["probabilities"]))
+        for row in table.select(["face_id", "label", "predicted", "probabilities"]).to_pylist()
+    ]
+    return sorted(rows, key=lambda row: (-row.probability, row.face_id))
+
+
+def with_faces(rows: list[JudgedRow]) -> list[Judged]:
+    """One query for the faces of all rows."""
+    faces = Face.objects.in_bulk([row.face_id for row in rows])
+    return [Judged(faces.get(row.face_id), row.label, row.predicted, row.probability) for row in rows]
+
+
+def rounds_for_list() -> QuerySet[RelabelRound]:
+    """One query: each round with face_count, and settled_count: those that have all their votes now."""
+    settled = Q(faces__campaign_face__state=CampaignFace.State.SETTLED)
+    return RelabelRound.objects.select_related("run", "campaign", "opened_by").annotate(
+        face_count=Count("faces"), settled_count=Count("faces", filter=settled)
+    )
+
+
+def progress_of(run: TrainingRun) -> metrics.Progress:
+    return metrics.progress(metrics.read(runs.folder(run)))

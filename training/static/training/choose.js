@@ -1,0 +1,22 @@
+// Choosing faces for a relabel round: tick all of the page, and say how many are ticked.
+
+const form = document.querySelector("[data-choose]");
+
+if (form) {
+  const boxes = [...form.querySelectorAll("input[name=campaign_face]")];
+  const all = form.querySelector("[data-choose-all]");
+  const chosen = form.querySelector("[data-chosen]");
+  const tell = () => {
+    const count = boxes.filter((box) => box.checked).length;
+    chosen.textContent = `${count} of ${boxes.length} ticked`;
+    all.textContent = count === boxes.length ? "Untick all" : "Tick all on this page";
+  };
+  all.addEventListener("click", () => {
+    const ticked = boxes.every((box) => box.checked);
+    for (const box of boxes) box.checked = !ticked;
+    tell();
+  });
+  form.addEventListener("change", tell);
+  all.hidden = chosen.hidden = false;
+  tell();
+}

@@ -1,0 +1,145 @@
+"""Curves as plain SVG geometry: drawn by the server, so that they also stand on a page without JavaScript.
+
+The plot is 1000 × 400 units, stretched to whatever room it has; ticks and legend are text beside it.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+WIDTH, HEIGHT = 1000, 400
+SPARK_WIDTH, SPARK_HEIGHT = 120, 28
+Epoch = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Line:
+    name: str
+    css: str
+    points: str
+    """As <polyline points> wants them."""
+    last: str
+
+
+@dataclass(frozen=True)
+class Band:
+    """The strip of the plot that belongs to one epoch, with its figures for whoever points at it."""
+
+    x: float
+    width: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    title: str
+    lines: list[Line]
+    bands: list[Band]
+    y_ticks: list[str]
+    """Top to bottom, evenly spaced over the height."""
+    y_lines: list[float]
+    x_ticks: list[int]
+    best_x: float | None
+    best_epoch: int | None
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+def charts(epochs: Sequence[Epoch], *, until: int, best_epoch: int | None) -> list[Chart]:
+    """Loss and accuracy of training and validation. until: the epoch at the right edge."""
+    if not epochs:
+        return []
+    return [
+        _chart("Loss", "loss", epochs, until, best_epoch, lambda value: f"{value:.3g}"),
+        _chart("Accuracy", "accuracy", epochs, until, best_epoch, lambda value: f"{value:.0%}"),
+    ]
+
+
+def _chart(
+    title: str,
+    figure: str,
+    epochs: Sequence[Epoch],
+    until: int,
+    best_epoch: int | None,
+    write: Callable[[float], str],
+) -> Chart:
+    until = max(until, epochs[-1]["epoch"])
+    names = {"Training": f"train_{figure}", "Validation": f"validation_{figure}"}
+    values = [e[key] for e in epochs for key in names.values() if _finite(e.get(key))]
+    ticks = _ticks(min(values, default=0.0), max(values, default=1.0))
+    return Chart(
+        title=title,
+        lines=[_line(name, key, epochs, until, ticks) for name, key in names.items()],
+        bands=[_band(epoch, names, until) for epoch in epochs],
+        y_ticks=[write(tick) for tick in reversed(ticks)],
+        y_lines=[round(_y(tick, ticks), 1) for tick in ticks],
+        x_ticks=sorted({1, (until + 1) // 2, until}),
+        best_x=None if best_epoch is None else _x(best_epoch, until),
+        best_epoch=best_epoch,
+    )
+
+
+def _line(name: str, key: str, epochs: Sequence[Epoch], until: int, ticks: list[float]) -> Line:
+    drawn = [(_x(e["epoch"], until), _y(e[key], ticks), e[key]) for e in epochs if _finite(e.get(key))]
+    if len(drawn) == 1:
+        # One point is no line; a short stroke shows it.
+        drawn.append((drawn[0][0] + 8, *drawn[0][1:]))
+    return Line(
+        name=name,
+        css=f"line-{name.lower()}",
+        points=" ".join(f"{x:.1f},{y:.1f}" for x, y, _ in drawn),
+        last=_figure(key, drawn[-1][2]) if drawn else "",
+    )
+
+
+def _band(epoch: Epoch, names: dict[str, str], until: int) -> Band:
+    width = WIDTH / until
+    said = ", ".join(f"{name.lower()} {_figure(key, epoch.get(key))}" for name, key in names.items())
+    return Band(
+        x=round((epoch["epoch"] - 1) * width, 1),
+        width=round(width, 1),
+        text=f"Epoch {epoch['epoch']}: {said}",
+    )
+
+
+def _figure(key: str, value: float | None) -> str:
+    if value is None:
+        return "none"
+    return f"{value:.1%}" if key.endswith("accuracy") else f"{value:.3f}"
+
+
+def _finite(value: Any) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _x(epoch: int, until: int) -> float:
+    """The middle of the epoch's band."""
+    return round((epoch - 0.5) * WIDTH / until, 1)
+
+
+def _y(value: float, ticks: list[float]) -> float:
+    return HEIGHT * (1 - (value - ticks[0]) / (ticks[-1] - ticks[0]))
+
+
+def _ticks(low: float, high: float, about: int = 4) -> list[float]:
+    """Round numbers from below low to above high, evenly spaced; at least two."""
+    rough = max(high - low, 1e-6) / about
+    power = 10 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return [n * step for n in range(first, max(last, first + 1) + 1)]
+
+
+def sparkline(accuracies: Sequence[float]) -> str:
+    """Points of a small curve, 120 × 28 units, scaled to its own range; empty for fewer than two epochs."""
+    known = [value for value in accuracies if _finite(value)]
+    if len(known) < 2:
+        return ""
+    low, high = min(known), max(known)
+    span = (high - low) or 1.0
+    step = SPARK_WIDTH / (len(known) - 1)
+    return " ".join(
+        f"{n * step:.1f},{2 + (SPARK_HEIGHT - 4) * (1 - (value - low) / span):.1f}"
+        for n, value in enumerate(known)
+    )
