@@ -1,0 +1,124 @@
+"""The networks are the published ones, and they learn."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from training.core.networks import NETWORKS, network
+from training.core.networks.measure import multiply_adds, on_paper, parameters, table
+from training.core.networks.resmasking import DEPTHS, WIDTHS, MaskingBlock, ResMaskingNet
+from training.core.refusals import BadConfig
+
+
+def small_faces(side: int = 64, faces: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(5)
+    return torch.rand(faces, 3, side, side, generator=generator), torch.arange(faces) % 4
+
+
+def trained_losses(net: torch.nn.Module, steps: int, rate: float) -> list[float]:
+    images, labels = small_faces()
+    optimizer = torch.optim.SGD(net.parameters(), lr=rate, momentum=0.9)
+    net.train()
+    losses = []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(net(images), labels)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "gmacs"),
+    [
+        ("resmasking", 137_796_423, 21.90),
+        ("resnet18", 11_180_103, 1.814),
+        ("resnet34", 21_288_263, 3.663),
+        ("resnet18-small", 11_172_423, 27.215),
+    ],
+)
+def test_a_network_has_its_published_size(name: str, count: int, gmacs: float) -> None:
+    (row,) = [row for row in table() if row[0] == name]
+    assert row[2] == count
+    assert row[3] == pytest.approx(gmacs, abs=0.005)
+
+
+def test_resmasking_blocks_have_the_published_sizes() -> None:
+    net = on_paper(network("resmasking"))
+    counts = {name: parameters(part) for name, part in net.named_children()}
+    assert counts["conv1"] + counts["bn1"] == 9_536
+    assert [counts[f"layer{i}"] for i in (1, 2, 3, 4)] == [221_952, 1_116_416, 6_822_400, 13_114_368]
+    assert [counts[f"mask{i}"] for i in (1, 2, 3, 4)] == [32_366_080, 31_885_312, 29_965_312, 22_291_456]
+    assert counts["fc"] == 3_591
+
+
+@pytest.mark.parametrize(("stage", "gmacs"), [(1, 8.028), (2, 5.716), (3, 3.404), (4, 1.092)])
+def test_masking_blocks_do_the_published_work(stage: int, gmacs: float) -> None:
+    channels, side = WIDTHS[stage - 1], 112 // 2**stage
+    with torch.device("meta"):
+        mask = MaskingBlock(channels, DEPTHS[stage - 1])
+    work = multiply_adds(mask, torch.zeros(1, channels, side, side, device="meta"))
+    assert work / 1e9 == pytest.approx(gmacs, abs=0.001)
+
+
+@pytest.mark.parametrize("name", list(NETWORKS))
+def test_classes_and_channels_are_real_parameters(name: str) -> None:
+    net = network(name)(classes=8, in_channels=1, dropout=0.25).eval()
+    assert net(torch.zeros(2, 1, 48, 48)).shape == (2, 8)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("side", [8, 13])
+def test_a_mask_scores_every_activation_between_0_and_1(activation: str, side: int) -> None:
+    mask = MaskingBlock(16, 4, activation)  # type: ignore[arg-type]
+    features = torch.randn(3, 16, side, side)
+    scores = mask(features)
+    assert scores.shape == features.shape
+    assert scores.min() >= 0
+    assert scores.max() <= 1
+    if activation == "softmax":
+        torch.testing.assert_close(scores.sum(dim=1), torch.ones(3, side, side))
+
+
+def test_resmasking_refuses_images_too_small_for_its_masks() -> None:
+    with torch.device("meta"):
+        net = ResMaskingNet(classes=7)
+        with pytest.raises(ValueError, match="31×40 pixels are too few, give it at least 32×32"):
+            net(torch.zeros(1, 3, 31, 40))
+        assert net(torch.zeros(2, 3, 32, 32)).shape == (2, 7)
+
+
+def test_mask_blocks_start_as_their_shortcut() -> None:
+    mask = MaskingBlock(8, 2)
+    gammas = [parameter for name, parameter in mask.named_parameters() if name.endswith("bn2.weight")]
+    assert len(gammas) == 4
+    assert not any(gamma.any() for gamma in gammas)
+
+
+@pytest.mark.slow
+def test_resmasking_learns_a_handful_of_faces() -> None:
+    torch.manual_seed(0)
+    losses = trained_losses(ResMaskingNet(classes=4, dropout=0.0), steps=5, rate=0.01)
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_resnet18_learns_a_handful_of_faces() -> None:
+    torch.manual_seed(0)
+    losses = trained_losses(network("resnet18")(classes=4), steps=8, rate=0.02)
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    def weights(seed: int) -> dict[str, torch.Tensor]:
+        torch.manual_seed(seed)
+        return network("resnet18")(classes=7).state_dict()
+
+    first, again, other = weights(3), weights(3), weights(4)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["conv1.weight"], other["conv1.weight"])
+
+
+def test_an_unknown_network_is_refused() -> None:
+    with pytest.raises(BadConfig, match=r"no network vgg\. Choose one of: resmasking, resnet18"):
+        network("vgg")

@@ -1,0 +1,166 @@
+"""`python -m training.core`: the training core from a shell. Exit codes: 0 done, 1 failed, 2 refused, 75
+stopped.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from training.core.config import FIELDS, PRESETS, Config, read_config, resolve
+from training.core.networks import NETWORKS
+from training.core.refusals import BadConfig, Refusal, Stopped, TrainingFailed
+
+# sysexits.h, EX_TEMPFAIL: try again later.
+STOPPED = 75
+
+
+def main(arguments: list[str] | None = None) -> int:
+    asked = _parser().parse_args(arguments)
+    try:
+        code: int = asked.run(asked)
+    except Stopped as stopped:
+        print(f"Stopped: {stopped}. The same command goes on from here.", flush=True)
+        return STOPPED
+    except Refusal as refusal:
+        print(f"error: {refusal}", file=sys.stderr, flush=True)
+        return 2
+    except TrainingFailed as failure:
+        print(f"error: {failure}", file=sys.stderr, flush=True)
+        return 1
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training.core", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_train(commands)
+    _add_predict(commands)
+    _add_evaluate(commands)
+    networks = commands.add_parser("networks", help="list the networks with their sizes")
+    networks.add_argument("--image-size", type=int, default=224, help="for the multiply-adds; default 224")
+    networks.set_defaults(run=_networks)
+    config = commands.add_parser("config", help="print a preset's settings as JSON, explained on stderr")
+    _add_choice(config)
+    config.set_defaults(run=_config)
+    return parser
+
+
+def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    train = commands.add_parser(
+        "train",
+        help="train a network on a snapshot; the same command goes on after a stop",
+        description="Train in the folder RUN. Cut short, the same command goes on from the last checkpoint; "
+        "finished, it says so. Without options RUN keeps its settings; a new folder gets the defaults.",
+    )
+    train.add_argument("snapshot", metavar="SNAPSHOT", type=Path, help="the snapshot folder")
+    train.add_argument("run_folder", metavar="RUN", type=Path, help="the run folder, made if absent")
+    _add_choice(train)
+    train.add_argument(
+        "--stop-with-parent",
+        action="store_true",
+        help="stdin is a pipe held by the parent; when it ends, write a checkpoint and exit with 75",
+    )
+    train.set_defaults(run=_train)
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--network", choices=list(NETWORKS), help=f"default {Config.network}")
+    parser.add_argument("--preset", choices=list(PRESETS), help="a set of settings; default paper-code")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings as JSON, or the config.json of a run"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change one setting; may be repeated. Settings: " + ", ".join(FIELDS),
+    )
+
+
+def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    predict = commands.add_parser("predict", help="a trained run's opinion of images")
+    predict.add_argument("run_folder", metavar="RUN", type=Path)
+    predict.add_argument("images", metavar="IMAGES", type=Path, help="Parquet with the columns key and image")
+    predict.add_argument("out", metavar="OUT", type=Path, help="Parquet to write: key, probabilities")
+    predict.set_defaults(run=_predict)
+
+
+def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    evaluate = commands.add_parser("evaluate", help="a trained run's figures on a split, as JSON")
+    evaluate.add_argument("snapshot", metavar="SNAPSHOT", type=Path)
+    evaluate.add_argument("run_folder", metavar="RUN", type=Path)
+    evaluate.add_argument("--split", choices=["train", "validation", "test"], default="validation")
+    evaluate.set_defaults(run=_evaluate)
+
+
+def _chosen(asked: argparse.Namespace) -> Config:
+    """The config that the options describe. Raises BadConfig."""
+    overrides: dict[str, object] = {}
+    for pair in asked.set:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise BadConfig(f"--set takes KEY=VALUE, not {pair}.")
+        overrides[name.strip()] = value.strip()
+    if asked.config is None:
+        return resolve(asked.preset or "paper-code", asked.network, overrides)
+    if asked.preset is not None:
+        raise BadConfig("--config and --preset both give every setting. Give one.")
+    saved = read_config(asked.config).to_json()
+    return resolve("paper-code", asked.network, {**saved, **overrides})
+
+
+def _train(asked: argparse.Namespace) -> int:
+    from training.core.progress import Display
+    from training.core.stopping import Stopper
+    from training.core.train import train
+
+    stopper = Stopper()
+    stopper.watch_signals()
+    if asked.stop_with_parent:
+        stopper.watch_parent()
+    given = bool(asked.network or asked.preset or asked.config or asked.set)
+    train(
+        snapshot=asked.snapshot,
+        run=asked.run_folder,
+        choose=(lambda: _chosen(asked)) if given else None,
+        stopper=stopper,
+        display=Display(),
+    )
+    return 0
+
+
+def _predict(asked: argparse.Namespace) -> int:
+    from training.core.predict import predict
+
+    rows = predict(run=asked.run_folder, images=asked.images, out=asked.out)
+    print(f"{rows} images judged, {asked.out} written.")
+    return 0
+
+
+def _evaluate(asked: argparse.Namespace) -> int:
+    from training.core.predict import evaluate
+
+    print(json.dumps(evaluate(snapshot=asked.snapshot, run=asked.run_folder, split=asked.split), indent=2))
+    return 0
+
+
+def _networks(asked: argparse.Namespace) -> int:
+    from training.core.networks.measure import table
+
+    print(f"{'network':<16}{'parameters':>13}{f'GMACs at {asked.image_size}':>15}   ")
+    for name, title, parameters, gmacs in table(asked.image_size):
+        print(f"{name:<16}{parameters:>13,}{gmacs:>15.3f}   {title}")
+    return 0
+
+
+def _config(asked: argparse.Namespace) -> int:
+    for name, value in (values := _chosen(asked).to_json()).items():
+        print(f"{name} = {value}: {FIELDS[name].about}", file=sys.stderr)
+    print(json.dumps(values, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

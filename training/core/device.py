@@ -1,0 +1,48 @@
+"""Where the arithmetic happens."""
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+
+from training.core.config import Config
+from training.core.refusals import BadConfig, TrainingFailed
+
+
+def device_for(config: Config) -> torch.device:
+    """The device a config names, made ready. Raises BadConfig for a card that is not there."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    found = torch.cuda.is_available()
+    if config.device == "cuda" and not found:
+        raise BadConfig("device is cuda, but torch finds no CUDA card here. Set device to cpu or auto.")
+    if config.device == "cpu" or not found:
+        return torch.device("cpu")
+    torch.backends.cudnn.benchmark = True
+    return torch.device("cuda")
+
+
+def autocast(device: torch.device, config: Config) -> contextlib.AbstractContextManager[object]:
+    """bfloat16 for the operators that bear it, if the config says so."""
+    if not config.bf16:
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+@contextlib.contextmanager
+def explained_memory(config: Config) -> Iterator[None]:
+    """Turn running out of memory into a TrainingFailed that says which setting to lower."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _out_of_memory(error):
+            raise
+        raise TrainingFailed(
+            f"Out of memory with batch_size {config.batch_size} at image_size {config.image_size}. "
+            f"Lower batch_size (or image_size, or evaluation_batch_size if it happens while judging), "
+            f"then train into a new run folder."
+        ) from error
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

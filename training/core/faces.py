@@ -1,0 +1,199 @@
+"""The faces of a snapshot, decoded once into one memory-mapped array."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from PIL import Image
+
+from labeling.snapshots import format as snapshots
+from training.core.config import Config
+from training.core.pixels import decode_many
+from training.core.refusals import BadSnapshot
+
+SPLITS = ("train", "validation", "test")
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, pa.ArrowException)
+_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Split:
+    """The faces of one split, in the snapshot's order. rows: (N,) int64 into the images. labels: (N,) class
+    indices.
+    """
+
+    rows: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    keys: tuple[str, ...]
+    face_ids: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Faces:
+    """A snapshot to learn from. images: (N, C, S, S) uint8, every face of the snapshot, mapped from disk."""
+
+    digest: str
+    classes: tuple[str, ...]
+    images: NDArray[np.uint8]
+    splits: dict[str, Split]
+
+    def warnings(self) -> list[str]:
+        """What a person should know before trusting the figures."""
+        missing = [
+            f"The {name} split has no face of class {label}."
+            for name, split in self.splits.items()
+            if len(split)
+            for index, label in enumerate(self.classes)
+            if not (split.labels == index).any()
+        ]
+        return missing + (
+            ["The test split is empty: there will be no test figures."]
+            if not len(self.splits["test"])
+            else []
+        )
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot folder, its labels read, its images not yet."""
+
+    folder: Path
+    digest: str
+    classes: tuple[str, ...]
+    splits: dict[str, Split]
+
+    @property
+    def rows(self) -> int:
+        return sum(len(split) for split in self.splits.values())
+
+
+def open_snapshot(folder: Path) -> Snapshot:
+    """Read the labels of a snapshot. Raises BadSnapshot where they cannot be read."""
+    try:
+        manifest = snapshots.read_manifest(folder)
+        table = snapshots.read_table(folder, columns=["face_key", "face_id", "label_index", "split"])
+        return Snapshot(
+            folder, manifest.digest, tuple(manifest.classes), _split(table, len(manifest.classes))
+        )
+    except _UNREADABLE as error:
+        raise BadSnapshot(f"The snapshot {folder} cannot be read: {error}") from error
+
+
+def check(snapshot: Snapshot) -> None:
+    """Raises BadSnapshot unless the folder holds exactly what its manifest says, and enough to train on."""
+    try:
+        problems = snapshots.verify(snapshot.folder)
+    except _UNREADABLE as error:
+        raise BadSnapshot(f"The snapshot {snapshot.folder} cannot be read: {error}") from error
+    if problems:
+        first = problems[0]
+        raise BadSnapshot(
+            f"The snapshot {snapshot.folder} is damaged: {first.where}: {first.what} "
+            f"({len(problems)} problems in all). Fetch or freeze it again."
+        )
+    for name, least in (("train", 2), ("validation", 1)):
+        if len(snapshot.splits[name]) < least:
+            raise BadSnapshot(
+                f"The snapshot has {len(snapshot.splits[name])} faces in its {name} split; training needs "
+                f"at least {least}. Settle more faces, or freeze with other fractions."
+            )
+
+
+def stored_size(snapshot: Snapshot, config: Config) -> int:
+    """The side at which images are kept: their own where all are squares of one size and no larger than the
+    network wants (growing them is cheaper on the device), else image_size.
+    """
+    sizes = {size for batch in _images(snapshot) for size in map(_size, batch)}
+    if len(sizes) == 1:
+        width, height = sizes.pop()
+        if width == height <= config.image_size:
+            return width
+    return config.image_size
+
+
+def load(
+    snapshot: Snapshot,
+    config: Config,
+    side: int,
+    cache: Path,
+    between: Callable[[int], None] = lambda done: None,
+) -> Faces:
+    """All faces, from the array in `cache` where it was made before, else decoded into it now.
+
+    `between` is called now and then with the number of images done, and may raise to stop. The array appears
+    whole or not at all, so any number of processes may share a cache folder. Raises BadSnapshot for an image
+    that is none.
+    """
+    file = cache / f"images-{snapshot.digest[:16]}-{config.colour}-{side}.npy"
+    if not file.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        _decode_into(file, snapshot, config, side, between)
+    # Copy-on-write instead of read-only: torch warns about arrays it must not write to.
+    images = np.load(file, mmap_mode="c")
+    return Faces(snapshot.digest, snapshot.classes, images, snapshot.splits)
+
+
+def _decode_into(
+    file: Path, snapshot: Snapshot, config: Config, side: int, between: Callable[[int], None]
+) -> None:
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    shape = (snapshot.rows, 1 if config.colour == "grey" else 3, side, side)
+    try:
+        array = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
+        done = 0
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for batch in _images(snapshot):
+                array[done : done + len(batch)] = _decoded(batch, done, config, side, pool)
+                done += len(batch)
+                between(done)
+        array.flush()
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _decoded(
+    batch: Sequence[bytes], first: int, config: Config, side: int, pool: ThreadPoolExecutor
+) -> list[NDArray[np.uint8]]:
+    try:
+        return decode_many(batch, side=side, colour=config.colour, pool=pool)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise BadSnapshot(
+            f"An image among faces {first} to {first + len(batch)} of the snapshot is none: {error}"
+        ) from error
+
+
+def _images(snapshot: Snapshot) -> Iterator[list[bytes]]:
+    try:
+        for batch in snapshots.iter_batches(snapshot.folder, columns=["image"], rows=_AT_ONCE):
+            yield batch.column("image").to_pylist()
+    except _UNREADABLE as error:
+        raise BadSnapshot(f"The snapshot {snapshot.folder} cannot be read: {error}") from error
+
+
+def _size(data: bytes) -> tuple[int, int]:
+    with Image.open(BytesIO(data)) as image:
+        return image.size
+
+
+def _split(table: pa.Table, classes: int) -> dict[str, Split]:
+    names = np.array(table.column("split").to_pylist(), dtype=object)
+    labels = table.column("label_index").to_numpy().astype(np.int64)
+    ids = table.column("face_id").to_numpy().astype(np.int64)
+    keys = table.column("face_key").to_pylist()
+    if len(labels) and not (labels.min() >= 0 and labels.max() < classes):
+        raise ValueError("a label index is outside the manifest's classes")
+    rows = {name: np.flatnonzero(names == name) for name in SPLITS}
+    return {
+        name: Split(chosen, labels[chosen], tuple(keys[row] for row in chosen), ids[chosen])
+        for name, chosen in rows.items()
+    }

@@ -1,0 +1,39 @@
+"""What a person at a terminal, or reading a log, sees of a training."""
+
+import sys
+from typing import TextIO
+
+
+class Display:
+    """On a terminal one line that is written over; elsewhere one line per epoch, none per step."""
+
+    def __init__(self, out: TextIO | None = None) -> None:
+        self._out = sys.stdout if out is None else out
+        self._live = self._out.isatty()
+        self._drawn = 0
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self._out.write(self._over(text) + "\n")
+        self._out.flush()
+        self._drawn = 0
+
+    def show(self, text: str) -> None:
+        """A line that the next one replaces; nothing where there is no terminal."""
+        if self._live:
+            self._out.write(self._over(text))
+            self._out.flush()
+            self._drawn = len(text)
+
+    def _over(self, text: str) -> str:
+        return "\r" + text.ljust(self._drawn) if self._drawn else text
+
+
+def spoken(seconds: float) -> str:
+    """A duration for people: 42 s, 3 min 20 s, 5 h 12 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,182 @@
+"""The run folder: all that is known of one training, readable while it goes on, consistent whenever it is
+killed.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from training.core.config import Config
+from training.core.refusals import BadRunFolder
+
+FORMAT = "vemo-run/1"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a run was made of, as config.json has it. stored_size: side in pixels of the kept images."""
+
+    config: Config
+    snapshot_digest: str
+    classes: tuple[str, ...]
+    stored_size: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "config": self.config.to_json(),
+            "snapshot_digest": self.snapshot_digest,
+            "classes": list(self.classes),
+            "stored_size": self.stored_size,
+        }
+
+
+class RunFolder:
+    """The files of one run. Whoever writes holds `locked()`; anybody may read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.json"
+        self.metrics = path / "metrics.jsonl"
+        self.last = path / "last.pt"
+        self.best = path / "best.safetensors"
+        self.result = path / "result.json"
+        self.test_predictions = path / "predictions-test.parquet"
+        self.cache = path / "cache"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other trainer off. The system lets go when the process dies, however it dies."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise BadRunFolder(
+                    f"Another process is training in {self.path}. Stop it, or name another folder."
+                ) from error
+            for leftover in self.path.glob(".*.part"):
+                leftover.unlink()
+            yield
+
+    def made(self) -> Made | None:
+        """What the run was made of; None for a folder in which no training has begun. Raises BadRunFolder."""
+        if not self.config.exists():
+            return None
+        try:
+            said = json.loads(self.config.read_text("utf-8"))
+            return Made(
+                config=Config.from_json(said["config"]),
+                snapshot_digest=str(said["snapshot_digest"]),
+                classes=tuple(said["classes"]),
+                stored_size=int(said["stored_size"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadRunFolder(f"{self.config} is damaged ({error!r}). Train into another folder.") from error
+
+    def write_made(self, made: Made) -> None:
+        write_json(self.config, made.to_json())
+
+    def read_result(self) -> dict[str, Any]:
+        """What result.json holds. Raises BadRunFolder where the training is not finished."""
+        try:
+            result: dict[str, Any] = json.loads(self.result.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise BadRunFolder(f"{self.path} has no readable result.json: {error}") from error
+        return result
+
+    def save_best(self, weights: dict[str, Tensor], **about: str) -> None:
+        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+        write_atomically(self.best, lambda file: save_file(plain, file, metadata={"format": FORMAT, **about}))
+
+    def load_best(self) -> dict[str, Tensor]:
+        """Raises BadRunFolder where there are no readable weights yet."""
+        if not self.best.exists():
+            raise BadRunFolder(
+                f"{self.path} has no weights yet (best.safetensors). Train it for an epoch first."
+            )
+        try:
+            weights: dict[str, Tensor] = load_file(self.best)
+        except (OSError, safetensors.SafetensorError) as error:
+            raise BadRunFolder(f"{self.best} cannot be read: {error}") from error
+        return weights
+
+    def save_last(self, checkpoint: dict[str, Any]) -> None:
+        write_atomically(self.last, lambda file: torch.save(checkpoint, file))
+
+    def load_last(self, device: torch.device) -> dict[str, Any] | None:
+        """The last checkpoint; None where there is none. Raises BadRunFolder for a damaged one."""
+        if not self.last.exists():
+            return None
+        try:
+            checkpoint: dict[str, Any] = torch.load(self.last, map_location=device, weights_only=True)
+        except Exception as error:  # torch raises a dozen kinds for bytes that are no checkpoint
+            raise BadRunFolder(f"{self.last} is damaged. Delete it to train from the beginning.") from error
+        return checkpoint
+
+
+class Events:
+    """metrics.jsonl: one JSON object a line, each flushed, so that a reader sees it at once."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        file.touch()
+
+    def write(self, event: str, **facts: object) -> None:
+        line = json.dumps({"event": event, "time": round(time.time(), 3), **facts}, allow_nan=False)
+        with self._file.open("a", encoding="utf-8") as out:
+            out.write(line + "\n")
+
+    def size(self) -> int:
+        """Bytes written so far; a checkpoint keeps it."""
+        return self._file.stat().st_size
+
+    def forget_after(self, size: int) -> None:
+        """Cut off what the checkpoint did not know: those epochs are about to happen again."""
+        os.truncate(self._file, min(size, self.size()))
+
+
+def read_events(file: Path) -> list[dict[str, Any]]:
+    """All whole events of a metrics.jsonl, oldest first; a line still being written is left out."""
+    if not file.exists():
+        return []
+    lines = file.read_text("utf-8").split("\n")[:-1]
+    return [json.loads(line) for line in lines if line]
+
+
+def write_json(file: Path, value: object) -> None:
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    write_atomically(file, lambda part: part.write_text(text, "utf-8"))
+
+
+def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
+    """Have `write` fill a file beside it, and put that in its place: whoever reads sees the old or the new,
+    whole.
+    """
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        write(part)
+        _sync(part)
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+    _sync(file.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,160 @@
+"""`train SNAPSHOT RUN`: begin a training or go on with it, and judge it when it is over."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from training.core import faces as snapshot_faces
+from training.core.config import Config
+from training.core.device import device_for, explained_memory
+from training.core.faces import Faces, Snapshot
+from training.core.judging import probabilities, write_predictions
+from training.core.loop import Training
+from training.core.metrics import Figures, figures
+from training.core.networks import network as network_named
+from training.core.networks.weights import start_from
+from training.core.progress import Display
+from training.core.refusals import BadConfig, BadRunFolder, BadSnapshot, TrainingFailed
+from training.core.run_folder import Events, Made, RunFolder, write_json
+from training.core.stopping import Stopper
+
+
+def train(
+    *, snapshot: Path, run: Path, choose: Callable[[], Config] | None, stopper: Stopper, display: Display
+) -> dict[str, Any]:
+    """Train in the folder `run` until it is over, and return what result.json holds.
+
+    `choose` gives the config; None takes that of the run folder, or the default in a new one. A folder whose
+    training was cut short is gone on with, a finished one is left alone. Raises Refusal, TrainingFailed or
+    Stopped; the first two are also the last event of metrics.jsonl, unless the folder belongs to something
+    else.
+    """
+    folder = RunFolder(run)
+    with folder.locked():
+        try:
+            return _train(folder, snapshot, choose, stopper, display)
+        except (BadConfig, BadSnapshot, TrainingFailed) as error:
+            if not folder.result.exists():
+                facts = error.facts if isinstance(error, TrainingFailed) else {}
+                Events(folder.metrics).write("error", message=str(error), **facts)
+            raise
+
+
+def _train(
+    folder: RunFolder, path: Path, choose: Callable[[], Config] | None, stopper: Stopper, display: Display
+) -> dict[str, Any]:
+    made = folder.made()
+    config = choose() if choose else made.config if made else Config()
+    snapshot = snapshot_faces.open_snapshot(path)
+    if made is not None:
+        _refuse_other(folder, made, config, snapshot)
+        if folder.result.exists():
+            display.say(f"{folder.path} is finished; nothing to do. Name another folder to train again.")
+            return folder.read_result()
+    else:
+        display.say("Checking the snapshot …")
+        snapshot_faces.check(snapshot)
+        side = snapshot_faces.stored_size(snapshot, config)
+        made = Made(
+            config=config, snapshot_digest=snapshot.digest, classes=snapshot.classes, stored_size=side
+        )
+        folder.write_made(made)
+    with explained_memory(config):
+        return _train_made(folder, made, snapshot, stopper, display)
+
+
+def _train_made(
+    folder: RunFolder, made: Made, snapshot: Snapshot, stopper: Stopper, display: Display
+) -> dict[str, Any]:
+    config, device = made.config, device_for(made.config)
+
+    def between(done: int) -> None:
+        stopper.check()
+        display.show(f"Decoding images: {done}/{snapshot.rows}")
+
+    faces = snapshot_faces.load(snapshot, config, made.stored_size, folder.cache, between)
+    network = build(made, start=not folder.last.exists())
+    training = Training(
+        folder=folder,
+        config=config,
+        faces=faces,
+        network=network,
+        device=device,
+        stopper=stopper,
+        display=display,
+    )
+    training.run()
+    network.load_state_dict(folder.load_best())
+    result = _judge(folder, made, faces, training, stopper)
+    _tell(result, training, display)
+    write_json(folder.result, result)
+    shutil.rmtree(folder.cache, ignore_errors=True)
+    return result
+
+
+def build(made: Made, *, start: bool) -> nn.Module:
+    """The run's network with the weights its seed gives, or those of the file it starts from if `start`."""
+    config = made.config
+    torch.manual_seed(config.seed)
+    network = network_named(config.network)(
+        classes=len(made.classes),
+        in_channels=config.in_channels,
+        dropout=config.dropout,
+        mask_activation=config.mask_activation,
+    )
+    if start and config.starting_weights:
+        start_from(network, Path(config.starting_weights))
+    return network
+
+
+def _judge(
+    folder: RunFolder, made: Made, faces: Faces, training: Training, stopper: Stopper
+) -> dict[str, Any]:
+    """The best weights' figures on validation and, this once, on test."""
+    splits: dict[str, Figures] = {}
+    for name in ("validation", "test"):
+        split = faces.splits[name]
+        rows = torch.from_numpy(split.rows)
+        found = probabilities(
+            training.network, training.images, rows, made.config, training.device, between=stopper.check
+        )
+        if len(split):
+            splits[name] = figures(split.labels, found, faces.classes)
+        if name == "test":
+            write_predictions(folder.test_predictions, split, faces, found)
+    return {"classes": list(faces.classes), "best_epoch": training.progress.best_epoch, "splits": splits}
+
+
+def _tell(result: dict[str, Any], training: Training, display: Display) -> None:
+    progress = training.progress
+    training.events.write(
+        "end",
+        epoch=progress.epoch,
+        best_epoch=progress.best_epoch,
+        seconds=round(progress.seconds_before, 3),
+        accuracy={name: split["accuracy"] for name, split in result["splits"].items()},
+    )
+    for name, split in result["splits"].items():
+        low, high = split["accuracy_interval"]
+        display.say(
+            f"{name}: accuracy {split['accuracy']:.1%} (95 % interval {low:.1%}–{high:.1%}), "
+            f"macro F1 {split['macro_f1']:.3f}, {split['images']} images"
+        )
+
+
+def _refuse_other(folder: RunFolder, made: Made, config: Config, snapshot: Snapshot) -> None:
+    if made.snapshot_digest != snapshot.digest or made.classes != snapshot.classes:
+        raise BadRunFolder(
+            f"{folder.path} was trained on another snapshot ({made.snapshot_digest[:16]}, this one is "
+            f"{snapshot.digest[:16]}). Name another run folder."
+        )
+    before, now = made.config.to_json(), config.to_json()
+    other = [f"{name} was {before[name]}, now {now[name]}" for name in before if before[name] != now[name]]
+    if other:
+        raise BadRunFolder(
+            f"{folder.path} was made with other settings: {'; '.join(other)}. Name another run folder."
+        )
