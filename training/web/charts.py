@@ -104,7 +104,7 @@ def _band(epoch: Epoch, names: dict[str, str], until: int) -> Band:
 
 
 def _figure(key: str, value: float | None) -> str:
-    if value is None:
+    if value is None or not math.isfinite(value):
         return "none"
     return f"{value:.1%}" if key.endswith("accuracy") else f"{value:.3f}"
 
