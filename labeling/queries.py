@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery
 
-from labeling.models import CampaignFace, Face, Item, Media, Outcome, Source
+from labeling.models import CampaignFace, Face, Item, Media, Outcome, Snapshot, Source
 
 STRIP = 5
 """Faces shown on a source's card."""
@@ -249,3 +249,41 @@ def timeline(media: Media) -> list[Mark]:
         if place not in best or best[place].faces < count:
             best[place] = Mark(time_ms, count, place)
     return list(best.values())
+
+
+@dataclass(frozen=True)
+class SplitRow:
+    label: str
+    cells: list[int]
+    """Faces per split, in the order of SplitTable.splits."""
+    faces: int
+
+
+@dataclass(frozen=True)
+class SplitTable:
+    """The faces of a snapshot by class and split."""
+
+    splits: list[str]
+    rows: list[SplitRow]
+    totals: list[int]
+    faces: int
+    left_out: dict[str, int]
+
+    @property
+    def most(self) -> int:
+        """The longest bar: the faces of the largest class."""
+        return max((row.faces for row in self.rows), default=0)
+
+
+def split_table(snapshot: Snapshot) -> SplitTable:
+    """What the snapshot's manifest counted, as a table. Costs no statement."""
+    by_split: dict[str, dict[str, int]] = snapshot.counts.get("splits", {})
+    splits = [split for split, classes in by_split.items() if sum(classes.values())]
+    labels = dict.fromkeys(label for classes in by_split.values() for label in classes)
+    rows = [_split_row(label, [by_split[split].get(label, 0) for split in splits]) for label in labels]
+    totals = [sum(by_split[split].values()) for split in splits]
+    return SplitTable(splits, rows, totals, sum(totals), snapshot.counts.get("left_out", {}))
+
+
+def _split_row(label: str, cells: list[int]) -> SplitRow:
+    return SplitRow(label, cells, sum(cells))

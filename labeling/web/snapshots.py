@@ -19,6 +19,7 @@ from labeling.web.doors import door
 from labeling.web.snapshot_forms import NewSnapshot
 
 SNAPSHOTS_PER_PAGE = 50
+TITLES = {"imagefolder": "ImageFolder zip", "fer2013": "FER2013 CSV"}
 
 
 @door(may_see_labels)
@@ -26,7 +27,8 @@ SNAPSHOTS_PER_PAGE = 50
 def snapshots(request: HttpRequest) -> HttpResponseBase:
     rows = Snapshot.objects.select_related("campaign")
     page = paging.newest_first(rows, request, "before", SNAPSHOTS_PER_PAGE)
-    context = {"page": page, "manages": may_manage(request.user)}
+    held = [(row, queries.split_table(row).faces) for row in page.rows]
+    context = {"page": page, "rows": held, "manages": may_manage(request.user)}
     return render(request, "labeling/snapshots.html", context)
 
 
@@ -132,9 +134,14 @@ def _context(request: HttpRequest, row: Snapshot) -> dict[str, Any]:
     made = {export.format for export in exports}
     return {
         "snapshot": row,
-        "exports": exports,
-        "formats": [name for name in exporting.FORMATS if name not in made],
+        "table": queries.split_table(row),
+        "exports": [(export, _title(export.format)) for export in exports],
+        "formats": [(name, _title(name)) for name in exporting.FORMATS if name not in made],
         "manages": may_manage(request.user),
         "unattended": jobs.waits_for_nobody([row, *exports]),
         "over": all(each.is_over for each in [row, *exports]),
     }
+
+
+def _title(format_name: str) -> str:
+    return TITLES.get(format_name, format_name)

@@ -184,6 +184,11 @@ host, only VEMO_HOME/import does. Commands (manage.py) may read anything: who ca
 UPLOAD_ROOT = Path(env("UPLOAD_ROOT", default=str(VEMO_HOME / "uploads")))
 """Where files uploaded by a browser lie until they are ingested; workers must see it too."""
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=2 * 1024**3)
+FILE_UPLOAD_HANDLERS = [
+    "labeling.web.uploads.CappedUpload",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 
 # ---- languages, time ---------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

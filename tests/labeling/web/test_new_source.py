@@ -1,0 +1,99 @@
+"""A manager names a path or sends a file; what comes of it is a source."""
+
+from pathlib import Path
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from labeling.models import Source
+from tests.factories import make_png, make_user
+
+pytestmark = pytest.mark.django_db
+NEW = "/sources/new/"
+
+
+@pytest.fixture
+def manager(client: Client) -> Client:
+    client.force_login(make_user("manager", name="maria"))
+    return client
+
+
+@pytest.fixture
+def photos(settings, tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "one.png").write_bytes(make_png())
+    settings.IMPORT_ROOTS = [tmp_path]
+    settings.UPLOAD_ROOT = tmp_path / "uploads"
+    return folder
+
+
+def test_the_form_offers_the_network_only_where_its_model_is(
+    manager: Client, settings, tmp_path: Path
+) -> None:
+    assert "yunet" not in manager.get(NEW).content.decode()
+    settings.YUNET_MODEL = str(tmp_path / "yunet.onnx")
+    assert "yunet" not in manager.get(NEW).content.decode()
+    (tmp_path / "yunet.onnx").write_bytes(b"model")
+    assert "yunet" in manager.get(NEW).content.decode()
+
+
+def test_a_path_becomes_a_source_that_waits(manager: Client, photos: Path) -> None:
+    wanted = {"location": str(photos), "licence": "CC0", "author": "Ada", "detectors": ["haar"]}
+    response = manager.post(NEW, wanted)
+    source = Source.objects.get()
+    assert response.url == f"/sources/{source.pk}/"
+    assert (source.kind, source.location, source.licence, source.author, source.state) == (
+        "folder",
+        str(photos),
+        "CC0",
+        "Ada",
+        "waiting",
+    )
+    assert source.options["detectors"] == ["haar"]
+    assert source.created_by is not None
+    assert source.created_by.username == "maria"
+
+
+def test_a_file_sent_is_kept_where_the_worker_finds_it(manager: Client, photos: Path) -> None:
+    content = make_png(seed=5)
+    upload = SimpleUploadedFile("../../me & you.png", content)
+    manager.post(NEW, {"upload": upload, "detectors": ["haar"]})
+    path = Path(Source.objects.get().location)
+    assert path.is_relative_to(photos.parent / "uploads")
+    assert (path.name, path.read_bytes()) == ("me__you.png", content)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({"location": "/etc"}, "outside the folders this site may read from"),
+        ({"location": "photos"}, "begin it with a /"),
+        ({}, "one of the two"),
+        ({"location": "HERE", "ferplus": "/etc/passwd"}, "outside the folders this site may read from"),
+        ({"location": "HERE", "first_row": 9, "last_row": 3}, "The last row comes before the first."),
+        ({"location": "HERE", "kind": "film"}, "Select a valid choice"),
+        ({"location": "HERE", "detectors": ["yunet"]}, "Select a valid choice"),
+    ],
+)
+def test_what_cannot_be_added_is_said_beside_the_field(
+    manager: Client, photos: Path, wanted: dict[str, object], said: str
+) -> None:
+    wanted = {name: str(photos) if value == "HERE" else value for name, value in wanted.items()}
+    response = manager.post(NEW, wanted)
+    assert response.status_code == 400
+    assert said in response.content.decode()
+    assert not Source.objects.exists()
+
+
+def test_an_upload_too_large_is_turned_away_before_it_is_read(
+    manager: Client, photos: Path, settings
+) -> None:
+    settings.MAX_UPLOAD_BYTES = 1000
+    slightly = manager.post(NEW, {"upload": SimpleUploadedFile("a.zip", b"x" * 1001)})
+    assert (slightly.status_code, Source.objects.count()) == (400, 0)
+    assert "Put it on the server" in slightly.content.decode()
+    grossly = manager.post(NEW, {"upload": SimpleUploadedFile("a.zip", b"x" * 100_000)})
+    assert (grossly.status_code, Source.objects.count()) == (400, 0)
+    assert not (photos.parent / "uploads").exists()
