@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Count, F, Prefetch, Q, QuerySet
 
 from labeling.models import CampaignFace, Face, Snapshot
 from training import metrics, runs
@@ -116,9 +116,10 @@ def with_faces(rows: list[JudgedRow]) -> list[Judged]:
 def rounds_for_list() -> QuerySet[RelabelRound]:
     """One query: each round with face_count, and settled_count: those that have all their votes now."""
     settled = Q(faces__campaign_face__state=CampaignFace.State.SETTLED)
-    return RelabelRound.objects.select_related("run", "campaign", "opened_by").annotate(
-        face_count=Count("faces"), settled_count=Count("faces", filter=settled)
-    )
+    # Re-opened once more since: for this round the face is settled all the same.
+    settled |= Q(faces__campaign_face__round__gt=F("faces__voting_round"))
+    rounds = RelabelRound.objects.select_related("run", "campaign", "opened_by").order_by("-pk")
+    return rounds.annotate(face_count=Count("faces"), settled_count=Count("faces", filter=settled))
 
 
 def progress_of(run: TrainingRun) -> metrics.Progress:

@@ -10,7 +10,7 @@ from django.db import transaction
 from labeling import suggestions
 from labeling.models import Campaign, CampaignFace, Outcome, Suggestion
 from labeling.refusals import Refusal
-from labeling.voting import votes
+from labeling.voting import settle, votes
 from training import predictions
 from training.models import RelabelFace, RelabelRound, TrainingRun
 
@@ -55,6 +55,8 @@ def _take(run: TrainingRun, wanted: set[int]) -> list[CampaignFace]:
         raise CannotOpen(f"{_faces(gone)} no longer in any campaign. Load the page again and choose anew.")
     if len({face.campaign_id for face in faces}) > 1:
         raise CannotOpen("The faces are of several campaigns. Open one round for each.")
+    if faces[0].campaign.state == Campaign.State.CLOSED:
+        raise CannotOpen(f"“{faces[0].campaign}” is closed and takes no votes. Have it reopened first.")
     if still_open := [face for face in faces if face.state != CampaignFace.State.SETTLED]:
         named = _faces([face.face_id for face in still_open])
         raise CannotOpen(f"{named} already being voted on; nothing was opened. Leave them out.")
@@ -142,7 +144,7 @@ class Changes:
 
 def changes(opened: RelabelRound) -> Changes:
     """Compare each face of the round before and after its fresh votes."""
-    rows = opened.faces.select_related("campaign_face").order_by("-doubt", "pk")
+    rows = opened.faces.select_related("campaign_face__campaign").order_by("-doubt", "pk")
     every = [_change(row) for row in rows]
     settled = [change for change in every if change.after is not None]
     changed = [change for change in settled if change.changed]
@@ -172,8 +174,6 @@ def _change(row: RelabelFace) -> Change:
     }
     if face.round > row.voting_round:
         # Re-opened once more since: what this round led to is counted from the votes up to it.
-        from labeling.voting import settle
-
         then = settle.consensus_of(face, up_to_round=row.voting_round)
         return Change(
             **change,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -59,7 +60,7 @@ def write_events(run: TrainingRun, *events: dict[str, Any]) -> None:
 def finish(
     run: TrainingRun, judged: Sequence[tuple[int, str, str]] = (), classes: Sequence[str] = SEVEN
 ) -> TrainingRun:
-    """Leave the run as a training leaves it. judged: (face id, true label, predicted label) of the test split."""
+    """Leave the run as a training leaves it. judged: (face id, label, predicted) of the test split."""
     write_events(run, epoch(1, 0.4), epoch(2, 0.6), epoch(3, 0.5, best=False))
     home = runs.folder(run)
     labels, predicted = [row[1] for row in judged], [row[2] for row in judged]
@@ -83,8 +84,6 @@ def _probabilities(label: str, classes: Sequence[str]) -> list[float]:
 
 
 def _result(labels: list[str], predicted: list[str], classes: Sequence[str]) -> dict[str, Any]:
-    import numpy as np
-
     confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
     for label, guess in zip(labels, predicted, strict=True):
         confusion[classes.index(label), classes.index(guess)] += 1

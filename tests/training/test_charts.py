@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from tests.training.making import epoch
@@ -43,7 +45,7 @@ def test_ticks_are_even_and_enclose_the_values(low, high):
     assert ticks[0] <= low
     assert ticks[-1] >= high
     assert 2 <= len(ticks) <= 8
-    steps = {round(b - a, 9) for a, b in zip(ticks, ticks[1:], strict=False)}
+    steps = {round(b - a, 9) for a, b in pairwise(ticks)}
     assert len(steps) == 1
 
 
