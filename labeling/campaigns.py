@@ -1,0 +1,172 @@
+"""Make a campaign, give it faces, open and close it, and see how far it is."""
+
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import Count, QuerySet, Sum
+
+from labeling.consensus.agreement import fleiss_kappa, pairwise_agreement
+from labeling.expressions import OTHER_ANSWERS, SEVEN
+from labeling.models import Campaign, CampaignFace, Face, Outcome
+from labeling.refusals import Refusal
+
+CHUNK = 2_000
+
+
+class CannotCreate(Refusal):
+    """The campaign was not made; the text says what to change."""
+
+
+class CannotChange(Refusal):
+    """The campaign's state does not allow this."""
+
+
+def create(
+    *, name: str, expressions: Sequence[str] = SEVEN, created_by: Any = None, **fields: Any
+) -> Campaign:
+    """A new, open campaign without faces. fields: any other column of Campaign. Raises CannotCreate."""
+    names = [str(expression).strip() for expression in expressions]
+    if len(names) < 2 or len(set(names)) != len(names) or not all(names) or set(names) & set(OTHER_ANSWERS):
+        raise CannotCreate("A campaign needs at least two expressions, each with a name of its own.")
+    campaign = Campaign(name=name.strip(), expressions=names, created_by=created_by, **fields)
+    try:
+        campaign.full_clean(exclude=["created_by"])
+        with transaction.atomic():
+            campaign.save()
+    except ValidationError as error:
+        raise CannotCreate(" ".join(error.messages)) from error
+    except IntegrityError as error:
+        raise CannotCreate(f"There is a campaign called “{name}” already.") from error
+    return campaign
+
+
+def add_faces(*, campaign: Campaign, faces: QuerySet[Face]) -> int:
+    """Ask the campaign's question about these faces too. Returns how many were new to it.
+
+    Each gets a place in the queue that is random but the same however often this is done.
+    """
+    new = (
+        faces.exclude(campaign_faces__campaign=campaign)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+        .distinct()
+    )
+    pks = iter(list(new))
+    count = 0
+    while chunk := list(islice(pks, CHUNK)):
+        with transaction.atomic():
+            before = CampaignFace.objects.filter(campaign=campaign, face__in=chunk).count()
+            rows = (_row(campaign, pk) for pk in chunk)
+            CampaignFace.objects.bulk_create(rows, ignore_conflicts=True)
+            count += CampaignFace.objects.filter(campaign=campaign, face__in=chunk).count() - before
+    return count
+
+
+def _row(campaign: Campaign, face_pk: int) -> CampaignFace:
+    return CampaignFace(
+        campaign=campaign,
+        face_id=face_pk,
+        wanted=campaign.votes_per_face,
+        places=campaign.votes_per_face,
+        shuffle=zlib.crc32(f"{campaign.pk}:{face_pk}".encode()) & 0x7FFF_FFFF,
+    )
+
+
+def pause(*, campaign: Campaign) -> None:
+    """Take no votes for now."""
+    _move(campaign, Campaign.State.PAUSED, allowed=[Campaign.State.OPEN])
+
+
+def reopen(*, campaign: Campaign) -> None:
+    """Take votes again."""
+    _move(campaign, Campaign.State.OPEN, allowed=[Campaign.State.PAUSED, Campaign.State.CLOSED])
+
+
+def close(*, campaign: Campaign) -> None:
+    """Take no more votes."""
+    _move(campaign, Campaign.State.CLOSED, allowed=[Campaign.State.OPEN, Campaign.State.PAUSED])
+
+
+def _move(campaign: Campaign, to: Campaign.State, *, allowed: list[Campaign.State]) -> None:
+    moved = Campaign.objects.filter(pk=campaign.pk, state__in=allowed).update(state=to)
+    campaign.refresh_from_db()
+    if not moved:
+        raise CannotChange(f"This campaign is {campaign.get_state_display()}; it cannot become {to.label}.")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a campaign is. kappa and agreement are NaN while nothing can be said."""
+
+    faces: int
+    settled: int
+    agreed: int
+    no_consensus: int
+    not_a_face: int
+    votes: int
+    wanted: int
+    by_label: dict[str, int]
+    votes_so_far: dict[int, int]
+    kappa: float
+    agreement: float
+
+
+def progress(campaign: Campaign) -> Progress:
+    """Figures of a campaign, in four queries whatever its size. agreement: share of pairs of votes that agree."""
+    rows = CampaignFace.objects.filter(campaign=campaign)
+    settled = Counter[str]()
+    by_label = dict.fromkeys(campaign.expressions, 0)
+    grouped = (
+        rows.filter(state=CampaignFace.State.SETTLED).values_list("outcome", "label").annotate(Count("pk"))
+    )
+    for outcome, label, count in grouped:
+        settled[outcome] += count
+        if label:
+            by_label[label] = by_label.get(label, 0) + count
+    open_rows = rows.values_list("votes").annotate(Count("pk")).order_by("votes")
+    votes_so_far = dict(open_rows)
+    sums = rows.aggregate(wanted=Sum("wanted"), votes=Sum("votes"))
+    counts = _counts(rows.filter(state=CampaignFace.State.SETTLED, round=1), campaign)
+    return Progress(
+        faces=sum(votes_so_far.values()),
+        settled=sum(settled.values()),
+        agreed=settled[Outcome.AGREED],
+        no_consensus=settled[Outcome.NO_CONSENSUS],
+        not_a_face=settled[Outcome.NOT_A_FACE],
+        votes=sums["votes"] or 0,
+        wanted=sums["wanted"] or 0,
+        by_label=by_label,
+        votes_so_far=votes_so_far,
+        kappa=_kappa(counts),
+        agreement=pairwise_agreement(counts),
+    )
+
+
+def _counts(rows: QuerySet[CampaignFace], campaign: Campaign) -> Any:
+    """(faces, answers) of the votes on settled faces."""
+    answers = [*campaign.expressions, *OTHER_ANSWERS]
+    counts: Iterable[dict[str, int]] = rows.values_list("counts", flat=True).iterator(chunk_size=CHUNK)
+    table = [[face.get(answer, 0) for answer in answers] for face in counts]
+    return np.array(table, dtype=np.int64).reshape(-1, len(answers))
+
+
+def _kappa(counts: Any) -> float:
+    """Over the faces with the most common number of votes: kappa needs it to be one number."""
+    if not len(counts):
+        return float("nan")
+    votes = counts.sum(axis=1)
+    usual = np.bincount(votes).argmax()
+    return fleiss_kappa(counts[votes == usual]) if usual > 1 else float("nan")
+
+
+def disputes(campaign: Campaign) -> QuerySet[CampaignFace]:
+    """The settled faces people disagree on, the most disputed first."""
+    settled = CampaignFace.objects.filter(campaign=campaign, state=CampaignFace.State.SETTLED)
+    return settled.filter(agreement__lt=1).order_by("agreement", "pk").select_related("face")
