@@ -12,7 +12,7 @@ from labeling.models import CampaignFace, Face, Item, Media, Outcome, Snapshot, 
 
 STRIP = 5
 """Faces shown on a source's card."""
-NEAR = 60
+NEAR = 200
 """How far behind a source's first face its card looks for others."""
 COUNT_LIMIT = 10_000
 """A gallery counts no further: what is beyond is "10,000+" and costs nothing."""

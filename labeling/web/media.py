@@ -1,5 +1,7 @@
 """One media: its picture with the faces drawn over it, and the picture itself."""
 
+from collections import Counter
+
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
@@ -37,7 +39,7 @@ def media(request: HttpRequest, pk: int) -> HttpResponseBase:
             "marks": marks,
             "bins": queries.BINS,
             "boxes": shown,
-            "detectors": sorted({face.detector for face in shown}),
+            "detectors": dict(sorted(Counter(face.detector for face in shown).items())),
             "items": row.items.select_related("source").order_by("pk")[:20],
             "scans": row.scans.order_by("pk"),
             "faces": paging.oldest_first(row.faces.all(), request, "after", FACES_PER_PAGE),
