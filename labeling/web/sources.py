@@ -31,8 +31,8 @@ def sources(request: HttpRequest) -> HttpResponseBase:
 @door(may_manage)
 @require_http_methods(["GET", "HEAD", "POST"])
 def source_new(request: HttpRequest) -> HttpResponseBase:
-    form = NewSource(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
+    form = NewSource(request.POST, request.FILES) if request.method == "POST" else NewSource()
+    if form.is_valid():
         try:
             source = ingest.add(**form.wanted(), created_by=request.user)
         except ingest.CannotAdd as refusal:
