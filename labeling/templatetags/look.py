@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import isnan
+from urllib.parse import urlencode
 
 from django import template
+from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
@@ -34,8 +37,19 @@ def answer_class(answer: str) -> str:
 
 @register.filter
 def percent(share: float | None, digits: int = 0) -> str:
-    """A share of 0–1 as `63 %`; a dash where there is none."""
-    return "–" if share is None else f"{100 * share:.{digits}f} %"
+    """A share of 0–1 as `63 %`; a dash where there is none (None or NaN)."""
+    return "–" if share is None or isnan(share) else f"{100 * share:.{digits}f} %"
+
+
+@register.filter
+def figure(number: float | None, digits: int = 2) -> str:
+    """`0.63`; a dash where there is none (None or NaN)."""
+    return "–" if number is None or isnan(number) else f"{number:.{digits}f}"
+
+
+@register.filter
+def minus(number: int, other: int) -> int:
+    return number - other
 
 
 @register.simple_tag
@@ -94,7 +108,7 @@ def _rects(parts: Iterable[Segment]) -> SafeString:
 
 @register.simple_tag
 def share_bar(share: float | None, answer: str = "") -> SafeString:
-    """One share of 0–1 as a bar, in the answer's colour if one is named. Decoration: say the number beside it."""
+    """One share of 0–1 as a bar, in the answer's colour if named. Decoration: say the number beside it."""
     width = 100 * min(1.0, max(0.0, share or 0.0))
     return format_html(
         '<svg class="bar" aria-hidden="true"><rect class="{}" width="{}%" height="100%"/></svg>',
@@ -113,3 +127,60 @@ def ago(moment: datetime | None) -> SafeString:
         "just now" if (timezone.now() - moment).total_seconds() < 60 else f"{timesince(moment, depth=1)} ago"
     )
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact, words)
+
+
+@register.simple_tag
+def answer_icon(answer: str) -> SafeString:
+    """The answer's line drawing; decoration, as the word always stands beside it."""
+    address = static("labeling/expressions.svg")
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>',
+        address,
+        answer if answer in DRAWN else "expression",
+    )
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """One of the other drawings of expressions.svg: undo, skip."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>',
+        static("labeling/expressions.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def vote_words(counts: Mapping[str, int] | None) -> SafeString:
+    """The votes of a face in words, most first: colour alone says nothing to some."""
+    words = (f"{answer_word(part.answer)} {part.votes}" for part in segments(counts or {}))
+    return format_html('<span class="small quiet">{}</span>', ", ".join(words))
+
+
+@dataclass(frozen=True)
+class Bar:
+    word: str
+    count: int
+    share: float
+    """Of the longest bar."""
+    answer: str = ""
+    href: str = ""
+
+
+def _bars(rows: Iterable[tuple[str, int, str, str]]) -> dict[str, list[Bar]]:
+    known = list(rows)
+    longest = max((count for _, count, _, _ in known), default=0) or 1
+    return {"bars": [Bar(word, count, count / longest, answer, href) for word, count, answer, href in known]}
+
+
+@register.inclusion_tag("labeling/bars.html")
+def label_bars(by_label: Mapping[str, int], gallery: str) -> dict[str, list[Bar]]:
+    """The labels agreed on, each a link to its faces below the address `gallery`."""
+    rows = ((name, count, f"{gallery}?{urlencode({'label': name})}") for name, count in by_label.items())
+    return _bars((answer_word(name), count, name, href) for name, count, href in rows)
+
+
+@register.inclusion_tag("labeling/bars.html")
+def votes_bars(votes_so_far: Mapping[int, int]) -> dict[str, list[Bar]]:
+    """How many faces have how many votes."""
+    return _bars((f"{votes} votes", faces, "", "") for votes, faces in sorted(votes_so_far.items()))

@@ -1,5 +1,23 @@
-"""Routes."""
+"""Addresses of voting, and of the campaigns behind it."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from labeling.web import campaigns, vote, vote_api
+
+urlpatterns = [
+    path("vote/", vote.vote_home, name="vote_home"),
+    path("vote/<int:campaign_pk>/", vote.vote, name="vote"),
+    path("vote/<int:campaign_pk>/next", vote_api.vote_next, name="vote_next"),
+    path("vote/<int:campaign_pk>/cast", vote_api.vote_cast, name="vote_cast"),
+    path("vote/<int:campaign_pk>/skip", vote_api.vote_skip, name="vote_skip"),
+    path("vote/<int:campaign_pk>/undo", vote_api.vote_undo, name="vote_undo"),
+    path("campaigns/", campaigns.campaigns, name="campaigns"),
+    path("campaigns/new/", campaigns.campaign_new, name="campaign_new"),
+    path("campaigns/<int:pk>/", campaigns.campaign, name="campaign"),
+    path("campaigns/<int:pk>/add/", campaigns.campaign_add, name="campaign_add"),
+    path("campaigns/<int:pk>/faces/", campaigns.campaign_faces, name="campaign_faces"),
+    path("campaigns/<int:pk>/disputes/", campaigns.campaign_disputes, name="campaign_disputes"),
+    path("campaigns/<int:pk>/pause/", campaigns.campaign_pause, name="campaign_pause"),
+    path("campaigns/<int:pk>/reopen/", campaigns.campaign_reopen, name="campaign_reopen"),
+    path("campaigns/<int:pk>/close/", campaigns.campaign_close, name="campaign_close"),
+]

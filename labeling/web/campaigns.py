@@ -1,0 +1,142 @@
+"""The managers' pages of campaigns: what is asked, how far it has come, where people disagree."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from labeling import campaigns as verbs
+from labeling import queries
+from labeling.campaign_queries import campaign_rows, choose_faces
+from labeling.models import Campaign, CampaignFace, Outcome
+from labeling.queries import FaceFilter
+from labeling.refusals import Refusal
+from labeling.rules import may_manage
+from labeling.web import paging
+from labeling.web.campaign_forms import CampaignForm, FacesForm
+from labeling.web.doors import door
+
+CAMPAIGNS_PER_PAGE = 50
+FACES_PER_PAGE = 60
+
+
+@door(may_manage)
+@require_safe
+def campaigns(request: HttpRequest) -> HttpResponse:
+    page = paging.newest_first(Campaign.objects.all(), request, "after", CAMPAIGNS_PER_PAGE)
+    return render(request, "labeling/campaigns.html", {"page": page, "rows": campaign_rows(page.rows)})
+
+
+@door(may_manage)
+def campaign_new(request: HttpRequest) -> HttpResponseBase:
+    form = CampaignForm(request.POST or None)
+    if form.is_valid():
+        try:
+            return _create(request, form.cleaned_data)
+        except Refusal as refusal:
+            form.add_error(None, str(refusal))
+    status = 400 if form.errors else 200
+    return render(request, "labeling/campaign_new.html", {"form": form}, status=status)
+
+
+def _create(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase:
+    faces = choose_faces(source=asked.pop("source"), detector=asked.pop("detector"))
+    with transaction.atomic():
+        campaign = verbs.create(**asked, created_by=request.user)
+        verbs.add_faces(campaign=campaign, faces=faces)
+    return redirect("labeling:campaign", campaign.pk)
+
+
+@door(may_manage)
+@require_safe
+def campaign(request: HttpRequest, pk: int) -> HttpResponse:
+    shown = get_object_or_404(Campaign, pk=pk)
+    context = {"campaign": shown, "progress": verbs.progress(shown), "form": FacesForm(), "tab": "progress"}
+    return render(request, "labeling/campaign.html", context)
+
+
+@door(may_manage)
+@require_POST
+def campaign_add(request: HttpRequest, pk: int) -> HttpResponseBase:
+    form = FacesForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Choose a source and a detector from the lists.")
+        return redirect("labeling:campaign", pk)
+    added = verbs.add_faces(
+        campaign=get_object_or_404(Campaign, pk=pk), faces=choose_faces(**form.cleaned_data)
+    )
+    messages.success(request, f"{added:,} faces added; those that were in stay as they are.")
+    return redirect("labeling:campaign", pk)
+
+
+@door(may_manage)
+@require_safe
+def campaign_faces(request: HttpRequest, pk: int) -> HttpResponse:
+    shown = get_object_or_404(Campaign, pk=pk)
+    wanted = _filter(request, shown)
+    after = paging.number(request, "after") or 0
+    rows = queries.gallery(wanted, after=after, limit=FACES_PER_PAGE + 1)
+    context = {
+        "campaign": shown,
+        "page": paging.cut(rows, after, FACES_PER_PAGE, key="place"),
+        "wanted": wanted,
+        "states": CampaignFace.State.choices,
+        "outcomes": Outcome.choices,
+        "address": _address(wanted),
+        "tab": "faces",
+    }
+    return render(request, "labeling/campaign_faces.html", context)
+
+
+def _filter(request: HttpRequest, campaign: Campaign) -> FaceFilter:
+    """The filter in the address; what makes no sense there filters nothing."""
+    asked = request.GET
+    allowed = {"state": CampaignFace.State.values, "outcome": Outcome.values, "label": campaign.expressions}
+    kept = {name: asked[name] for name, values in allowed.items() if asked.get(name) in values}
+    return FaceFilter(campaign=campaign.pk, **kept)
+
+
+def _address(wanted: FaceFilter) -> str:
+    kept = {"state": wanted.state, "outcome": wanted.outcome, "label": wanted.label}
+    return urlencode({name: value for name, value in kept.items() if value})
+
+
+@door(may_manage)
+@require_safe
+def campaign_disputes(request: HttpRequest, pk: int) -> HttpResponse:
+    shown = get_object_or_404(Campaign, pk=pk)
+    page = Paginator(verbs.disputes(shown), FACES_PER_PAGE).get_page(request.GET.get("page"))
+    context = {"campaign": shown, "page": page, "tab": "disputes"}
+    return render(request, "labeling/campaign_disputes.html", context)
+
+
+def _moved(request: HttpRequest, pk: int, move: Callable[..., object]) -> HttpResponseBase:
+    try:
+        move(campaign=get_object_or_404(Campaign, pk=pk))
+    except Refusal as refusal:
+        messages.error(request, str(refusal))
+    return redirect("labeling:campaign", pk)
+
+
+@door(may_manage)
+@require_POST
+def campaign_pause(request: HttpRequest, pk: int) -> HttpResponseBase:
+    return _moved(request, pk, verbs.pause)
+
+
+@door(may_manage)
+@require_POST
+def campaign_reopen(request: HttpRequest, pk: int) -> HttpResponseBase:
+    return _moved(request, pk, verbs.reopen)
+
+
+@door(may_manage)
+@require_POST
+def campaign_close(request: HttpRequest, pk: int) -> HttpResponseBase:
+    return _moved(request, pk, verbs.close)

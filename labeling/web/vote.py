@@ -1,0 +1,31 @@
+"""The annotator's room: the campaigns one may vote in, and the page one votes on."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+
+from labeling import own
+from labeling.expressions import OTHER_ANSWERS
+from labeling.models import Campaign
+from labeling.rules import may_vote
+from labeling.web.doors import door
+
+KEYS = "1234567890qwertyiopadfghjklzxvbm"
+"""The keys of a campaign's expressions, in order: digits first, then letters that mean nothing else here."""
+OTHER_KEYS = dict(zip(OTHER_ANSWERS, "cn", strict=True))
+
+
+@door(may_vote)
+def vote_home(request: HttpRequest) -> HttpResponse:
+    return render(request, "labeling/vote_home.html", {"campaigns": own.campaigns_of(request.user)})
+
+
+@door(may_vote)
+def vote(request: HttpRequest, campaign_pk: int) -> HttpResponse:
+    campaign = get_object_or_404(Campaign, pk=campaign_pk)
+    context = {
+        "campaign": campaign,
+        "answers": list(zip(campaign.expressions, KEYS, strict=False)),
+        "others": list(OTHER_KEYS.items()),
+        "progress": own.progress_of(campaign=campaign, annotator=request.user),
+    }
+    return render(request, "labeling/vote.html", context)
