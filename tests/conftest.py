@@ -17,5 +17,6 @@ def own_folders(settings, tmp_path: Path) -> None:
     # Static files come from the tree, found when asked for: no test waits for a scan of all of them.
     settings.STATIC_ROOT = None
     settings.WHITENOISE_AUTOREFRESH = True
+    settings.WORK_ROOT = tmp_path / "work"
     settings.RUNS_ROOT = tmp_path / "runs"
     settings.SNAPSHOT_CACHE_ROOT = tmp_path / "snapshot-cache"

@@ -153,6 +153,8 @@ RUNS_ROOT = Path(env("RUNS_ROOT", default=str(VEMO_HOME / "runs")))
 """Run folders (config, curves, checkpoints). Shared by the gpu workers and the web processes."""
 SNAPSHOT_CACHE_ROOT = Path(env("SNAPSHOT_CACHE_ROOT", default=str(VEMO_HOME / "snapshot-cache")))
 """Local copies of snapshots that live in S3, for training."""
+WORK_ROOT = Path(env("WORK_ROOT", default=str(VEMO_HOME / "work")))
+"""Where a worker makes big files before they go to the storage; leftovers of dead attempts are swept by the next."""
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
 STATICFILES_DIRS = [Path(__file__).parent / "static"]
