@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -19,7 +20,6 @@ from labeling.web.doors import door
 from labeling.web.snapshot_forms import NewSnapshot
 
 SNAPSHOTS_PER_PAGE = 50
-TITLES = {"imagefolder": "ImageFolder zip", "fer2013": "FER2013 CSV"}
 
 
 @door(may_see_labels)
@@ -84,7 +84,12 @@ def snapshot_verify(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = _snapshot(pk)
     if row.state != WorkState.DONE:
         raise Http404("Only a finished snapshot can be verified.")
-    context = {**_context(request, row), "verified": True, "problems": freezing.verify(snapshot=row)}
+    try:
+        problems = freezing.verify(snapshot=row)
+    except work.Refused as refusal:
+        messages.error(request, str(refusal))
+        return HttpResponseRedirect(_page(pk))
+    context = {**_context(request, row), "verified": True, "problems": problems}
     return render(request, "labeling/snapshot.html", context)
 
 
@@ -135,8 +140,9 @@ def _context(request: HttpRequest, row: Snapshot) -> dict[str, Any]:
     return {
         "snapshot": row,
         "table": queries.split_table(row),
+        "rule": _rule(row),
         "exports": [(export, _title(export.format)) for export in exports],
-        "formats": [(name, _title(name)) for name in exporting.FORMATS if name not in made],
+        "formats": [(name, shape.title) for name, shape in exporting.FORMATS.items() if name not in made],
         "manages": may_manage(request.user),
         "unattended": jobs.waits_for_nobody([row, *exports]),
         "over": all(each.is_over for each in [row, *exports]),
@@ -144,4 +150,15 @@ def _context(request: HttpRequest, row: Snapshot) -> dict[str, Any]:
 
 
 def _title(format_name: str) -> str:
-    return TITLES.get(format_name, format_name)
+    """A format's name for people; of one this version no longer writes, its key."""
+    known = exporting.FORMATS.get(format_name)
+    return known.title if known else format_name
+
+
+def _rule(row: Snapshot) -> str:
+    """What a label needed, in words."""
+    consensus = row.rule.get("consensus", row.campaign.rule)
+    words = str(Campaign.Rule(consensus).label)
+    if consensus == Campaign.Rule.MINIMUM_AGREEMENT:
+        return f"{words} of {row.rule.get('minimum_agreement', row.campaign.minimum_agreement):.0%}"
+    return words

@@ -1,0 +1,205 @@
+"""Frozen dataset versions, as managers and ML staff see them."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from django.core.files.storage import default_storage
+from django.test import Client
+from django.urls import reverse
+
+from labeling.models import CampaignFace, Export, Snapshot
+from labeling.snapshots import exporting, freezing
+from tests.factories import make_campaign, make_over, make_user, settle
+
+pytestmark = pytest.mark.django_db
+LIST, NEW = "/snapshots/", "/snapshots/new/"
+COUNTS = {
+    "splits": {
+        "train": {"happy": 8, "sad": 4},
+        "validation": {"happy": 1, "sad": 0},
+        "test": {"happy": 1, "sad": 1},
+    },
+    "left_out": {"open": 3, "no_consensus": 2},
+}
+
+
+@pytest.fixture
+def manager(client: Client) -> Client:
+    client.force_login(make_user("manager"))
+    return client
+
+
+def make_snapshot(name: str = "spring", **fields: object) -> Snapshot:
+    snapshot = Snapshot.objects.create(
+        campaign=make_campaign(), name=name, rule={"seed": 7, "splits": "stratified"}
+    )
+    make_over(
+        snapshot, digest="abcdef0123456789" * 4, folder="snapshots/x", bytes=5_000, counts=COUNTS, **fields
+    )
+    return snapshot
+
+
+def page_of(client: Client, snapshot: Snapshot) -> str:
+    return client.get(reverse("labeling:snapshot", args=[snapshot.pk])).content.decode()
+
+
+def test_an_empty_list_says_what_to_do_first(manager: Client) -> None:
+    assert "Freeze the first one" in manager.get(LIST).content.decode()
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_list_costs_the_same_however_long(manager: Client, django_assert_num_queries, rows: int) -> None:
+    for n in range(rows):
+        make_snapshot(f"spring {n}")
+    with django_assert_num_queries(3):  # session, user, snapshots
+        page = manager.get(LIST).content.decode()
+    assert all(f"spring {n}" in page for n in range(rows))
+
+
+def test_a_snapshot_shows_classes_by_split_and_what_was_left_out(manager: Client) -> None:
+    snapshot = make_snapshot()
+    table = manager.get(reverse("labeling:snapshot", args=[snapshot.pk])).context["table"]
+    assert table.splits == ["train", "validation", "test"]
+    assert [(row.label, row.cells, row.faces) for row in table.rows] == [
+        ("happy", [8, 1, 1], 10),
+        ("sad", [4, 0, 1], 5),
+    ]
+    assert (table.totals, table.faces, table.left_out) == ([12, 1, 2], 15, COUNTS["left_out"])
+
+
+def test_the_digest_can_be_copied_whole(manager: Client) -> None:
+    snapshot = make_snapshot()
+    assert f'data-copy="{snapshot.digest}"' in page_of(manager, snapshot)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2])
+def test_a_snapshot_page_costs_the_same_however_many_exports(
+    manager: Client, django_assert_num_queries, rows: int
+) -> None:
+    snapshot = make_snapshot()
+    for format_name in ("imagefolder", "fer2013")[:rows]:
+        export = Export.objects.create(snapshot=snapshot, format=format_name)
+        make_over(export, stored_as="exports/x.zip", bytes=10, sha256="b" * 64)
+    with django_assert_num_queries(4):  # session, user, snapshot, exports
+        page = page_of(manager, snapshot)
+    assert (page.count("Download"), page.count("Make ")) == (rows, 2 - rows)
+
+
+def test_a_trainer_reads_but_makes_and_downloads_nothing(client: Client) -> None:
+    snapshot = make_snapshot()
+    export = Export.objects.create(snapshot=snapshot, format="fer2013")
+    make_over(export, stored_as="exports/x.csv", bytes=10, sha256="b" * 64)
+    client.force_login(make_user("trainer"))
+    page = page_of(client, snapshot)
+    assert "15 faces in 2 classes" in page
+    assert "Train on it" in page
+    assert [word for word in ("Download", "Verify", "Make ", "New snapshot") if word in page] == []
+
+
+def test_live_progress_tells_when_it_is_over(manager: Client) -> None:
+    snapshot = Snapshot.objects.create(campaign=make_campaign(), name="new")
+    address = reverse("labeling:snapshot_live", args=[snapshot.pk])
+    assert manager.get(address).json()["over"] is False
+    assert "no worker is running" in manager.get(address).json()["html"]
+    make_over(snapshot, digest="ab" * 32)
+    assert manager.get(address).json()["over"] is True
+    Export.objects.create(snapshot=snapshot, format="fer2013")
+    assert manager.get(address).json()["over"] is False
+
+
+def test_the_form_shows_what_would_be_frozen_and_what_left_out(manager: Client) -> None:
+    campaign = make_campaign(6)
+    rows = list(campaign.campaign_faces.order_by("pk"))
+    for row, label in zip(rows, ["happy", "happy", "sad", "sad", "sad"], strict=False):
+        settle(row, label)
+    CampaignFace.objects.filter(pk=rows[3].pk).update(outcome="no_consensus", label="")
+    CampaignFace.objects.filter(pk=rows[4].pk).update(outcome="not_a_face", label="")
+    preview = manager.get(NEW, {"campaign": campaign.pk}).context["preview"]
+    assert {label: count for label, count in preview.by_label.items() if count} == {"happy": 2, "sad": 1}
+    assert (preview.faces, preview.open, preview.no_consensus, preview.not_a_face) == (3, 1, 1, 1)
+
+
+def test_a_campaign_without_a_settled_face_says_so(manager: Client) -> None:
+    campaign = make_campaign(1)
+    assert "nothing to freeze" in manager.get(NEW, {"campaign": campaign.pk}).content.decode()
+
+
+@pytest.mark.parametrize("address", [NEW, NEW + "?campaign=x", NEW + "?campaign=4711"])
+def test_without_a_campaign_the_form_asks_for_one(manager: Client, address: str) -> None:
+    make_campaign(1)
+    response = manager.get(address)
+    assert (response.status_code, response.context["preview"]) == (200, None)
+
+
+def test_parts_that_do_not_add_up_are_refused(manager: Client) -> None:
+    campaign = make_campaign(1)
+    wanted = {"campaign": campaign.pk, "train": 80, "validation": 10, "test": 20, "seed": 0}
+    response = manager.post(NEW, {**wanted, "splits": "stratified"})
+    assert response.status_code == 400
+    assert "must add up to 100 percent" in response.content.decode()
+    assert not Snapshot.objects.exists()
+
+
+def test_freezing_makes_a_snapshot_that_waits(manager: Client) -> None:
+    campaign = make_campaign(2)
+    for row in campaign.campaign_faces.all():
+        settle(row, "happy")
+    wanted = {"campaign": campaign.pk, "train": 70, "validation": 20, "test": 10, "seed": 5}
+    response = manager.post(NEW, {**wanted, "splits": "stratified", "name": "first"})
+    snapshot = Snapshot.objects.get()
+    assert response.url == f"/snapshots/{snapshot.pk}/"
+    assert (snapshot.name, snapshot.state, snapshot.rule["seed"]) == ("first", "waiting", 5)
+    assert snapshot.created_by is not None
+
+
+def test_an_export_is_made_by_post_once(manager: Client) -> None:
+    snapshot = make_snapshot()
+    address = reverse("labeling:snapshot_export", args=[snapshot.pk])
+    for _ in range(2):
+        assert manager.post(address, {"format": "fer2013"}).url == f"/snapshots/{snapshot.pk}/"
+    assert snapshot.exports.count() == 1
+    manager.post(address, {"format": "floppy"})
+    assert snapshot.exports.count() == 1
+    assert "floppy" in page_of(manager, snapshot)
+
+
+def test_only_a_finished_snapshot_is_verified(manager: Client) -> None:
+    snapshot = Snapshot.objects.create(campaign=make_campaign(), name="new")
+    assert manager.post(reverse("labeling:snapshot_verify", args=[snapshot.pk])).status_code == 404
+
+
+def test_verifying_tells_a_whole_snapshot_from_a_changed_one(manager: Client) -> None:
+    campaign = make_campaign(8)
+    for number, row in enumerate(campaign.campaign_faces.all()):
+        settle(row, "happy" if number % 2 else "sad")
+    snapshot = freezing.freeze(campaign=campaign)
+    freezing.run_freeze(snapshot.pk)
+    snapshot.refresh_from_db()
+    address = reverse("labeling:snapshot_verify", args=[snapshot.pk])
+    assert "it is exactly what was frozen" in manager.post(address).content.decode()
+    shard = Path(default_storage.path(snapshot.folder)) / "faces-00000.parquet"
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    page = manager.post(address).content.decode()
+    assert "no longer what was frozen" in page
+    assert "faces-00000.parquet" in page
+
+
+def test_an_export_made_of_it_is_downloaded_whole(manager: Client) -> None:
+    campaign = make_campaign(4)
+    for number, row in enumerate(campaign.campaign_faces.all()):
+        settle(row, "happy" if number % 2 else "sad")
+    snapshot = freezing.freeze(campaign=campaign, name="Frühling")
+    freezing.run_freeze(snapshot.pk)
+    manager.post(reverse("labeling:snapshot_export", args=[snapshot.pk]), {"format": "fer2013"})
+    export = snapshot.exports.get()
+    exporting.run_export(export.pk)
+    export.refresh_from_db()
+    response = manager.get(reverse("labeling:export_download", args=[export.pk]))
+    content = b"".join(response)
+    assert hashlib.sha256(content).hexdigest() == export.sha256
+    assert content.startswith(b"emotion,pixels,Usage\n")
+    snapshot.refresh_from_db()
+    assert f"fruhling-{snapshot.digest[:8]}-fer2013.csv" in response["Content-Disposition"]
