@@ -92,7 +92,7 @@ def run_predict(prediction_id: int, *, tell: Tell | None = None) -> None:
 def _summary(prediction: Prediction, written: int, missing: int) -> str:
     said = [f"{written:,} faces."]
     if missing:
-        said.append(f"{missing:,} faces have no picture any more and were left out.")
+        said.append(f"Faces without a picture, left out: {missing:,}.")
     return " ".join([*said, differences(prediction.run, prediction.campaign)]).strip()[:500]
 
 

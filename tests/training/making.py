@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from django.core.files.storage import default_storage
 
 from labeling.expressions import SEVEN
 from labeling.models import Campaign, CampaignFace, Face, Snapshot, WorkState
 from tests.factories import make_campaign, make_over, settle
+from tests.snapshot_folders import make_snapshot_folder
 from training import evaluations, runs
 from training.core.metrics import class_figures, wilson_interval
 from training.models import TrainingRun
@@ -120,3 +123,18 @@ def faces_of(campaign: Campaign) -> list[Face]:
 def is_waiting(run: TrainingRun) -> bool:
     run.refresh_from_db()
     return run.state == WorkState.WAITING
+
+
+def make_real_snapshot(campaign: Campaign | None = None, *, images_per_class: int = 10) -> Snapshot:
+    """One with a folder in the storage that a network can learn from; its faces are in no database."""
+    snapshot = Snapshot.objects.create(campaign=campaign or make_campaign(), name="learnable")
+    name = f"snapshots/made-{snapshot.pk}"
+    manifest = make_snapshot_folder(
+        Path(default_storage.path(name)), images_per_class=images_per_class, size=16
+    )
+    make_over(snapshot, digest=manifest.digest, folder=name, counts=dict(manifest.splits))
+    return snapshot
+
+
+FAST = {"image_size": 32, "epochs": 2, "batch_size": 8, "device": "cpu", "threads": 1}
+"""Settings under which a ResNet18 trains in a second or two on a CPU."""

@@ -14,9 +14,9 @@ def test_both_charts_have_training_and_validation_and_the_best_epoch():
     loss, accuracy = charts.charts([epoch(1, 0.4), epoch(2, 0.6)], until=4, best_epoch=2)
     assert (loss.title, accuracy.title) == ("Loss", "Accuracy")
     assert [line.name for line in accuracy.lines] == ["Training", "Validation"]
-    assert [line.last for line in accuracy.lines] == ["65.0%", "60.0%"]
+    assert [line.last for line in accuracy.lines] == ["65.0\u00a0%", "60.0\u00a0%"]
     assert accuracy.best_x == 375.0
-    assert accuracy.bands[1].text == "Epoch 2: training 65.0%, validation 60.0%"
+    assert accuracy.bands[1].text == "Epoch 2: training 65.0\u00a0%, validation 60.0\u00a0%"
 
 
 def test_every_point_lies_inside_the_plot():

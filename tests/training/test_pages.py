@@ -135,7 +135,7 @@ def test_a_finished_run_shows_test_figures_matrix_and_mistakes(client, trainer):
     run = finish(make_run(make_snapshot(campaign)), judged)
     page = client.get(url("run", run))
     body = page.content.decode()
-    assert "33.3 %" in body
+    assert "33.3 %" in text_of(page)
     assert "95 % interval" in body
     assert f"{url('run_mistakes', run)}?true=sad&amp;predicted=happy" in body
     assert reverse("labeling:crop", args=[two.pk]) in body

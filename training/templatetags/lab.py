@@ -19,8 +19,8 @@ CHIPS = {
 
 @register.filter
 def share(value: float | None, digits: int = 1) -> str:
-    """0.6543 → 65.4 %; a dash for nothing."""
-    return "–" if value is None else f"{value * 100:.{digits}f} %"
+    """0.6543 → 65.4 %, never broken before its sign; a dash for nothing."""
+    return "–" if value is None else f"{value * 100:.{digits}f}\u00a0%"
 
 
 @register.filter

@@ -52,7 +52,7 @@ def charts(epochs: Sequence[Epoch], *, until: int, best_epoch: int | None) -> li
         return []
     return [
         _chart("Loss", "loss", epochs, until, best_epoch, lambda value: f"{value:.3g}"),
-        _chart("Accuracy", "accuracy", epochs, until, best_epoch, lambda value: f"{value:.0%}"),
+        _chart("Accuracy", "accuracy", epochs, until, best_epoch, lambda value: f"{value * 100:.0f}\u00a0%"),
     ]
 
 
@@ -106,7 +106,7 @@ def _band(epoch: Epoch, names: dict[str, str], until: int) -> Band:
 def _figure(key: str, value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "none"
-    return f"{value:.1%}" if key.endswith("accuracy") else f"{value:.3f}"
+    return f"{value * 100:.1f}\u00a0%" if key.endswith("accuracy") else f"{value:.3f}"
 
 
 def _finite(value: Any) -> bool:

@@ -45,6 +45,13 @@ def _setting(name: str) -> forms.Field:
     return field(**shared, widget=number)
 
 
+class SettingsField(forms.JSONField):
+    """JSON that may be left empty, and then is shown empty."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
+
 class StartForm(forms.Form):
     """An empty setting means the preset's. What the core thinks of the settings, runs.start says."""
 
@@ -66,7 +73,7 @@ class StartForm(forms.Form):
     learning_rate = _setting("learning_rate")
     seed = _setting("seed")
     device = _setting("device")
-    further = forms.JSONField(
+    further = SettingsField(
         required=False,
         label="Further settings",
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "placeholder": '{"rotation": 10}'}),

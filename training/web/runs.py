@@ -76,7 +76,8 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "training/run.html",
         {
             **_live_context(run),
-            "config": queries.config_table(run),
+            "config": (config := queries.config_table(run)),
+            "differing": [row for row in config if row.differs],
             "images": images,
             "image_passes": images * run.epochs,
             "test": test,
