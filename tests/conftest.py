@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from django.db import connections
 
 
 @pytest.fixture(autouse=True)
@@ -20,3 +21,12 @@ def own_folders(settings, tmp_path: Path) -> None:
     settings.WORK_ROOT = tmp_path / "work"
     settings.RUNS_ROOT = tmp_path / "runs"
     settings.SNAPSHOT_CACHE_ROOT = tmp_path / "snapshot-cache"
+    settings.EMBEDDED_BROKER_ROOT = tmp_path / "broker"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """SQLite in a file, so that a worker process can open the tests' database too."""
+    database = connections["default"].settings_dict
+    if database["ENGINE"].endswith("sqlite3"):
+        database["TEST"]["NAME"] = str(tmp_path_factory.getbasetemp() / "tests.sqlite3")

@@ -1,0 +1,62 @@
+"""A real worker process trains, is killed with no warning, and another one ends the training."""
+
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from labeling.models import WorkState
+from tests.training.making import FAST, make_real_snapshot, make_run
+from tests.worker import wait_until, worker
+from training import metrics, runs
+from training.models import Evaluation, TrainingRun
+
+GPU = ("-Q", "gpu,default", "-B")
+FAST_SWEEP = {"HEARTBEAT_TIMEOUT_S": "4", "SWEEP_EVERY_S": "1"}
+
+
+def epochs(run: TrainingRun) -> list[dict]:
+    return [event for event in metrics.read(runs.folder(run)) if event["event"] == "epoch"]
+
+
+def trainers(run: TrainingRun) -> list[psutil.Process]:
+    """Processes of the core that work in the run's folder."""
+    home = str(runs.folder(run))
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if home in (process.info["cmdline"] or []):
+            found.append(process)
+    return found
+
+
+@pytest.mark.worker
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_training_outlives_the_kill_of_its_worker(tmp_path: Path):
+    log = tmp_path / "worker.log"
+    run = make_run(make_real_snapshot(images_per_class=15), settings={**FAST, "epochs": 6})
+    with worker(log, "-Q", "gpu", **FAST_SWEEP) as first:
+        wait_until(lambda: len(epochs(run)) >= 2, log=log)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    # Nobody told the child; it saw its parent go, wrote a checkpoint and left.
+    wait_until(lambda: not trainers(run), seconds=30)
+    run.refresh_from_db()
+    assert run.state == WorkState.RUNNING
+    before = epochs(run)
+    assert len(before) < 6
+
+    with worker(log, *GPU, "-s", str(tmp_path / "beat"), **FAST_SWEEP):
+
+        def done() -> bool:
+            run.refresh_from_db()
+            return run.is_over
+
+        wait_until(done, seconds=90, log=log)
+    assert (run.state, run.error, run.attempt) == (WorkState.DONE, "", 2)
+    after = epochs(run)
+    assert [event["epoch"] for event in after] == [1, 2, 3, 4, 5, 6]
+    assert after[: len(before)] == before
+    assert sorted(Evaluation.objects.values_list("split", flat=True)) == ["test", "validation"]
+    assert trainers(run) == []
