@@ -20,7 +20,7 @@ TEST_PREDICTIONS = "predictions-test.parquet"
 
 def images_in(snapshot: Snapshot, split: str) -> int:
     """Images of one split of a frozen snapshot."""
-    return sum(int(count) for count in (snapshot.counts.get(split) or {}).values())
+    return sum(int(count) for count in snapshot.counts["splits"][split].values())
 
 
 def runs_for_list() -> QuerySet[TrainingRun]:

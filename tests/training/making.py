@@ -18,7 +18,10 @@ from training import evaluations, runs
 from training.core.metrics import class_figures, wilson_interval
 from training.models import TrainingRun
 
-COUNTS = {"train": {"happy": 6, "sad": 4}, "validation": {"happy": 2}, "test": {"happy": 2}}
+COUNTS = {
+    "splits": {"train": {"happy": 6, "sad": 4}, "validation": {"happy": 2}, "test": {"happy": 2}},
+    "left_out": {},
+}
 
 
 def make_snapshot(campaign: Campaign | None = None, **fields: Any) -> Snapshot:
@@ -132,7 +135,9 @@ def make_real_snapshot(campaign: Campaign | None = None, *, images_per_class: in
     manifest = make_snapshot_folder(
         Path(default_storage.path(name)), images_per_class=images_per_class, size=16
     )
-    make_over(snapshot, digest=manifest.digest, folder=name, counts=dict(manifest.splits))
+    make_over(
+        snapshot, digest=manifest.digest, folder=name, counts={"splits": manifest.splits, "left_out": {}}
+    )
     return snapshot
 
 

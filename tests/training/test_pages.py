@@ -104,7 +104,7 @@ def test_live_json_has_the_figures_and_the_moving_parts(client, trainer):
     write_events(run, epoch(1, 0.4))
     live = client.get(url("run_live", run)).json()
     assert (live["state"], live["over"], live["epoch"], live["epochs"]) == ("waiting", False, 1, 3)
-    assert set(live["parts"]) == {"live-status", "live-charts", "live-log"}
+    assert set(live["parts"]) == {"live-state", "live-status", "live-charts", "live-log"}
 
 
 def test_stop_and_resume_are_posts_that_come_back_to_the_page(client, trainer):

@@ -115,7 +115,7 @@ def live(request: HttpRequest, pk: int) -> HttpResponse:
     progress: metrics.Progress = context["progress"]
     parts = {
         f"live-{part}": render_to_string(f"training/live/{part}.html", context, request)
-        for part in ("status", "charts", "log")
+        for part in ("state", "status", "charts", "log")
     }
     return JsonResponse(
         {
