@@ -15,7 +15,7 @@ def test_both_charts_have_training_and_validation_and_the_best_epoch():
     assert (loss.title, accuracy.title) == ("Loss", "Accuracy")
     assert [line.name for line in accuracy.lines] == ["Training", "Validation"]
     assert [line.last for line in accuracy.lines] == ["65.0\u00a0%", "60.0\u00a0%"]
-    assert accuracy.best_x == 375.0
+    assert accuracy.best_x == 333.3
     assert accuracy.bands[1].text == "Epoch 2: training 65.0\u00a0%, validation 60.0\u00a0%"
 
 
@@ -53,3 +53,9 @@ def test_a_sparkline_needs_two_epochs():
     assert charts.sparkline([0.5]) == ""
     assert charts.sparkline([0.2, 0.4]) == "0.0,26.0 120.0,2.0"
     assert charts.sparkline([0.3, 0.3]) == "0.0,26.0 120.0,26.0"
+
+
+@pytest.mark.parametrize(("until", "ticks"), [(1, [1]), (2, [1, 2]), (9, [1, 5, 9]), (50, [1, 50])])
+def test_epochs_are_marked_where_they_stand(until, ticks):
+    assert charts._x_ticks(until) == ticks
+    assert [charts._x(1, 3), charts._x(2, 3), charts._x(3, 3)] == [0, 500, 1000]

@@ -24,7 +24,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Band:
-    """The strip of the plot that belongs to one epoch, with its figures for whoever points at it."""
+    """The strip of the plot around one epoch, with its figures for whoever points at it."""
 
     x: float
     width: float
@@ -74,7 +74,7 @@ def _chart(
         bands=[_band(epoch, names, until) for epoch in epochs],
         y_ticks=[write(tick) for tick in reversed(ticks)],
         y_lines=[round(_y(tick, ticks), 1) for tick in ticks],
-        x_ticks=sorted({1, (until + 1) // 2, until}),
+        x_ticks=_x_ticks(until),
         best_x=None if best_epoch is None else _x(best_epoch, until),
         best_epoch=best_epoch,
     )
@@ -84,7 +84,8 @@ def _line(name: str, key: str, epochs: Sequence[Epoch], until: int, ticks: list[
     drawn = [(_x(e["epoch"], until), _y(e[key], ticks), e[key]) for e in epochs if _finite(e.get(key))]
     if len(drawn) == 1:
         # One point is no line; a short stroke shows it.
-        drawn.append((drawn[0][0] + 8, *drawn[0][1:]))
+        x, y, value = drawn[0]
+        drawn.append((min(x + 8, WIDTH), y, value))
     return Line(
         name=name,
         css=f"line-{name.lower()}",
@@ -94,13 +95,11 @@ def _line(name: str, key: str, epochs: Sequence[Epoch], until: int, ticks: list[
 
 
 def _band(epoch: Epoch, names: dict[str, str], until: int) -> Band:
-    width = WIDTH / until
+    half = WIDTH / max(until - 1, 1) / 2
+    x = _x(epoch["epoch"], until)
+    left, right = max(x - half, 0), min(x + half, WIDTH)
     said = ", ".join(f"{name.lower()} {_figure(key, epoch.get(key))}" for name, key in names.items())
-    return Band(
-        x=round((epoch["epoch"] - 1) * width, 1),
-        width=round(width, 1),
-        text=f"Epoch {epoch['epoch']}: {said}",
-    )
+    return Band(round(left, 1), round(right - left, 1), f"Epoch {epoch['epoch']}: {said}")
 
 
 def _figure(key: str, value: float | None) -> str:
@@ -114,8 +113,13 @@ def _finite(value: Any) -> bool:
 
 
 def _x(epoch: int, until: int) -> float:
-    """The middle of the epoch's band."""
-    return round((epoch - 0.5) * WIDTH / until, 1)
+    """The first epoch stands at the left edge, `until` at the right one."""
+    return round((epoch - 1) * WIDTH / (until - 1), 1) if until > 1 else WIDTH / 2
+
+
+def _x_ticks(until: int) -> list[int]:
+    """The ends, and the middle where it is a whole epoch: the page spaces them evenly."""
+    return sorted({1, until} | ({(until + 1) // 2} if until % 2 else set()))
 
 
 def _y(value: float, ticks: list[float]) -> float:
