@@ -49,7 +49,7 @@ class Config:
         choices=("none", "image"),
     )
     epochs: int = _field(50, "Passes over the training images, at most.", low=1, high=100_000)
-    batch_size: int = _field(48, "Images per step.", low=2, high=65_536)
+    batch_size: int = _field(48, "Training images per step of the optimizer.", low=2, high=65_536)
     optimizer: str = _field("radam", "How weights are moved.", choices=("radam", "adamw", "sgd"))
     learning_rate: float = _field(1e-4, "The highest step size.", above=0.0, high=100.0)
     momentum: float = _field(0.9, "Momentum of sgd, first beta of adamw and radam.", low=0.0, high=0.9999)

@@ -1,21 +1,21 @@
 """The faces of a snapshot, decoded once into one memory-mapped array."""
 
+import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from PIL import Image
 
 from labeling.snapshots import format as snapshots
 from training.core.config import Config
-from training.core.pixels import decode_many
-from training.core.refusals import BadSnapshot
+from training.core.pixels import decode_many, size_of
+from training.core.refusals import BadImages, BadSnapshot
+from training.core.run_folder import write_atomically
 
 SPLITS = ("train", "validation", "test")
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, pa.ArrowException)
@@ -97,8 +97,8 @@ def check(snapshot: Snapshot) -> None:
     if problems:
         first = problems[0]
         raise BadSnapshot(
-            f"The snapshot {snapshot.folder} is damaged: {first.where}: {first.what} "
-            f"({len(problems)} problems in all). Fetch or freeze it again."
+            f"The snapshot {snapshot.folder} is damaged. {first.where}: {first.what} "
+            f"({len(problems)} such problems.) Fetch or freeze it again."
         )
     for name, least in (("train", 2), ("validation", 1)):
         if len(snapshot.splits[name]) < least:
@@ -112,7 +112,10 @@ def stored_size(snapshot: Snapshot, config: Config) -> int:
     """The side at which images are kept: their own where all are squares of one size and no larger than the
     network wants (growing them is cheaper on the device), else image_size.
     """
-    sizes = {size for batch in _images(snapshot) for size in map(_size, batch)}
+    with _of_snapshot():
+        sizes = {
+            size_of(*pair) for keys, images in _images(snapshot) for pair in zip(images, keys, strict=True)
+        }
     if len(sizes) == 1:
         width, height = sizes.pop()
         if width == height <= config.image_size:
@@ -136,7 +139,7 @@ def load(
     file = cache / f"images-{snapshot.digest[:16]}-{config.colour}-{side}.npy"
     if not file.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        _decode_into(file, snapshot, config, side, between)
+        write_atomically(file, lambda part: _decode_into(part, snapshot, config, side, between))
     # Copy-on-write instead of read-only: torch warns about arrays it must not write to.
     images = np.load(file, mmap_mode="c")
     return Faces(snapshot.digest, snapshot.classes, images, snapshot.splits)
@@ -145,44 +148,34 @@ def load(
 def _decode_into(
     file: Path, snapshot: Snapshot, config: Config, side: int, between: Callable[[int], None]
 ) -> None:
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
     shape = (snapshot.rows, 1 if config.colour == "grey" else 3, side, side)
+    array = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+    done = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for keys, images in _images(snapshot):
+            with _of_snapshot():
+                pixels = decode_many(images, keys, side=side, colour=config.colour, pool=pool)
+            array[done : done + len(pixels)] = pixels
+            done += len(pixels)
+            between(done)
+    array.flush()
+
+
+@contextlib.contextmanager
+def _of_snapshot() -> Iterator[None]:
     try:
-        array = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
-        done = 0
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for batch in _images(snapshot):
-                array[done : done + len(batch)] = _decoded(batch, done, config, side, pool)
-                done += len(batch)
-                between(done)
-        array.flush()
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+        yield
+    except BadImages as error:
+        raise BadSnapshot(f"The snapshot holds a face that is no image. Face {error}") from error
 
 
-def _decoded(
-    batch: Sequence[bytes], first: int, config: Config, side: int, pool: ThreadPoolExecutor
-) -> list[NDArray[np.uint8]]:
+def _images(snapshot: Snapshot) -> Iterator[tuple[list[str], list[bytes]]]:
+    """Keys and encoded images, some at a time, in the snapshot's order."""
     try:
-        return decode_many(batch, side=side, colour=config.colour, pool=pool)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise BadSnapshot(
-            f"An image among faces {first} to {first + len(batch)} of the snapshot is none: {error}"
-        ) from error
-
-
-def _images(snapshot: Snapshot) -> Iterator[list[bytes]]:
-    try:
-        for batch in snapshots.iter_batches(snapshot.folder, columns=["image"], rows=_AT_ONCE):
-            yield batch.column("image").to_pylist()
+        for batch in snapshots.iter_batches(snapshot.folder, columns=["face_key", "image"], rows=_AT_ONCE):
+            yield batch.column("face_key").to_pylist(), batch.column("image").to_pylist()
     except _UNREADABLE as error:
         raise BadSnapshot(f"The snapshot {snapshot.folder} cannot be read: {error}") from error
-
-
-def _size(data: bytes) -> tuple[int, int]:
-    with Image.open(BytesIO(data)) as image:
-        return image.size
 
 
 def _split(table: pa.Table, classes: int) -> dict[str, Split]:

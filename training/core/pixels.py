@@ -2,10 +2,12 @@
 functions.
 """
 
+import contextlib
 import io
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,17 +17,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.core.config import Config
+from training.core.refusals import BadImages
 
 _MASK = 0xFFFFFFFF
 
 
-def decode(data: bytes, *, side: int, colour: str) -> NDArray[np.uint8]:
+def decode(data: bytes, *, name: str, side: int, colour: str) -> NDArray[np.uint8]:
     """An encoded image as (C, side, side), C being 1 for "grey" and 3 for "rgb".
 
-    Squeezed to a square bilinearly where it is none. Raises OSError, ValueError or SyntaxError, as Pillow
-    does, for bytes that are no image.
+    Squeezed to a square bilinearly where it is none. Raises BadImages, with the name, for bytes that are no
+    image.
     """
-    with Image.open(io.BytesIO(data)) as image:
+    with _readable(name), Image.open(io.BytesIO(data)) as image:
         plain = image.convert("L" if colour == "grey" else "RGB")
     if plain.size != (side, side):
         plain = plain.resize((side, side), Image.Resampling.BILINEAR)
@@ -34,10 +37,27 @@ def decode(data: bytes, *, side: int, colour: str) -> NDArray[np.uint8]:
 
 
 def decode_many(
-    images: Iterable[bytes], *, side: int, colour: str, pool: ThreadPoolExecutor
-) -> list[NDArray[np.uint8]]:
-    """`decode` of each, in order. Threads help, for Pillow decodes outside the interpreter's lock."""
-    return list(pool.map(lambda data: decode(data, side=side, colour=colour), images))
+    images: Sequence[bytes], names: Sequence[str], *, side: int, colour: str, pool: ThreadPoolExecutor
+) -> NDArray[np.uint8]:
+    """(N, C, side, side): `decode` of each, N ≥ 1. Threads help, for Pillow decodes outside the interpreter's
+    lock.
+    """
+    one = partial(decode, side=side, colour=colour)
+    return np.stack(list(pool.map(lambda data, name: one(data, name=name), images, names)))
+
+
+def size_of(data: bytes, name: str) -> tuple[int, int]:
+    """Width and height in pixels, from the header alone. Raises BadImages as `decode` does."""
+    with _readable(name), Image.open(io.BytesIO(data)) as image:
+        return image.size
+
+
+@contextlib.contextmanager
+def _readable(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadImages(f"{name} is not an image that can be read: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from training.core import faces as snapshot_faces
 from training.core.device import device_for
 from training.core.judging import Probabilities, probabilities
 from training.core.metrics import Figures, figures
-from training.core.pixels import decode
+from training.core.pixels import decode_many
 from training.core.refusals import BadImages, BadRunFolder, BadSnapshot
 from training.core.run_folder import RunFolder, write_atomically
 from training.core.train import build
@@ -42,22 +42,16 @@ class Predictor:
     def probabilities(self, images: list[bytes], names: list[str] | None = None) -> Probabilities:
         """(N, classes) from N encoded images. Raises BadImages, naming the image, for bytes that are none."""
         names = names or [f"image {number}" for number in range(1, len(images) + 1)]
-        with ThreadPoolExecutor() as pool:
-            pixels = list(pool.map(self._decode, images, names))
-        if not pixels:
+        if not images:
             return np.zeros((0, len(self.classes)), np.float32)
-        return self.judge(np.stack(pixels))
+        side, colour = self.made.stored_size, self.config.colour
+        with ThreadPoolExecutor() as pool:
+            return self.judge(decode_many(images, names, side=side, colour=colour, pool=pool))
 
     def judge(self, pixels: NDArray[np.uint8]) -> Probabilities:
         """(N, classes) from decoded images (N, C, S, S) of the run's stored size."""
         rows = torch.arange(len(pixels))
         return probabilities(self._network, torch.from_numpy(pixels), rows, self.config, self._device)
-
-    def _decode(self, data: bytes, name: str) -> NDArray[np.uint8]:
-        try:
-            return decode(data, side=self.made.stored_size, colour=self.config.colour)
-        except (OSError, ValueError, SyntaxError) as error:
-            raise BadImages(f"{name} is not an image that can be read: {error}") from error
 
 
 def predict(*, run: Path, images: Path, out: Path) -> int:

@@ -167,6 +167,7 @@ def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         write(part)
+        part.chmod(0o644)  # safetensors writes for its owner alone, but the site may run as another user
         _sync(part)
         part.replace(file)
     finally:
