@@ -1,0 +1,111 @@
+"""manifest.json: what a snapshot is, in one page."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FORMAT = "vemo-snapshot/1"
+MANIFEST = "manifest.json"
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class NotASnapshot(ValueError):
+    """The folder holds no snapshot this version can read; the text says why."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One Parquet file of the folder."""
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+    def __post_init__(self) -> None:
+        # The name is joined to a folder: a manifest from elsewhere must not name a file outside it.
+        if not _PLAIN_NAME.fullmatch(self.name) or self.name == MANIFEST:
+            raise ValueError(f"a shard cannot be called {self.name!r}")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What manifest.json says.
+
+    splits: split → class → faces. left_out: reason → faces that stayed out. notes: for people. Both are about this
+    freezing and no part of the digest.
+    """
+
+    classes: tuple[str, ...]
+    rule: dict[str, Any]
+    splits: dict[str, dict[str, int]]
+    left_out: dict[str, int]
+    rows: int
+    digest: str
+    shards: tuple[Shard, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """The text of the file: the same for the same manifest, with a checksum over all else that stands in it."""
+        body = {
+            "format": FORMAT,
+            "classes": list(self.classes),
+            "rule": self.rule,
+            "splits": self.splits,
+            "left_out": self.left_out,
+            "notes": list(self.notes),
+            "rows": self.rows,
+            "digest": self.digest,
+            "shards": [vars(shard) for shard in self.shards],
+        }
+        checksum = hashlib.sha256(_text(body).encode()).hexdigest()
+        return _text({**body, "checksum": checksum})
+
+
+def _text(body: dict[str, Any]) -> str:
+    return json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """What manifest.json says; `verify` tells whether it is true. Raises NotASnapshot."""
+    path = folder / MANIFEST
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotASnapshot(
+            f"{folder} has no {MANIFEST}: it is no snapshot, or its freezing never ended."
+        ) from error
+    except ValueError as error:
+        raise NotASnapshot(f"{path} is not JSON: {error}.") from error
+    if not isinstance(body, dict) or body.get("format") != FORMAT:
+        raise NotASnapshot(f"{path} is not of the format {FORMAT}.")
+    try:
+        return _manifest(body)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NotASnapshot(f"{path} lacks or misspells a field: {error!r}.") from error
+
+
+def _manifest(body: dict[str, Any]) -> Manifest:
+    return Manifest(
+        classes=tuple(map(_is_text, body["classes"])),
+        rule=dict(body["rule"].items()),
+        splits={split: _counts(counts) for split, counts in body["splits"].items()},
+        left_out=_counts(body["left_out"]),
+        notes=tuple(map(_is_text, body["notes"])),
+        rows=int(body["rows"]),
+        digest=_is_text(body["digest"]),
+        shards=tuple(Shard(**shard) for shard in body["shards"]),
+    )
+
+
+def _counts(counts: dict[str, Any]) -> dict[str, int]:
+    return {name: int(count) for name, count in counts.items()}
+
+
+def _is_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    return value
