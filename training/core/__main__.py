@@ -4,6 +4,7 @@ stopped.
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -16,6 +17,9 @@ STOPPED = 75
 
 
 def main(arguments: list[str] | None = None) -> int:
+    # Threads that spin while they wait for each other train several times slower on a machine that is busy with
+    # something else. Read when torch is loaded, which nothing above has done.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     asked = _parser().parse_args(arguments)
     try:
         code: int = asked.run(asked)

@@ -34,6 +34,8 @@ def probabilities(
     images: uint8 (N, C, S, S), on any device. `between` is called between batches and may raise to stop.
     """
     network.eval()
+    if not len(rows):
+        return np.zeros((0, 0), np.float32)
     chunks = []
     for some in torch.split(rows, config.evaluation_batch_size):
         between()
@@ -41,8 +43,6 @@ def probabilities(
         with autocast(device, config):
             logits = network(pixels)
         chunks.append(logits.float().softmax(dim=1))
-    if not chunks:
-        return np.zeros((0, 0), np.float32)
     found: Probabilities = torch.cat(chunks).cpu().numpy()
     return found
 

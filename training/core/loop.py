@@ -239,7 +239,7 @@ class Training:
                 loss,
                 progress.epoch + 1,
             )
-            self.folder.save_best(self.network.state_dict(), epoch=str(progress.best_epoch))
+            self.folder.save_best(self.network.state_dict())
         self._tell_epoch(accuracy, loss, trained, better)
         progress.plateau.note(accuracy, config)
         progress.epoch, progress.step = progress.epoch + 1, 0

@@ -68,9 +68,8 @@ def predict(*, run: Path, images: Path, out: Path) -> int:
     def write(part: Path) -> None:
         nonlocal rows
         with pq.ParquetWriter(part, schema) as writer:
-            for batch in _batches(images):
-                keys = batch.column("key").to_pylist()
-                found = predictor.probabilities(batch.column("image").to_pylist(), keys)
+            for keys, encoded in _batches(images):
+                found = predictor.probabilities(encoded, keys)
                 writer.write_table(pa.table({"key": keys, "probabilities": list(found)}, schema=schema))
                 rows += len(keys)
 
@@ -95,10 +94,11 @@ def evaluate(*, snapshot: Path, run: Path, split: str) -> Figures:
         return figures(chosen.labels, predictor.judge(faces.images[chosen.rows]), opened.classes)
 
 
-def _batches(images: Path) -> Iterator[pa.RecordBatch]:
+def _batches(images: Path) -> Iterator[tuple[list[str], list[bytes]]]:
     try:
         with pq.ParquetFile(images) as file:
-            yield from file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=["key", "image"])
+            for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=["key", "image"]):
+                yield batch.column("key").to_pylist(), batch.column("image").to_pylist()
     except (OSError, KeyError, pa.ArrowException) as error:
         raise BadImages(
             f"{images} cannot be read as Parquet with the columns key and image: {error}"

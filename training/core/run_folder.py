@@ -96,9 +96,9 @@ class RunFolder:
             raise BadRunFolder(f"{self.path} has no readable result.json: {error}") from error
         return result
 
-    def save_best(self, weights: dict[str, Tensor], **about: str) -> None:
+    def save_best(self, weights: dict[str, Tensor]) -> None:
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-        write_atomically(self.best, lambda file: save_file(plain, file, metadata={"format": FORMAT, **about}))
+        write_atomically(self.best, lambda file: save_file(plain, file, metadata={"format": FORMAT}))
 
     def load_best(self) -> dict[str, Tensor]:
         """Raises BadRunFolder where there are no readable weights yet."""

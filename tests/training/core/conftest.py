@@ -1,0 +1,53 @@
+"""A small snapshot and a small finished training, made once."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.snapshot_folders import make_snapshot_folder
+from training.core.config import Config, resolve
+from training.core.progress import Display
+from training.core.stopping import Stopper
+from training.core.train import train
+
+CLASSES = ("happy", "sad", "surprise")
+
+
+def small(**changes: object) -> Callable[[], Config]:
+    """A config that trains in a second or two."""
+    fast = {
+        "image_size": 32,
+        "batch_size": 8,
+        "epochs": 4,
+        "threads": 1,
+        "device": "cpu",
+        "rotation": 5,
+        "flip": 0,
+    }
+    return lambda: resolve("quick", "resnet18", {**fast, **changes})
+
+
+def run_training(snapshot: Path, run: Path, choose: Callable[[], Config] | None) -> dict[str, object]:
+    return train(snapshot=snapshot, run=run, choose=choose, stopper=Stopper(), display=Display())
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("snapshots") / "small"
+    make_snapshot_folder(folder, images_per_class=25, size=32, classes=CLASSES)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder whose training is over. Tests only read it."""
+    run = tmp_path_factory.mktemp("runs") / "finished"
+    run_training(snapshot, run, small())
+    return run

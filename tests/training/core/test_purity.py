@@ -1,0 +1,59 @@
+"""The core runs where Django cannot be imported."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+
+PROGRAM = """
+import sys
+
+FORBIDDEN = {"django", "celery", "rest_framework", "vemo"}
+
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in FORBIDDEN:
+            raise ImportError(f"{name} must not be imported here")
+
+
+sys.meta_path.insert(0, Refuse())
+import importlib
+import pkgutil
+
+import training.core
+
+modules = [module.name for module in pkgutil.walk_packages(training.core.__path__, "training.core.")]
+for name in modules:
+    if not name.endswith("__main__"):
+        importlib.import_module(name)
+from training.core.__main__ import main
+
+code = main(["networks", "--image-size", "48"])
+ours = [name for name in sys.modules if name.startswith(("labeling.", "training."))]
+strangers = [name for name in ours if not name.startswith("training.core") and name not in (
+    "labeling.snapshots", "labeling.snapshots.format")]
+assert not strangers, strangers
+print(len(modules), "modules")
+sys.exit(code)
+"""
+
+
+def test_the_core_runs_without_django() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert "137,796,423" in done.stdout
+    assert "modules" in done.stdout
+
+
+def test_looking_settings_up_does_not_load_torch() -> None:
+    program = (
+        "import sys, training.core.config as c; c.resolve('quick', 'resnet18'); print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "False\n", done.stderr

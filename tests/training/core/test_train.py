@@ -1,0 +1,285 @@
+"""A training fills its run folder, and refuses what it cannot do."""
+
+import fcntl
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from labeling.snapshots import format as snapshots
+from tests.snapshot_folders import make_snapshot_folder
+from tests.training.core.conftest import CLASSES, run_training, small
+from training.core.device import explained_memory
+from training.core.faces import load, open_snapshot, stored_size
+from training.core.loop import epoch_batches
+from training.core.networks import network
+from training.core.progress import Display
+from training.core.refusals import BadConfig, BadRunFolder, BadSnapshot, Stopped, TrainingFailed
+from training.core.run_folder import read_events
+from training.core.stopping import Stopper
+from training.core.train import train
+
+
+def events(run: Path, kind: str) -> list[dict[str, object]]:
+    return [event for event in read_events(run / "metrics.jsonl") if event["event"] == kind]
+
+
+def test_a_finished_run_folder_holds_its_contract(finished: Path) -> None:
+    files = {path.name for path in finished.iterdir()}
+    assert files == {
+        "config.json",
+        "metrics.jsonl",
+        "last.pt",
+        "best.safetensors",
+        "result.json",
+        "predictions-test.parquet",
+        "lock",
+    }
+
+
+def test_a_run_remembers_what_it_was_made_of(finished: Path, snapshot: Path) -> None:
+    made = json.loads((finished / "config.json").read_text())
+    assert made["config"] == small()().to_json()
+    assert made["classes"] == list(CLASSES)
+    assert made["snapshot_digest"] == snapshots.read_manifest(snapshot).digest
+    assert made["stored_size"] == 32
+
+
+def test_a_small_training_learns(finished: Path) -> None:
+    result = json.loads((finished / "result.json").read_text())
+    assert result["classes"] == list(CLASSES)
+    assert result["splits"]["test"]["images"] == 15
+    assert result["splits"]["test"]["accuracy"] > 0.6
+
+
+def test_every_epoch_is_told_once_with_its_figures(finished: Path) -> None:
+    told = events(finished, "epoch")
+    assert [event["epoch"] for event in told] == [1, 2, 3, 4]
+    assert set(told[0]) == {
+        "event",
+        "time",
+        "epoch",
+        "epochs",
+        "train_loss",
+        "train_accuracy",
+        "validation_loss",
+        "validation_accuracy",
+        "learning_rate",
+        "seconds",
+        "eta_seconds",
+        "images_per_second",
+        "best",
+    }
+    assert told[-1]["eta_seconds"] == 0
+
+
+def test_the_best_epoch_is_chosen_on_validation(finished: Path) -> None:
+    told = events(finished, "epoch")
+    best = max(told, key=lambda event: (event["validation_accuracy"], -event["validation_loss"]))
+    result = json.loads((finished / "result.json").read_text())
+    assert result["best_epoch"] == best["epoch"]
+    assert result["splits"]["validation"]["accuracy"] == best["validation_accuracy"]
+    assert result["splits"]["validation"]["nll"] == pytest.approx(best["validation_loss"])
+    (end,) = events(finished, "end")
+    assert end["best_epoch"] == best["epoch"]
+
+
+def test_test_predictions_name_each_face(finished: Path, snapshot: Path) -> None:
+    told = pq.read_table(finished / "predictions-test.parquet").to_pydict()
+    faces = snapshots.read_table(snapshot, columns=["face_key", "face_id", "label"], split="test").to_pydict()
+    assert told["key"] == faces["face_key"]
+    assert told["face_id"] == faces["face_id"]
+    assert told["label"] == faces["label"]
+    probabilities = np.array(told["probabilities"])
+    assert [CLASSES[index] for index in probabilities.argmax(axis=1)] == told["predicted"]
+    result = json.loads((finished / "result.json").read_text())["splits"]["test"]
+    assert np.mean(np.array(told["predicted"]) == told["label"]) == result["accuracy"]
+
+
+def test_a_finished_run_is_left_alone(
+    finished: Path, snapshot: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (finished / "metrics.jsonl").read_bytes()
+    result = run_training(snapshot, finished, None)
+    assert result == json.loads((finished / "result.json").read_text())
+    assert "is finished; nothing to do" in capsys.readouterr().out
+    assert (finished / "metrics.jsonl").read_bytes() == before
+
+
+def test_other_settings_want_another_folder(finished: Path, snapshot: Path) -> None:
+    before = (finished / "metrics.jsonl").read_bytes()
+    with pytest.raises(BadRunFolder, match="made with other settings: seed was 0, now 5"):
+        run_training(snapshot, finished, small(seed=5))
+    assert (finished / "metrics.jsonl").read_bytes() == before
+
+
+def test_another_snapshot_wants_another_folder(finished: Path, tmp_path: Path) -> None:
+    make_snapshot_folder(tmp_path / "other", images_per_class=5, size=32, classes=CLASSES, seed=9)
+    with pytest.raises(BadRunFolder, match="was trained on another snapshot"):
+        run_training(tmp_path / "other", finished, None)
+
+
+def test_two_trainers_do_not_share_a_folder(snapshot: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    with (run / "lock").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(BadRunFolder, match="Another process is training"):
+            run_training(snapshot, run, small())
+    assert not (run / "metrics.jsonl").exists()
+
+
+def test_a_changed_byte_in_the_snapshot_is_found(snapshot: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(snapshot, damaged)
+    shard = damaged / "faces-00000.parquet"
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(BadSnapshot, match=r"faces-00000\.parquet"):
+        run_training(damaged, tmp_path / "run", small())
+    (error,) = events(tmp_path / "run", "error")
+    assert "faces-00000.parquet" in str(error["message"])
+
+
+def test_a_folder_that_is_no_snapshot_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadSnapshot, match=r"has no manifest\.json"):
+        run_training(tmp_path, tmp_path / "run", small())
+
+
+def test_a_face_that_is_no_image_is_named(snapshot: Path, tmp_path: Path) -> None:
+    rows = snapshots.read_table(snapshot).to_pylist()
+    rows[7]["image"] = b"not an image"
+    snapshots.write(tmp_path / "odd", rows, classes=CLASSES, rule={})
+    with pytest.raises(BadSnapshot, match=rows[7]["face_key"]):
+        run_training(tmp_path / "odd", tmp_path / "run", small())
+
+
+def test_a_snapshot_without_validation_faces_is_refused(snapshot: Path, tmp_path: Path) -> None:
+    rows = [{**row, "split": "train"} for row in snapshots.read_table(snapshot).to_pylist()]
+    snapshots.write(tmp_path / "all", rows, classes=CLASSES, rule={})
+    with pytest.raises(BadSnapshot, match="0 faces in its validation split; training needs at least 1"):
+        run_training(tmp_path / "all", tmp_path / "run", small())
+
+
+def test_a_missing_class_is_told_not_hidden(snapshot: Path, tmp_path: Path) -> None:
+    rows = [
+        {**row, "split": "train" if row["split"] == "test" else row["split"]}
+        for row in snapshots.read_table(snapshot).to_pylist()
+        if row["label"] != "sad" or row["split"] == "validation"
+    ]
+    snapshots.write(tmp_path / "few", rows, classes=CLASSES, rule={})
+    result = run_training(tmp_path / "few", tmp_path / "run", small(epochs=1))
+    (begin,) = events(tmp_path / "run", "begin")
+    assert begin["warnings"] == [
+        "The train split has no face of class sad.",
+        "The test split is empty: there will be no test figures.",
+    ]
+    assert list(result["splits"]) == ["validation"]  # type: ignore[call-overload]
+    assert pq.read_table(tmp_path / "run" / "predictions-test.parquet").num_rows == 0
+
+
+def test_a_loss_that_is_no_number_stops_with_the_faces(snapshot: Path, tmp_path: Path) -> None:
+    weights = network("resnet18")(classes=3).state_dict()
+    weights["fc.1.bias"][0] = float("nan")
+    save_file(weights, tmp_path / "spoilt.safetensors")
+    choose = small(starting_weights=str(tmp_path / "spoilt.safetensors"))
+    with pytest.raises(TrainingFailed, match=r"no number any more \(epoch 1, step 1\)"):
+        run_training(snapshot, tmp_path / "run", choose)
+    (error,) = events(tmp_path / "run", "error")
+    train_keys = snapshots.read_table(snapshot, columns=["face_key"], split="train")["face_key"].to_pylist()
+    first = epoch_batches(np.arange(len(train_keys)), 8, seed=0, epoch=0)[0]
+    assert (error["epoch"], error["step"]) == (1, 1)
+    assert error["face_keys"] == [train_keys[place] for place in first]
+    assert not (tmp_path / "run" / "last.pt").exists()
+
+
+def test_a_run_starts_from_given_weights(snapshot: Path, finished: Path, tmp_path: Path) -> None:
+    choose = small(starting_weights=str(finished / "best.safetensors"), epochs=1, learning_rate=1e-9)
+    result = run_training(snapshot, tmp_path / "run", choose)
+    before, after = load_file(finished / "best.safetensors"), load_file(tmp_path / "run" / "best.safetensors")
+    torch.testing.assert_close(after["conv1.weight"], before["conv1.weight"], atol=1e-6, rtol=0)
+    assert result["best_epoch"] == 1
+
+
+def test_stopping_before_the_first_step_leaves_something_to_go_on_from(
+    snapshot: Path, tmp_path: Path
+) -> None:
+    stopper = Stopper()
+    stopper.ask("enough")
+    run = tmp_path / "run"
+    with pytest.raises(Stopped, match="enough"):
+        train(snapshot=snapshot, run=run, choose=small(epochs=1), stopper=stopper, display=Display())
+    assert run_training(snapshot, run, None)["best_epoch"] == 1
+
+
+def test_no_progress_for_too_long_ends_a_training_early(snapshot: Path, tmp_path: Path) -> None:
+    # Without a step worth the name the validation accuracy stays as it is.
+    choose = small(epochs=50, early_stopping=1, learning_rate=1e-12, schedule="constant")
+    run_training(snapshot, tmp_path / "run", choose)
+    told = [event["validation_accuracy"] for event in events(tmp_path / "run", "epoch")]
+    best = told.index(max(told))
+    assert len(told) == best + 3
+    assert len(told) < 50
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA card here")
+def test_a_card_that_is_not_there_is_refused(snapshot: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match=r"no CUDA card here\. Set device to cpu"):
+        run_training(snapshot, tmp_path / "run", small(device="cuda"))
+    assert "no CUDA card" in str(events(tmp_path / "run", "error")[0]["message"])
+
+
+def test_out_of_memory_says_what_to_lower() -> None:
+    with (
+        pytest.raises(TrainingFailed, match=r"batch_size 8 at image_size 32\. Lower batch_size"),
+        explained_memory(small()()),
+    ):
+        torch.empty(1 << 50)
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
+    with pytest.raises(RuntimeError, match="cannot be multiplied"), explained_memory(small()()):
+        torch.zeros(2, 3) @ torch.zeros(2, 3)
+
+
+def test_every_face_is_seen_once_an_epoch_in_a_new_order() -> None:
+    rows = np.arange(100, 141)
+    first, again, second = (epoch_batches(rows, 8, seed=1, epoch=epoch) for epoch in (0, 0, 1))
+    assert [len(batch) for batch in first] == [8, 8, 8, 8, 9]
+    assert np.array_equal(np.sort(np.concatenate(first)), rows)
+    assert np.array_equal(np.concatenate(first), np.concatenate(again))
+    assert not np.array_equal(np.concatenate(first), np.concatenate(second))
+
+
+def test_images_of_one_small_size_are_kept_as_they_are(snapshot: Path, tmp_path: Path) -> None:
+    opened = open_snapshot(snapshot)
+    config = small(image_size=64)()
+    side = stored_size(opened, config)
+    faces = load(opened, config, side, tmp_path)
+    assert side == 32
+    assert faces.images.shape == (75, 1, 32, 32)
+    assert stored_size(opened, small(network="resnet18", image_size=32)()) == 32
+
+
+def test_images_of_several_sizes_are_kept_as_the_network_wants_them(snapshot: Path, tmp_path: Path) -> None:
+    make_snapshot_folder(tmp_path / "large", images_per_class=5, size=40, classes=CLASSES)
+    rows = [
+        row for folder in (snapshot, tmp_path / "large") for row in snapshots.read_table(folder).to_pylist()
+    ]
+    rows.sort(key=lambda row: row["face_key"])
+    snapshots.write(tmp_path / "mixed", rows, classes=CLASSES, rule={})
+    assert stored_size(open_snapshot(tmp_path / "mixed"), small(image_size=64)()) == 64
+
+
+def test_decoding_happens_once(snapshot: Path, tmp_path: Path) -> None:
+    opened, config, told = open_snapshot(snapshot), small()(), []
+    first = load(opened, config, 32, tmp_path, told.append)
+    second = load(opened, config, 32, tmp_path, told.append)
+    assert told == [75]
+    assert np.array_equal(first.images, second.images)
