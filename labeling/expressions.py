@@ -10,3 +10,24 @@ CANT_TELL = "cant_tell"
 NOT_A_FACE = "not_a_face"
 OTHER_ANSWERS = (CANT_TELL, NOT_A_FACE)
 """What an annotator may answer besides an expression; both count as votes."""
+
+FERPLUS_ANSWERS = {
+    "neutral": "neutral",
+    "happiness": "happy",
+    "surprise": "surprise",
+    "sadness": "sad",
+    "anger": "angry",
+    "disgust": "disgust",
+    "fear": "fear",
+    "contempt": "contempt",
+    "unknown": CANT_TELL,
+    "NF": NOT_A_FACE,
+}
+"""The columns of the FER+ vote table, and what we call these answers."""
+
+
+def known_as(label: str) -> str:
+    """A label somebody else wrote, in our words where we have one; else as it was written."""
+    plain = label.strip().lower()
+    ours = {column.lower(): answer for column, answer in FERPLUS_ANSWERS.items()}
+    return plain if plain in EIGHT else ours.get(plain, label.strip())

@@ -50,6 +50,11 @@ class Media(models.Model):
     licence = models.CharField(max_length=200, blank=True, default="")
     author = models.CharField(max_length=200, blank=True, default="")
     page_url = models.CharField(max_length=2000, blank=True, default="")
+    given = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="What its source says of the whole file: label. Never shown to a voter.",
+    )
     fetched_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

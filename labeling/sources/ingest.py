@@ -1,2 +1,264 @@
-def ingest(source_id: int) -> None:
-    raise NotImplementedError
+"""Taking a place's media in: add a source, and work through its items one by one."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+
+from labeling import work
+from labeling.models import Item, Source
+from labeling.refusals import Refusal
+from labeling.sources import KINDS, faces, intake, store
+from labeling.sources.base import BadContent, CannotAdd, CannotRead, FileContent, Offer, Place, RowContent
+from labeling.vision import detectors
+
+__all__ = [
+    "CannotAdd",
+    "NothingRefused",
+    "add",
+    "guess_kind",
+    "ingest",
+    "refresh",
+    "resume_or_add",
+    "retry_refused",
+]
+
+DETECT = "detect"
+"""The option that every kind has: detectors to run when all is in."""
+_BATCH = 500
+
+Tell = Callable[[int, int | None, str], None]
+"""Told how far the work is: done, total, message."""
+
+
+class NothingRefused(Refusal):
+    """There is nothing to try again."""
+
+
+def silent(done: int, total: int | None, message: str) -> None:
+    """For whom progress does not matter."""
+
+
+def guess_kind(path: Path | str) -> str:
+    """The key of KINDS that the path looks like. Raises CannotAdd."""
+    place = _existing(path)
+    for name, kind in KINDS.items():
+        if kind.fits(place):
+            return name
+    raise CannotAdd(
+        f"“{path}” is neither a folder nor a zip, an image, a video or a FER2013 CSV. "
+        "Name one of these, or say which kind it is."
+    )
+
+
+def add(
+    *,
+    kind: str = "",
+    location: str | Path,
+    name: str = "",
+    options: Mapping[str, Any] | None = None,
+    licence: str = "",
+    author: str = "",
+    created_by: Any = None,
+    wake: bool = True,
+) -> Source:
+    """A new source, to be ingested when a worker takes it up. Raises CannotAdd.
+
+    kind: a key of KINDS; empty: what the path looks like. options: `detect`, a list of detectors to run
+    afterwards; for FER2013 also `rows`, [first, last] from 1, and `ferplus`, the path of the vote table.
+    wake: False if the caller does the work itself.
+    """
+    fields = _checked(kind, location, options)
+    with transaction.atomic():
+        source = Source.objects.create(
+            **fields,
+            name=(name or Path(fields["location"]).name or fields["location"])[:200],
+            licence=licence,
+            author=author,
+            created_by=created_by,
+        )
+        if wake:
+            work.enqueue(source)
+    return source
+
+
+def resume_or_add(
+    *,
+    kind: str = "",
+    location: str | Path,
+    options: Mapping[str, Any] | None = None,
+    wake: bool = True,
+    **rest: Any,
+) -> Source:
+    """The newest source of that place and those options, made to go on; else a new one. Raises CannotAdd.
+
+    So a command started again after it was cut off continues, and one started again after it was done takes
+    in what is new.
+    """
+    fields = _checked(kind, location, options)
+    there = Source.objects.filter(kind=fields["kind"], location=fields["location"]).order_by("-pk")
+    source = next((one for one in there if one.options == fields["options"]), None)
+    if source is None:
+        return add(kind=kind, location=location, options=options, wake=wake, **rest)
+    if source.is_over:
+        refresh(source=source, wake=wake)
+    return source
+
+
+def refresh(*, source: Source, wake: bool = True) -> None:
+    """Look through the place again: go on with what is unfinished, take in what is new. Raises CannotMove."""
+    work.restart(source, also_done=True)
+
+
+def retry_refused(*, source: Source) -> None:
+    """Try the refused items again. Raises NothingRefused, CannotMove."""
+    with transaction.atomic():
+        again = source.items.filter(state=Item.State.REFUSED).update(state=Item.State.FOUND, reason="")
+        if not again:
+            raise NothingRefused("Nothing of this source was refused; there is nothing to try again.")
+        work.restart(source, also_done=True)
+
+
+def ingest(source_id: int, *, tell: Tell = silent, wake: bool = True) -> None:
+    """Do the work: find the items, take in those not dealt with yet, queue the searches for faces asked for.
+
+    Killed at any instruction and begun again it goes on with the next item. wake: whether workers are told
+    of the searches. Raises AlreadyClaimed.
+    """
+    with work.claimed(Source, source_id) as job:
+        source = job.row
+        store.sweep_leftovers()
+        try:
+            with _open(source.kind, source.location, source.options) as place:
+                _find(job, place, tell)
+                _take(job, place, tell)
+        except CannotRead as reason:
+            raise work.Refused(str(reason)) from reason
+        _detect(source, wake)
+        job.beat(force=True, message=_summary(source))
+
+
+def _find(job: work.Job[Source], place: Place, tell: Tell) -> None:
+    offers = place.find()
+    found = 0
+    while batch := list(islice(offers, _BATCH)):
+        _keep_offers(job.row, batch)
+        found += len(batch)
+        message = f"Looking: {found:,} items"
+        job.beat(message=message)
+        tell(found, None, message)
+
+
+def _keep_offers(source: Source, offers: list[Offer]) -> None:
+    """Offers are items at once; those known already stay as they are."""
+    with transaction.atomic():
+        Item.objects.bulk_create(
+            (Item(source=source, locator=offer.locator) for offer in offers), ignore_conflicts=True
+        )
+        for offer in offers:
+            if offer.reason:
+                same = source.items.filter(locator=offer.locator, state=Item.State.FOUND)
+                same.update(state=Item.State.REFUSED, reason=offer.reason[:500])
+
+
+def _take(job: work.Job[Source], place: Place, tell: Tell) -> None:
+    source = job.row
+    total, done = source.items.count(), source.items.exclude(state=Item.State.FOUND).count()
+    job.beat(force=True, done=done, total=total)
+    for batch in _batches(source.items.filter(state=Item.State.FOUND)):
+        items = {item.locator: item for item in batch}
+        rows: list[tuple[Item, RowContent]] = []
+        for content in place.contents(list(items)):
+            item = items[content.locator]
+            message = f"At {item.locator}"[:500]
+            tell(done, total, message)
+            job.beat(done=done, message=message)
+            if isinstance(content, RowContent):
+                rows.append((item, content))
+            elif isinstance(content, BadContent):
+                intake.refuse(item, content.reason)
+            else:
+                _take_file(job, item, content)
+            done += 1
+        if rows:
+            intake.take_rows(rows=rows, source=source)
+    job.beat(force=True, done=done)
+    tell(done, total, "")
+
+
+def _take_file(job: work.Job[Source], item: Item, content: FileContent) -> None:
+    intake.take_file(item=item, content=content, source=job.row, alive=job.beat)
+
+
+def _batches(items: QuerySet[Item]) -> Iterator[list[Item]]:
+    after = 0
+    while batch := list(items.filter(pk__gt=after).order_by("pk")[:_BATCH]):
+        yield batch
+        after = batch[-1].pk
+
+
+def _detect(source: Source, wake: bool) -> None:
+    for name in source.options.get(DETECT, []):
+        try:
+            faces.detect_in(source=source, detector=name, wake=wake)
+        except faces.CannotDetect as reason:
+            raise work.Refused(f"All media are in, but no faces are looked for: {reason}") from reason
+
+
+def _summary(source: Source) -> str:
+    refused = source.items.filter(state=Item.State.REFUSED).count()
+    taken = source.items.exclude(state=Item.State.REFUSED).count()
+    return f"{taken:,} items in" + (f", {refused:,} refused" if refused else "")
+
+
+def _existing(location: Path | str) -> Path:
+    path = Path(os.path.abspath(Path(location).expanduser()))
+    if not path.exists():
+        raise CannotAdd(f"There is nothing at “{location}”.")
+    if not (path.is_file() or path.is_dir()):
+        raise CannotAdd(f"“{location}” is neither a file nor a folder.")
+    return path
+
+
+def _checked(kind: str, location: str | Path, options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """kind, location and options of a source, found to be usable. Raises CannotAdd."""
+    path = _existing(location)
+    kind = kind or guess_kind(path)
+    if kind not in KINDS:
+        raise CannotAdd(f"There is no kind of source “{kind}”; there are {', '.join(KINDS)}.")
+    wanted = {name: value for name, value in (options or {}).items() if value not in (None, "", [])}
+    _check_options(kind, wanted)
+    if "ferplus" in wanted:
+        wanted["ferplus"] = str(_existing(wanted["ferplus"]))
+    try:
+        with _open(kind, str(path), wanted):
+            pass
+    except (CannotRead, OSError) as reason:
+        raise CannotAdd(str(reason)) from reason
+    return {"kind": kind, "location": str(path), "options": wanted}
+
+
+def _check_options(kind: str, options: Mapping[str, Any]) -> None:
+    known = {DETECT, *KINDS[kind].option_names}
+    for name in options:
+        if name not in known:
+            raise CannotAdd(
+                f"A source of kind {kind} has no option “{name}”; it has {', '.join(sorted(known))}."
+            )
+    names = options.get(DETECT, [])
+    offered = detectors.available(settings.YUNET_MODEL)
+    if not isinstance(names, list):
+        raise CannotAdd(f"The option {DETECT} is a list of detectors, not {names!r}.")
+    for name in names:
+        if name not in offered:
+            raise CannotAdd(f"The detector “{name}” cannot run here; there is {', '.join(offered)}.")
+
+
+def _open(kind: str, location: str, options: Mapping[str, Any]) -> Any:
+    wanted = {name: value for name, value in options.items() if name != DETECT}
+    return KINDS[kind].open(Path(location), wanted)

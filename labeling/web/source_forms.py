@@ -104,8 +104,10 @@ class NewSource(forms.Form):
 
     def _options(self) -> dict[str, Any]:
         data = self.cleaned_data
-        options = {"ferplus": data["ferplus"], "first_row": data["first_row"], "last_row": data["last_row"]}
-        return {"detectors": data["detectors"], **{name: value for name, value in options.items() if value}}
+        options: dict[str, Any] = {"detect": data["detectors"], "ferplus": data["ferplus"]}
+        if data["first_row"] or data["last_row"]:
+            options["rows"] = [data["first_row"] or 1, data["last_row"]]
+        return {name: value for name, value in options.items() if value}
 
     def _path(self, name: str) -> str:
         location: str = self.cleaned_data[name].strip()

@@ -51,7 +51,7 @@ def test_a_path_becomes_a_source_that_waits(manager: Client, photos: Path) -> No
         "Ada",
         "waiting",
     )
-    assert source.options["detectors"] == ["haar"]
+    assert source.options == {"detect": ["haar"]}
     assert source.created_by is not None
     assert source.created_by.username == "maria"
 

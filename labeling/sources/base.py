@@ -1,0 +1,161 @@
+"""What a kind of source is: something that finds items in a place and hands out their contents."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from labeling.refusals import Refusal
+
+LONGEST_LOCATOR = 1000
+
+
+class CannotAdd(Refusal):
+    """No source was made; the text says what is wrong with the place or the options."""
+
+
+class CannotRead(Refusal):
+    """The place as a whole cannot be read (any more); the text says why, for people."""
+
+
+class Unusable(Exception):
+    """One item cannot be taken in; the text says why, for people."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a sources.csv says about one file."""
+
+    licence: str = ""
+    author: str = ""
+    page_url: str = ""
+    label: str = ""
+
+
+class Reader:
+    """A file whose failures to be read are the item's fault, not ours: read raises Unusable.
+
+    Only reading is guarded. A full disk met while the bytes are written elsewhere stays what it is.
+    """
+
+    def __init__(
+        self, file: BinaryIO, *, broken: tuple[type[Exception], ...], declared: int | None = None
+    ) -> None:
+        self._file = file
+        self._broken = broken
+        self._left = declared
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            block = self._file.read(size)
+        except self._broken as error:
+            raise Unusable(f"It cannot be read to its end ({error}).") from error
+        if self._left is not None:
+            self._left -= len(block)
+            if self._left < 0:
+                raise Unusable("It unpacks to more bytes than are declared for it.")
+        return block
+
+
+Opener = Callable[[], AbstractContextManager[Reader]]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An item there is."""
+
+    locator: str
+    """Its name inside the source, once in it; at most LONGEST_LOCATOR characters that a database can hold."""
+    reason: str = ""
+    """Why it can be said already now that it will not be taken in; empty if it may be."""
+
+
+@dataclass(frozen=True)
+class FileContent:
+    """An item that is a file."""
+
+    locator: str
+    open: Opener
+    """Opens it for reading; raises Unusable."""
+    note: Note = field(default_factory=Note)
+
+
+@dataclass(frozen=True)
+class RowContent:
+    """An item that is a picture and a face in one: a row of a table."""
+
+    locator: str
+    row: int
+    detector: str
+    """The table's name, in the place of a detector's."""
+    png: bytes
+    width: int
+    height: int
+    given: Mapping[str, Any]
+    """Goes to Face.given: label, split, votes."""
+
+
+@dataclass(frozen=True)
+class BadContent:
+    """An item that turned out not to be usable."""
+
+    locator: str
+    reason: str
+
+
+Content = FileContent | RowContent | BadContent
+
+
+class Place(Protocol):
+    """A source's location, opened."""
+
+    def find(self) -> Iterator[Offer]:
+        """Everything there is, lazily, in an order that stays the same. Raises CannotRead."""
+        ...
+
+    def contents(self, locators: Sequence[str]) -> Iterable[Content]:
+        """One content per locator, lazily, in the order asked for: the order in which `find` offered them."""
+        ...
+
+
+class Kind(Protocol):
+    """A kind of source. `option_names` are the only options it reads."""
+
+    option_names: frozenset[str]
+
+    def fits(self, path: Path) -> bool:
+        """Whether the path looks like a place of this kind."""
+        ...
+
+    def open(self, location: Path, options: Mapping[str, Any]) -> AbstractContextManager[Place]:
+        """The place, opened. Raises CannotRead, also for options that cannot be."""
+        ...
+
+
+def locator_of(name: str) -> Offer:
+    """An offer of an item by that name; one whose name no database can hold is refused under a similar name."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        return Offer(shown[:LONGEST_LOCATOR], "Its name is not valid UTF-8. Rename the file.")
+    if "\x00" in name:
+        return Offer(name.replace("\x00", "␀")[:LONGEST_LOCATOR], "Its name holds a zero byte.")
+    if len(name) > LONGEST_LOCATOR:
+        return Offer(
+            name[: LONGEST_LOCATOR - 1] + "…",
+            f"Its path has {len(name):,} characters; {LONGEST_LOCATOR:,} are allowed.",
+        )
+    return Offer(name)
+
+
+def is_media_name(name: str) -> bool:
+    """False for what a folder holds besides its media: hidden files, macOS' leavings, notes."""
+    parts = name.replace("\\", "/").split("/")
+    hidden = any(part.startswith(".") and part not in (".", "..") for part in parts)
+    leavings = "__MACOSX" in parts or parts[-1] in ("Thumbs.db", "desktop.ini")
+    return not (hidden or leavings or parts[-1].lower() == NOTES_NAME)
+
+
+NOTES_NAME = "sources.csv"

@@ -1,0 +1,212 @@
+"""FER2013's table (emotion, pixels, Usage), with the votes of FER+ if one has them.
+
+Goodfellow et al. 2013 (arXiv 1307.0414); Barsoum et al. 2016 (doi:10.1145/2993148.2993165).
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from labeling.expressions import FERPLUS_ANSWERS, SEVEN
+from labeling.sources.base import BadContent, CannotRead, Content, Offer, RowContent
+from labeling.vision.crops import grey_png
+
+DETECTOR = "fer2013"
+SIDE = 48
+USAGES = ("Training", "PublicTest", "PrivateTest")
+_COLUMNS = ("emotion", "pixels", "usage")
+_LONGEST_LINE = 64 * 1024
+
+
+class _BadRow(Exception):
+    """For people."""
+
+
+class Fer2013:
+    option_names = frozenset({"ferplus", "rows"})
+
+    def fits(self, path: Path) -> bool:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file, suppress(CannotRead):
+            return bool(_columns(file.readline(_LONGEST_LINE)))
+        return False
+
+    @contextmanager
+    def open(self, location: Path, options: Mapping[str, Any]) -> Iterator["TablePlace"]:
+        rows = _range(options.get("rows"))
+        votes = _ferplus(Path(options["ferplus"]), rows) if options.get("ferplus") else None
+        try:
+            with location.open("rb") as file:
+                yield TablePlace(file, rows, votes)
+        except OSError as error:
+            raise CannotRead(f"“{location}” cannot be read ({error.strerror}).") from error
+
+
+class TablePlace:
+    """Row n is the n-th line after the heading, empty lines not counted."""
+
+    def __init__(
+        self, file: BinaryIO, rows: tuple[int, int | None], votes: Mapping[int, "_Votes"] | None
+    ) -> None:
+        self._file = file
+        self._first, self._last = rows
+        self._votes = votes
+        self._order = _columns(_line(file))
+        self._lines: Iterator[tuple[int, bytes]] = iter(())
+        self._at = 0
+
+    def find(self) -> Iterator[Offer]:
+        for row, _ in self._rows():
+            yield Offer(f"row {row}")
+
+    def contents(self, locators: Sequence[str]) -> Iterable[Content]:
+        for locator in locators:
+            try:
+                yield self._content(locator)
+            except _BadRow as reason:
+                yield BadContent(locator, str(reason))
+
+    def _content(self, locator: str) -> Content:
+        row = int(locator.removeprefix("row "))
+        emotion, pixels, usage = self._cells(self._line_of(row))
+        given: dict[str, Any] = {"label": _label(emotion), "split": _usage(usage)}
+        if self._votes is not None:
+            given["votes"] = _votes_of(self._votes.get(row), usage)
+        png = grey_png(_pixels(pixels), SIDE, SIDE)
+        return RowContent(locator, row, DETECTOR, png, SIDE, SIDE, given)
+
+    def _line_of(self, row: int) -> bytes:
+        """The row's line. Rows are mostly asked for in order, so the file is read through once."""
+        if row <= self._at:
+            self._at = 0
+        if not self._at:
+            self._lines = self._rows()
+        for number, line in self._lines:
+            self._at = number
+            if number == row:
+                return line
+        self._at = 0
+        raise _BadRow("The table has no such row any more.")
+
+    def _rows(self) -> Iterator[tuple[int, bytes]]:
+        self._file.seek(0)
+        _line(self._file)
+        row = 0
+        while line := _line(self._file):
+            if not line.strip():
+                continue
+            row += 1
+            if self._last is not None and row > self._last:
+                return
+            if row >= self._first:
+                yield row, line
+
+    def _cells(self, line: bytes) -> tuple[str, str, str]:
+        cells = _split(line)
+        if len(cells) != len(self._order):
+            raise _BadRow(f"It has {len(cells)} columns where the heading names {len(self._order)}.")
+        emotion, pixels, usage = (cells[self._order[name]].strip() for name in _COLUMNS)
+        return emotion, pixels, usage
+
+
+def _line(file: BinaryIO) -> bytes:
+    """The next line whole, or only its beginning if it is longer than any row can be."""
+    line = file.readline(_LONGEST_LINE)
+    rest = line
+    while rest and not rest.endswith(b"\n"):
+        rest = file.readline(_LONGEST_LINE)
+    return line
+
+
+def _split(line: bytes) -> list[str]:
+    # Line by line, so that a stray quote spoils one row and not the rest of the table.
+    try:
+        return next(csv.reader([line.decode("utf-8-sig", "replace").replace("\x00", "�")]), [])
+    except csv.Error as error:
+        raise _BadRow(f"The line is not CSV ({error}).") from error
+
+
+def _columns(heading: bytes) -> dict[str, int]:
+    """Where each column stands. Raises CannotRead."""
+    try:
+        names = [name.strip().lower() for name in _split(heading)]
+    except _BadRow:
+        names = []
+    if not set(_COLUMNS) <= set(names):
+        raise CannotRead("This is no FER2013 table: its first line must name emotion, pixels and Usage.")
+    return {name: index for index, name in enumerate(names)}
+
+
+def _label(emotion: str) -> str:
+    if not re.fullmatch(r"[0-6]", emotion):
+        raise _BadRow(f"The column emotion says “{emotion[:20]}”; it must be a number from 0 to 6.")
+    return SEVEN[int(emotion)]
+
+
+def _usage(usage: str) -> str:
+    if usage not in USAGES:
+        raise _BadRow(f"The column Usage says “{usage[:20]}”; it must be one of {', '.join(USAGES)}.")
+    return usage
+
+
+def _pixels(text: str) -> bytes:
+    try:
+        values = bytes(map(int, text.split()))
+    except ValueError:
+        raise _BadRow("The column pixels must hold whole numbers from 0 to 255.") from None
+    if len(values) != SIDE * SIDE:
+        raise _BadRow(f"The column pixels holds {len(values):,} numbers; 48 × 48 are 2,304.")
+    return values
+
+
+def _range(rows: Any) -> tuple[int, int | None]:
+    if rows is None:
+        return 1, None
+    whole = isinstance(rows, list | tuple) and len(rows) == 2 and isinstance(rows[0], int)
+    if not whole or rows[0] < 1 or not (rows[1] is None or (isinstance(rows[1], int) and rows[1] >= rows[0])):
+        raise CannotRead(f"Rows are a first and a last number, from 1, both included; not {rows!r}.")
+    return rows[0], rows[1]
+
+
+_Votes = tuple[str, dict[str, int] | None]
+"""Of one FER+ row: its Usage, and answer → count (None if the row is damaged)."""
+
+
+def _ferplus(path: Path, rows: tuple[int, int | None]) -> dict[int, _Votes]:
+    """The votes by row. Raises CannotRead."""
+    first, last = rows
+    try:
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            lines = csv.reader(file)
+            names = [name.strip() for name in next(lines, [])]
+            missing = {"Usage", *FERPLUS_ANSWERS} - set(names)
+            if missing:
+                raise CannotRead(f"“{path}” is no FER+ table: it lacks {', '.join(sorted(missing))}.")
+            return {
+                row: _vote_row(dict(zip(names, cells, strict=False)))
+                for row, cells in enumerate((cells for cells in lines if cells), 1)
+                if row >= first and (last is None or row <= last)
+            }
+    except (OSError, csv.Error) as error:
+        raise CannotRead(f"The FER+ table “{path}” cannot be read ({error}).") from error
+
+
+def _vote_row(cells: Mapping[str, str]) -> _Votes:
+    texts = {answer: cells.get(column, "").strip() for column, answer in FERPLUS_ANSWERS.items()}
+    if not all(text.isascii() and text.isdigit() for text in texts.values()):
+        return cells.get("Usage", ""), None
+    return cells.get("Usage", ""), {answer: int(text) for answer, text in texts.items() if int(text)}
+
+
+def _votes_of(found: _Votes | None, usage: str) -> dict[str, int]:
+    if found is None:
+        raise _BadRow("The FER+ table has no such row; is it the table of these images?")
+    if found[0] != usage:
+        raise _BadRow(f"FER+ calls this row {found[0]}, the table {usage}: they are not rows of one image.")
+    if found[1] is None:
+        raise _BadRow("The FER+ row holds something that is no number of votes.")
+    return found[1]

@@ -1,0 +1,96 @@
+"""A folder with everything below it."""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from labeling.sources.base import (
+    NOTES_NAME,
+    BadContent,
+    CannotRead,
+    Content,
+    FileContent,
+    Offer,
+    Reader,
+    Unusable,
+    is_media_name,
+    locator_of,
+)
+from labeling.sources.notes import BadNotes, Notes, parse
+
+
+class Folder:
+    option_names: frozenset[str] = frozenset()
+
+    def fits(self, path: Path) -> bool:
+        return path.is_dir()
+
+    def open(self, location: Path, options: Mapping[str, Any]) -> AbstractContextManager["FolderPlace"]:
+        if not location.is_dir():
+            raise CannotRead(f"There is no folder at “{location}” that can be read.")
+        return nullcontext(FolderPlace(location.resolve()))
+
+
+class FolderPlace:
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._notes = Notes(lambda name: opened(root / name))
+
+    def find(self) -> Iterator[Offer]:
+        closed: list[OSError] = []
+        for folder, folders, files in os.walk(self._root, onerror=closed.append):
+            folders[:] = sorted(name for name in folders if is_media_name(name))
+            for name in sorted(files):
+                yield from self._offer(Path(folder) / name)
+        for error in closed:
+            name = os.path.relpath(str(error.filename), self._root)
+            yield Offer(locator_of(name).locator, f"The folder cannot be read ({error.strerror}).")
+
+    def contents(self, locators: Sequence[str]) -> Iterable[Content]:
+        for locator in locators:
+            path = self._root / locator
+            if not _inside(path, self._root):
+                yield BadContent(locator, "This is a link to a place outside the folder.")
+            else:
+                yield FileContent(locator, partial(opened, path), self._notes.of(locator))
+
+    def _offer(self, path: Path) -> Iterator[Offer]:
+        name = path.relative_to(self._root).as_posix()
+        if path.name.lower() == NOTES_NAME:
+            yield from _offer_notes(name, path)
+        elif is_media_name(name):
+            yield locator_of(name)
+
+
+def _offer_notes(name: str, path: Path) -> Iterator[Offer]:
+    """The notes are no media; but one nobody can read must not be passed over in silence."""
+    try:
+        with opened(path) as file:
+            parse(file)
+    except (BadNotes, Unusable) as reason:
+        yield Offer(locator_of(name).locator, str(reason))
+
+
+def _inside(path: Path, root: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(root)
+    except (OSError, RuntimeError):  # a link that leads back to itself
+        return False
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Reader]:
+    """The file, for reading. Raises Unusable: a pipe or a device is never waited for."""
+    try:
+        # Without O_NONBLOCK opening a pipe would wait for somebody to write into it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError as error:
+        raise Unusable(f"The file cannot be opened ({error.strerror}).") from error
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise Unusable("This is neither a file nor a folder but a pipe, a socket or a device.")
+        yield Reader(file, broken=(OSError,))

@@ -1,0 +1,223 @@
+"""How one item becomes a Media: its bytes go to the storage first, then its rows in one transaction."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from labeling.expressions import known_as
+from labeling.models import Face, Item, Media, Source
+from labeling.sources import store
+from labeling.sources.base import FileContent, Note, RowContent, Unusable
+from labeling.vision import images, video
+from labeling.vision.sniff import HEADER_BYTES, sniff, why_not
+
+FOLDER = "media"
+_BLOCK = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class _Facts:
+    kind: str
+    mime: str
+    extension: str
+    width: int
+    height: int
+    duration_ms: int = 0
+    fps: float = 0.0
+
+
+def refuse(item: Item, reason: str) -> None:
+    Item.objects.filter(pk=item.pk).update(state=Item.State.REFUSED, reason=reason[:500], media=None)
+
+
+def take_file(*, item: Item, content: FileContent, source: Source, alive: Callable[[], None]) -> None:
+    """Make the item a Media, or let it point to the one there is, or refuse it.
+
+    alive is called after every block read, and may raise to give up.
+    """
+    try:
+        with store.staged() as part:
+            sha256, size = _copy(content, part, alive)
+            note = _with_defaults(content.note, source)
+            known = Media.objects.filter(sha256=sha256).first()
+            if known is not None:
+                _settle(item, known, Item.State.KNOWN, note)
+                return
+            facts = _facts(part)
+            name = store.name_of(FOLDER, sha256, facts.extension)
+            store.keep_file(part, name)
+    except Unusable as reason:
+        refuse(item, str(reason))
+        return
+    fields = {
+        "kind": facts.kind,
+        "mime": facts.mime,
+        "stored_as": name,
+        "bytes": size,
+        "width": facts.width,
+        "height": facts.height,
+        "duration_ms": facts.duration_ms,
+        "fps": facts.fps,
+        "original_name": PurePosixPath(item.locator).name[:500],
+    }
+    with transaction.atomic():
+        media, made = Media.objects.get_or_create(sha256=sha256, defaults=fields)
+        _settle(item, media, Item.State.INGESTED if made else Item.State.KNOWN, note)
+
+
+def _copy(content: FileContent, part: Path, alive: Callable[[], None]) -> tuple[str, int]:
+    """Read the item once: into the staged file and into its sha256. Returns that and its length in bytes."""
+    digest, size = hashlib.sha256(), 0
+    with content.open() as file, part.open("wb") as target:
+        block = file.read(_BLOCK)
+        header = block[:HEADER_BYTES]
+        if reason := why_not(sniff(header), header):
+            raise Unusable(reason)
+        while block:
+            size += len(block)
+            if size > settings.MAX_MEDIA_BYTES:
+                raise Unusable(
+                    f"It is longer than the {settings.MAX_MEDIA_BYTES:,} bytes allowed (MAX_MEDIA_BYTES)."
+                )
+            digest.update(block)
+            target.write(block)
+            alive()
+            block = file.read(_BLOCK)
+    return digest.hexdigest(), size
+
+
+def _facts(part: Path) -> _Facts:
+    with part.open("rb") as file:
+        found = sniff(file.read(HEADER_BYTES))
+    assert found is not None
+    most = settings.MAX_IMAGE_PIXELS
+    try:
+        if found.kind == "image":
+            picture = images.read(part, max_pixels=most)
+            return _Facts("image", picture.mime, found.extension, picture.width, picture.height)
+        told = video.probe(part, max_pixels=most)
+    except (images.BadImage, video.BadVideo) as reason:
+        raise Unusable(str(reason)) from reason
+    return _Facts("video", told.mime, told.extension, told.width, told.height, told.duration_ms, told.fps)
+
+
+def _with_defaults(note: Note, source: Source) -> Note:
+    return Note(note.licence or source.licence, note.author or source.author, note.page_url, note.label)
+
+
+@transaction.atomic
+def _settle(item: Item, media: Media, state: Item.State, note: Note) -> None:
+    """Point the item to its media. What the media does not know of itself yet, it learns from the note."""
+    said: dict[str, Any] = {
+        field: value
+        for field in ("licence", "author", "page_url")
+        if (value := getattr(note, field)) and not getattr(media, field)
+    }
+    if note.label and "label" not in media.given:
+        said["given"] = {**media.given, "label": known_as(note.label)}
+    if said:
+        Media.objects.filter(pk=media.pk).update(**said)
+    Item.objects.filter(pk=item.pk).update(state=state, reason="", media=media)
+
+
+def take_rows(*, rows: Sequence[tuple[Item, RowContent]], source: Source) -> None:
+    """Make rows of a table Media and Faces, all in one transaction, in a handful of statements."""
+    contents: dict[str, RowContent] = {}
+    shas = []
+    for _, content in rows:
+        shas.append(hashlib.sha256(content.png).hexdigest())
+        contents.setdefault(shas[-1], content)
+    known = _media_by_sha(shas)
+    new = [sha for sha in contents if sha not in known]
+    names = {sha: store.keep_bytes(FOLDER, "png", contents[sha].png).name for sha in new}
+    with transaction.atomic():
+        Media.objects.bulk_create(
+            (_row_media(sha, names[sha], contents[sha], source) for sha in new), ignore_conflicts=True
+        )
+        media = _media_by_sha(shas)
+        _keep_faces([(content, media[sha]) for (_, content), sha in zip(rows, shas, strict=True)])
+        _keep_items(rows, [media[sha] for sha in shas], first=set(new), shas=shas)
+
+
+def _media_by_sha(shas: Sequence[str]) -> dict[str, Media]:
+    return {media.sha256: media for media in Media.objects.filter(sha256__in=set(shas))}
+
+
+def _row_media(sha256: str, name: str, content: RowContent, source: Source) -> Media:
+    return Media(
+        sha256=sha256,
+        kind=Media.Kind.IMAGE,
+        mime="image/png",
+        stored_as=name,
+        bytes=len(content.png),
+        width=content.width,
+        height=content.height,
+        original_name=f"{PurePosixPath(source.location).name[:400]}, {content.locator}",
+        licence=source.licence,
+        author=source.author,
+    )
+
+
+def _keep_faces(rows: Sequence[tuple[RowContent, Media]]) -> None:
+    """A face per row; one that is there learns what it was not told before: votes added to a known table."""
+    there = _faces_there(rows)
+    Face.objects.bulk_create(
+        (_row_face(content, media) for content, media in rows if (media.pk, content.row) not in there),
+        ignore_conflicts=True,
+    )
+    learnt = []
+    for content, media in rows:
+        face = there.get((media.pk, content.row))
+        if face is not None and face.given != {**face.given, **content.given}:
+            face.given = {**face.given, **content.given}
+            learnt.append(face)
+    if learnt:
+        Face.objects.bulk_update(learnt, ["given"], batch_size=200)
+
+
+def _faces_there(rows: Sequence[tuple[RowContent, Media]]) -> Mapping[tuple[int, int], Face]:
+    detectors = {content.detector for content, _ in rows}
+    wanted = {"row__in": {content.row for content, _ in rows}, "media__in": {media.pk for _, media in rows}}
+    faces = Face.objects.filter(detector__in=detectors, **wanted)
+    return {(face.media_id, face.row): face for face in faces}
+
+
+def _row_face(content: RowContent, media: Media) -> Face:
+    return Face(
+        media=media,
+        detector=content.detector,
+        score=1.0,
+        x=0,
+        y=0,
+        width=content.width,
+        height=content.height,
+        row=content.row,
+        crop=media.stored_as,  # the picture is the crop: the same bytes need no second file
+        crop_sha256=media.sha256,
+        crop_width=content.width,
+        crop_height=content.height,
+        given=dict(content.given),
+    )
+
+
+def _keep_items(
+    rows: Sequence[tuple[Item, RowContent]], media: Sequence[Media], *, first: set[str], shas: Sequence[str]
+) -> None:
+    """Settle the items in one statement. Of rows that show one picture, the first brought it in."""
+    settled = []
+    for (item, _), one, sha in zip(rows, media, shas, strict=True):
+        item.media = one
+        item.state = Item.State.INGESTED if sha in first else Item.State.KNOWN
+        first.discard(sha)
+        settled.append(item)
+    Item.objects.bulk_create(
+        settled,
+        update_conflicts=True,
+        unique_fields=["source", "locator"],
+        update_fields=["state", "media", "reason"],
+    )

@@ -1,0 +1,75 @@
+"""sources.csv: who made the files beside it, under which licence, and what they are said to show."""
+
+import csv
+import io
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from labeling.sources.base import NOTES_NAME, Note, Reader, Unusable
+
+COLUMNS = ("licence", "author", "page_url", "label")
+_ALSO = {"license": "licence", "url": "page_url", "filename": "file", "path": "file"}
+_LIMITS = {"licence": 200, "author": 200, "page_url": 2000, "label": 100}
+_MOST_BYTES = 64 * 1024**2
+
+
+class BadNotes(Exception):
+    """The sources.csv cannot be read; the text says why, for people."""
+
+
+class Notes:
+    """The notes of a tree of folders. A file's own folder is asked first, then the folders above.
+
+    open_file: opens a file of the tree by its name with slashes; raises Unusable if there is none.
+    """
+
+    def __init__(self, open_file: Callable[[str], AbstractContextManager[Reader]]) -> None:
+        self._open = open_file
+        self._folders: dict[str, dict[str, Note]] = {}
+
+    def of(self, locator: str) -> Note:
+        """What is said about the file; an unreadable sources.csv says nothing."""
+        folder, _, name = locator.rpartition("/")
+        while True:
+            note = self._in(folder).get(name)
+            if note is not None or not folder:
+                return note or Note()
+            folder, _, last = folder.rpartition("/")
+            name = f"{last}/{name}"
+
+    def _in(self, folder: str) -> dict[str, Note]:
+        if folder not in self._folders:
+            try:
+                with self._open(f"{folder}/{NOTES_NAME}" if folder else NOTES_NAME) as file:
+                    self._folders[folder] = parse(file)
+            except (Unusable, BadNotes):
+                self._folders[folder] = {}
+        return self._folders[folder]
+
+
+def parse(file: Reader) -> dict[str, Note]:
+    """File name → note. Raises BadNotes, and Unusable where the file cannot be read."""
+    data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise BadNotes(f"It is longer than {_MOST_BYTES:,} bytes.")
+    try:
+        rows = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), restkey="")
+        names = {name: _column(name) for name in rows.fieldnames or () if name}
+        if "file" not in names.values():
+            raise BadNotes(
+                "It has no column “file”. Its first line names the columns: file, licence, author …"
+            )
+        return dict(_entry({names[k]: v for k, v in row.items() if k in names}) for row in rows)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadNotes(f"It is not a CSV file in UTF-8 ({error}).") from error
+
+
+def _column(name: str) -> str:
+    plain = name.strip().lower().replace(" ", "_")
+    return _ALSO.get(plain, plain)
+
+
+def _entry(row: dict[str, str | None]) -> tuple[str, Note]:
+    values = {column: (row.get(column) or "").strip()[: _LIMITS[column]] for column in COLUMNS}
+    file = (row.get("file") or "").strip().replace("\\", "/").removeprefix("./")
+    return file, Note(**{column: value.replace("\x00", "") for column, value in values.items()})

@@ -1,0 +1,112 @@
+"""Files in the storage, named by their content: a file is there whole or not at all."""
+
+import hashlib
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+_PARTS = "parts"
+_LEFTOVER_S = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Kept:
+    name: str
+    """In the storage."""
+    sha256: str
+
+
+def keep_bytes(folder: str, extension: str, data: bytes) -> Kept:
+    """Store the bytes as folder/aa/sha256.extension, unless they are there."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    name = name_of(folder, sha256, extension)
+    if not default_storage.exists(name):
+        if _path(name) is None:
+            default_storage.save(name, ContentFile(data))
+        else:
+            with staged() as part:
+                part.write_bytes(data)
+                _move(part, name)
+    return Kept(name, sha256)
+
+
+def keep_file(part: Path, name: str) -> None:
+    """Store a staged file under the name, unless it is there. A local storage takes it over by a rename."""
+    if default_storage.exists(name):
+        return
+    if _path(name) is not None:
+        _move(part, name)
+    else:
+        with part.open("rb") as file:
+            default_storage.save(name, File(file))
+
+
+def name_of(folder: str, sha256: str, extension: str) -> str:
+    return f"{folder}/{sha256[:2]}/{sha256}.{extension}"
+
+
+@contextmanager
+def staged() -> Iterator[Path]:
+    """A path to write a file to before it is known what it is; whatever is left there goes at the end."""
+    part = _parts() / secrets.token_hex(16)
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def local_file(name: str) -> Iterator[Path]:
+    """A stored file as a path on this machine; fetched for the while if the storage is elsewhere.
+
+    Raises FileNotFoundError.
+    """
+    path = _path(name)
+    if path is not None:
+        if not path.is_file():
+            raise FileNotFoundError(f"The storage holds no file “{name}”.")
+        yield path
+        return
+    with staged() as part:
+        with default_storage.open(name) as source, part.open("wb") as target:
+            shutil.copyfileobj(source, target)
+        yield part
+
+
+def sweep_leftovers() -> None:
+    """Delete what killed attempts left unfinished a day ago or longer."""
+    old = time.time() - _LEFTOVER_S
+    for part in _parts().iterdir():
+        if part.stat().st_mtime < old:
+            part.unlink(missing_ok=True)
+
+
+def _parts() -> Path:
+    # On the storage's own disk where that can be, so that finishing a file is one rename.
+    folder = _path(_PARTS) or Path(settings.WORK_ROOT) / _PARTS
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _path(name: str) -> Path | None:
+    try:
+        return Path(default_storage.path(name))
+    except NotImplementedError:
+        return None
+
+
+def _move(part: Path, name: str) -> None:
+    path = _path(name)
+    assert path is not None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(part, path)
