@@ -166,8 +166,11 @@ def stop(row: Work) -> None:
     row.refresh_from_db()
 
 
-def restart(row: Work, *, also_done: bool = False) -> None:
-    """Queue a stopped or failed row again (with also_done: a finished one too). It goes on where it was."""
+def restart(row: Work, *, also_done: bool = False, wake: bool = True) -> None:
+    """Queue a stopped or failed row again (with also_done: a finished one too). It goes on where it was.
+
+    wake: False if the caller does the work itself.
+    """
     allowed = [state for state in OVER if also_done or state != WorkState.DONE]
     moved = (
         type(row)
@@ -184,7 +187,8 @@ def restart(row: Work, *, also_done: bool = False) -> None:
     row.refresh_from_db()
     if not moved:
         raise CannotMove(f"This is {row.get_state_display()}; only what has stopped or failed can go on.")
-    enqueue(row)
+    if wake:
+        enqueue(row)
 
 
 def workers_seen_at() -> datetime | None:
