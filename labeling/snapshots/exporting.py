@@ -3,8 +3,6 @@
 import hashlib
 from pathlib import Path
 
-from django.conf import settings
-from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 
@@ -12,8 +10,13 @@ from labeling import work
 from labeling.models import Export, Snapshot, WorkState
 from labeling.refusals import Refusal
 from labeling.snapshots import format as snapshots
+from labeling.snapshots import stored
 from labeling.snapshots.exports import FORMATS
-from labeling.snapshots.freezing import local_folder
+from labeling.snapshots.telling import Tell, Telling, nobody
+
+__all__ = ["FORMATS", "CannotExport", "export", "run_export"]
+
+_MESSAGE = 500
 
 
 class CannotExport(Refusal):
@@ -21,7 +24,10 @@ class CannotExport(Refusal):
 
 
 def export(*, snapshot: Snapshot, format: str) -> Export:
-    """Queue the making of a file; one per snapshot and format, so asking again returns the one there is."""
+    """Queue the making of a file; one per snapshot and format, so asking again returns the one there is.
+
+    Where the making failed or was stopped, or the file is gone from the storage, it is made again. Raises CannotExport.
+    """
     if format not in FORMATS:
         raise CannotExport(f"There is no format “{format}”; choose one of {', '.join(FORMATS)}.")
     if snapshot.state != WorkState.DONE:
@@ -32,36 +38,47 @@ def export(*, snapshot: Snapshot, format: str) -> Export:
             work.enqueue(row)
     if row.state in (WorkState.FAILED, WorkState.STOPPED):
         work.restart(row)
+    elif row.state == WorkState.DONE and not default_storage.exists(row.stored_as):
+        work.restart(row, also_done=True)
     return row
 
 
-def run_export(export_id: int) -> None:
-    """Make the file. Killed at any instruction, the next attempt begins anew."""
+def run_export(export_id: int, *, tell: Tell = nobody) -> None:
+    """Make the file. Killed at any instruction, the next attempt begins anew and leaves no half file in sight."""
+    attempts = f"export-{export_id}"
     with work.claimed(Export, export_id) as job:
-        row, snapshot = job.row, job.row.snapshot
-        chosen = FORMATS[row.format]
-        folder = local_folder(snapshot)
+        stored.forget_attempts(attempts)
+        chosen, digest = FORMATS[job.row.format], job.row.snapshot.digest
+        telling = Telling(job, tell)
+        folder = _whole_folder(job.row.snapshot, telling)
         total = snapshots.read_manifest(folder).rows
-        target = Path(settings.WORK_ROOT) / f"export-{row.pk}{chosen.ending}"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            note = chosen.write(
-                folder, target, lambda done: job.beat(done=done, total=total, message="Writing")
-            )
-            job.beat(force=True, done=total, total=total, message="Storing")
-            stored_as = f"exports/{snapshot.digest}/{row.format}{chosen.ending}"
-            sha256 = _store(target, stored_as)
-            size = target.stat().st_size
-        finally:
-            target.unlink(missing_ok=True)
-        job.leave(WorkState.DONE, stored_as=stored_as, sha256=sha256, bytes=size, message=note)
+        with stored.making(attempts) as made:
+            note = chosen.write(folder, made, telling.of(total, "Writing"))
+            sha256, size = _sha256(made), made.stat().st_size
+            # Named by its bytes: the same content written by another version of the code replaces nobody's file.
+            name = f"exports/{digest}/{job.row.format}-{sha256[:16]}{chosen.ending}"
+            _forget_other_file(job.row, name)
+            # The row names the file before it is there: what a killed attempt stores is never without an owner.
+            telling("Storing", total, total, stored_as=name)
+            stored.put_file(made, name)
+        job.leave(WorkState.DONE, stored_as=name, sha256=sha256, bytes=size, message=note[:_MESSAGE])
 
 
-def _store(target: Path, name: str) -> str:
-    with target.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    if default_storage.exists(name):
-        default_storage.delete(name)
-    with target.open("rb") as file:
-        default_storage.save(name, File(file))
-    return sha256
+def _whole_folder(snapshot: Snapshot, telling: Telling) -> Path:
+    """The snapshot on this machine, every byte of it checked: what is damaged goes to nobody. Raises Refused."""
+    folder = stored.local_folder(snapshot, telling.alive("Fetching"))
+    if problems := snapshots.verify(folder, lambda rows: telling("Checking", rows)):
+        raise work.Refused(stored.damaged(problems))
+    return folder
+
+
+def _forget_other_file(row: Export, name: str) -> None:
+    """Remove what an earlier attempt stored, unless another export has the same bytes."""
+    others = Export.objects.exclude(pk=row.pk).filter(stored_as=row.stored_as)
+    if row.stored_as and row.stored_as != name and not others.exists():
+        default_storage.delete(row.stored_as)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,6 +1,7 @@
 """A CSV of emotion, pixels, Usage, as the FER2013 challenge shipped it."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,25 +16,35 @@ USAGE = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
 
 
 def write(folder: Path, target: Path, progress: Progress) -> str:
-    """Write the CSV: grey 48×48 pixels, row by row. `emotion` is the index in the snapshot's classes.
+    """Write the CSV: grey 48×48 pixels, a line per face. `emotion` is the index in the snapshot's classes.
 
-    Returns a note where these are not FER2013's own seven in its order.
+    Returns notes: which number is which class where these are not FER2013's seven in its order, and what the format
+    has no place for.
     """
-    done = 0
+    done, owned = 0, False
+    columns = ["image", "label_index", "split", "licence", "author"]
     with target.open("w", encoding="ascii", newline="\n") as file:
         file.write("emotion,pixels,Usage\n")
-        for batch in snapshots.iter_batches(folder, ["image", "label_index", "split"]):
+        for batch in snapshots.iter_batches(folder, columns):
             for face in batch.to_pylist():
-                file.write(f"{face['label_index']},{_pixels(face['image'])},{USAGE[face['split']]}\n")
+                file.write(f"{face['label_index']},{pixels(face['image'])},{USAGE[face['split']]}\n")
+                owned = owned or bool(face["licence"] or face["author"])
             done += batch.num_rows
             progress(done)
-    classes = snapshots.read_manifest(folder).classes
-    if classes == SEVEN:
-        return ""
-    return "emotion: " + ", ".join(f"{index} {name}" for index, name in enumerate(classes))
+    return " ".join(_notes(snapshots.read_manifest(folder).classes, owned))
 
 
-def _pixels(png: bytes) -> str:
+def _notes(classes: Sequence[str], owned: bool) -> list[str]:
+    notes = []
+    if tuple(classes) != SEVEN:
+        notes.append("emotion: " + ", ".join(f"{index} {name}" for index, name in enumerate(classes)) + ".")
+    if owned:
+        notes.append("This format has no place for licences and authors: pass on the ImageFolder's too.")
+    return notes
+
+
+def pixels(png: bytes) -> str:
+    """2,304 numbers from 0 to 255, row by row. Another size is averaged by area, without keeping its proportions."""
     with Image.open(io.BytesIO(png)) as image:
         grey = image.convert("L")
         if grey.size != (SIZE, SIZE):

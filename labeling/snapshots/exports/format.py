@@ -8,7 +8,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Format:
-    """title: for people. ending: of the one file it makes. write: snapshot folder → file; returns notes."""
+    """title: for people. ending: of the one file it makes. write: snapshot folder → file; returns notes for people."""
 
     title: str
     ending: str

@@ -2,34 +2,59 @@
 
 import csv
 import io
+import re
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.exports.format import Progress
 
 ATTRIBUTION = "attribution.csv"
-_WANTED = ["face_key", "image", "label", "split", "licence", "author", "page_url", "source", "media_sha256"]
+_WHOSE = ["licence", "author", "page_url", "source", "media_sha256"]
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f%/\\:*?"<>|]|^[. ]|[. ]$')
 
 
 def write(folder: Path, target: Path, progress: Progress) -> str:
-    """Write the zip: the pictures as they are, whose they are, and the snapshot's manifest. Same input, same bytes."""
-    attribution = io.StringIO()
-    rows = csv.writer(attribution, lineterminator="\n")
-    rows.writerow(["file", "licence", "author", "page_url", "source", "media_sha256"])
+    """Write the zip: the pictures as they are, whose they are, and the snapshot's manifest. Same input, same bytes.
+
+    Returns a note where a class's folder is not called as the class.
+    """
     done = 0
-    with zipfile.ZipFile(target, "w", allowZip64=True) as archive:
-        for batch in snapshots.iter_batches(folder, _WANTED):
+    with zipfile.ZipFile(target, "w") as archive:
+        for batch in snapshots.iter_batches(folder, ["face_key", "image", "label", "split"]):
             for face in batch.to_pylist():
-                name = f"{face['split']}/{face['label']}/{face['face_key']}.png"
-                archive.writestr(_entry(name), face["image"])
-                whose = (face[key] for key in ("licence", "author", "page_url", "source", "media_sha256"))
-                rows.writerow([name, *map(_harmless, whose)])
+                archive.writestr(_entry(_name(face)), face["image"])
             done += batch.num_rows
             progress(done)
-        archive.writestr(_entry(ATTRIBUTION), attribution.getvalue())
+        with archive.open(_entry(ATTRIBUTION), "w", force_zip64=True) as file:
+            for lines in _attribution(folder):
+                file.write(lines)
+                progress(done)
         archive.writestr(_entry(snapshots.MANIFEST), (folder / snapshots.MANIFEST).read_bytes())
-    return ""
+    classes = snapshots.read_manifest(folder).classes
+    renamed = [f"{name}: {folder_name(name)}" for name in classes if folder_name(name) != name]
+    return "Folders of classes whose name a folder cannot have: " + ", ".join(renamed) if renamed else ""
+
+
+def folder_name(label: str) -> str:
+    """The label as a folder name on any system and never outside the zip: %2F for /, and so on, as in addresses."""
+    return _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", label)
+
+
+def _name(face: dict[str, str]) -> str:
+    return f"{face['split']}/{folder_name(face['label'])}/{face['face_key']}.png"
+
+
+def _attribution(folder: Path) -> Iterator[bytes]:
+    """The table of whose the pictures are, some lines at a time, in the order of the pictures."""
+    yield b"file,licence,author,page_url,source,media_sha256\n"
+    for batch in snapshots.iter_batches(folder, ["face_key", "label", "split", *_WHOSE]):
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        for face in batch.to_pylist():
+            rows.writerow([_name(face), *(_harmless(face[key]) for key in _WHOSE)])
+        yield text.getvalue().encode()
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

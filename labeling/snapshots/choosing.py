@@ -1,0 +1,161 @@
+"""Which faces a snapshot holds, and in which split each goes."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labeling import work
+from labeling.expressions import OTHER_ANSWERS
+from labeling.models import Campaign, CampaignFace, Outcome
+from labeling.snapshots import format as snapshots
+from labeling.snapshots.split import split_groups
+from labeling.snapshots.stored import Alive
+
+STRATIFIED, GIVEN = "stratified", "given"
+GIVEN_SPLITS = {
+    "Training": "train",
+    "PublicTest": "validation",
+    "PrivateTest": "test",
+    **{split: split for split in snapshots.SPLITS},
+}
+"""What publishers call the splits, FER2013's names among them, and what we call them."""
+_CHUNK = 2_000
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A settled face with its consensus as it stood at one moment. votes: in the order of the snapshot's column."""
+
+    face: int
+    key: str
+    media: str
+    label: str
+    agreement: float
+    votes: tuple[int, ...]
+    given_split: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """faces: by face_key. splits: of each. left_out: reason → faces. moved: faces that left their given split."""
+
+    faces: list[Chosen]
+    splits: list[str]
+    left_out: dict[str, int]
+    moved: int
+    notes: tuple[str, ...]
+
+
+def choose(*, campaign: Campaign, rule: Mapping[str, Any], alive: Alive) -> Choice:
+    """All agreed faces of the campaign as they stand now, whoever goes on voting meanwhile. Raises Refused."""
+    faces, left_out = _settled(campaign, alive)
+    _demand_classes(faces, campaign.expressions)
+    faces.sort(key=lambda face: face.key)
+    if rule["splits"] == GIVEN:
+        splits, moved = _given_splits(faces)
+    else:
+        splits, moved = _drawn_splits(faces, rule), 0
+    wanted = [split for split in snapshots.SPLITS if rule["splits"] == GIVEN or rule["fractions"][split]]
+    notes = tuple(_notes(faces, splits, campaign.expressions, wanted, moved))
+    return Choice(faces, splits, left_out, moved, notes)
+
+
+def _settled(campaign: Campaign, alive: Alive) -> tuple[list[Chosen], dict[str, int]]:
+    """The agreed faces, and the others counted. One statement reads them all, so they are of one moment."""
+    media, *box = ("face__media__sha256", "face__x", "face__y", "face__width", "face__height")
+    where = ("face", media, "face__detector", "face__time_ms", "face__row", *box)
+    what = ("label", "agreement", "counts", "face__given__split")
+    rows = CampaignFace.objects.filter(campaign=campaign).order_by()
+    chosen, left_out = [], Counter[str]()
+    for state, outcome, *rest in rows.values_list("state", "outcome", *where, *what).iterator(_CHUNK):
+        alive()
+        if state == CampaignFace.State.OPEN:
+            # A face re-opened for fresh votes still carries its former outcome; that is under question now.
+            left_out["open"] += 1
+        elif outcome != Outcome.AGREED:
+            left_out[outcome] += 1
+        else:
+            chosen.append(_chosen(campaign.expressions, *rest))
+    return chosen, dict(sorted(left_out.items()))
+
+
+def _chosen(expressions: Sequence[str], face: int, media: str, *rest: Any) -> Chosen:
+    detector, time_ms, row, *box, label, agreement, counts, given_split = rest
+    key = snapshots.face_key(media_sha256=media, detector=detector, time_ms=time_ms, row=row, box=box)
+    return Chosen(
+        face=face,
+        key=key,
+        # A million faces share a few labels and fewer media.
+        media=sys.intern(media),
+        label=sys.intern(label),
+        agreement=agreement,
+        votes=tuple(counts.get(answer, 0) for answer in (*expressions, *OTHER_ANSWERS)),
+        given_split=sys.intern(str(given_split or "")),
+    )
+
+
+def _demand_classes(faces: Sequence[Chosen], expressions: Sequence[str]) -> None:
+    labels = Counter(face.label for face in faces)
+    if len(labels) < 2:
+        raise work.Refused(
+            "A snapshot needs settled faces of at least two expressions. Let people vote on more."
+        )
+    for label in sorted(labels.keys() - set(expressions)):
+        raise work.Refused(
+            f"{labels[label]} faces are labelled “{label}”, which is no expression of the campaign any more. "
+            "Put it back among the campaign's expressions."
+        )
+
+
+def _drawn_splits(faces: Sequence[Chosen], rule: Mapping[str, Any]) -> list[str]:
+    labels, groups = [face.label for face in faces], [face.media for face in faces]
+    return split_groups(labels, groups, rule["fractions"], rule["seed"])
+
+
+def _given_splits(faces: Sequence[Chosen]) -> tuple[list[str], int]:
+    """What the publisher says; but a media that stands in several splits goes whole to the strictest of them.
+
+    So a picture that is in both Training and PrivateTest is tested on and not learnt. Returns how many faces moved.
+    """
+    unknown = [face for face in faces if face.given_split not in GIVEN_SPLITS]
+    if unknown:
+        raise work.Refused(
+            f"{len(unknown)} of {len(faces)} faces came without a split of their own: {_examples(unknown)}. "
+            "Freeze with drawn splits instead."
+        )
+    own = [snapshots.SPLITS.index(GIVEN_SPLITS[face.given_split]) for face in faces]
+    strictest: dict[str, int] = {}
+    for face, rank in zip(faces, own, strict=True):
+        strictest[face.media] = max(rank, strictest.get(face.media, 0))
+    ranks = [strictest[face.media] for face in faces]
+    moved = sum(rank != before for rank, before in zip(ranks, own, strict=True))
+    return [snapshots.SPLITS[rank] for rank in ranks], moved
+
+
+def _examples(faces: Sequence[Chosen]) -> str:
+    shown = sorted(faces, key=lambda face: face.face)[:_EXAMPLES]
+    named = [f"face {face.face}" + (f" (“{face.given_split}”)" if face.given_split else "") for face in shown]
+    return ", ".join(named) + (" …" if len(faces) > _EXAMPLES else "")
+
+
+def _notes(
+    faces: Iterable[Chosen],
+    splits: Iterable[str],
+    expressions: Sequence[str],
+    wanted: Sequence[str],
+    moved: int,
+) -> Iterator[str]:
+    """What a person should know before trusting the snapshot."""
+    there = Counter(splits)
+    learnt = {face.label for face, split in zip(faces, splits, strict=True) if split == "train"}
+    missing = [name for name in expressions if name not in learnt]
+    if missing and learnt:
+        yield f"No face of {', '.join(missing)} to train on."
+    for split in wanted:
+        if not there[split]:
+            yield f"No face in {split}."
+    if moved:
+        yield f"{moved} faces left the split they came with, because their media stands in a stricter one."

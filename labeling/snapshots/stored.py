@@ -1,0 +1,187 @@
+"""Snapshots and exports in the storage: there whole or not at all."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import default_storage
+
+from labeling import work
+from labeling.models import Snapshot, WorkState
+from labeling.snapshots import format as snapshots
+
+_MAKING = "making"
+_LEFTOVER_S = 24 * 3600
+
+Alive = Callable[[], None]
+"""Called now and then in long work; keeps a claim and may raise to stop."""
+
+
+def folder_of(digest: str) -> str:
+    """A snapshot's name in the storage."""
+    return f"snapshots/{digest}"
+
+
+@contextmanager
+def making(prefix: str, root: Path | None = None) -> Iterator[Path]:
+    """A path at which to make a file or folder; whatever is left there goes at the end.
+
+    On the storage's own disk where that can be, so that what is ready moves into place by one rename.
+    """
+    root = root or _making_root()
+    root.mkdir(parents=True, exist_ok=True)
+    _sweep(root, prefix)
+    # The place inside is made by its maker, with the usual permissions: mkdtemp's own are for one user only.
+    place = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=root))
+    try:
+        yield place / "made"
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def forget_attempts(prefix: str) -> None:
+    """Remove what killed attempts at the same thing left."""
+    for left in _making_root().glob(f"{prefix}-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _making_root() -> Path:
+    return local_path(_MAKING) or Path(settings.WORK_ROOT)
+
+
+def _sweep(root: Path, prefix: str) -> None:
+    for left in root.glob(f"{prefix.split('-')[0]}-*"):
+        with suppress(FileNotFoundError):
+            if left.stat().st_mtime < time.time() - _LEFTOVER_S:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def local_path(name: str) -> Path | None:
+    """Where the storage keeps the file on this machine; None if it is elsewhere."""
+    try:
+        return Path(default_storage.path(name))
+    except NotImplementedError:
+        return None
+
+
+def put_folder(made: Path, name: str, *, last: str, alive: Alive) -> None:
+    """Store a folder under the name, in the place of what may be there. Its file `last` is stored last.
+
+    In a local folder it appears by one rename. Elsewhere nothing counts as there before `last` is.
+    """
+    target = local_path(name)
+    if target is None:
+        for file in sorted(made.iterdir(), key=lambda file: (file.name == last, file.name)):
+            alive()
+            _upload(file, f"{name}/{file.name}")
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        target.rename(made.with_name("replaced"))
+    _rename(made, target)
+
+
+def put_file(made: Path, name: str) -> None:
+    """Store a file under the name, in the place of what may be there; never half of it."""
+    target = local_path(name)
+    if target is None:
+        _upload(made, name)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(made, target)
+
+
+def remove_folder(name: str) -> None:
+    """Remove a stored folder, if it is there."""
+    target = local_path(name)
+    if target is not None:
+        shutil.rmtree(target, ignore_errors=True)
+        return
+    for file in default_storage.listdir(name)[1]:
+        default_storage.delete(f"{name}/{file}")
+
+
+def problems_of(digest: str, progress: Callable[[int], None] = lambda rows: None) -> list[snapshots.Problem]:
+    """Read every byte of the stored snapshot of this digest again, from where it is stored."""
+    stored = local_path(folder_of(digest))
+    if stored is not None:
+        return _problems(stored, digest, progress)
+    with making("verify") as folder:
+        _fetch(folder_of(digest), folder, lambda: progress(0))
+        return _problems(folder, digest, progress)
+
+
+def _problems(folder: Path, digest: str, progress: Callable[[int], None]) -> list[snapshots.Problem]:
+    problems = snapshots.verify(folder, progress)
+    if problems or snapshots.read_manifest(folder).digest == digest:
+        return problems
+    what = "Its digest is not the one this snapshot was frozen with."
+    return [snapshots.Problem(snapshots.MANIFEST, what)]
+
+
+def verify(*, snapshot: Snapshot) -> list[snapshots.Problem]:
+    """Read every byte of the stored snapshot again; an empty list means nothing has changed. Raises Refused."""
+    _demand_frozen(snapshot)
+    return problems_of(snapshot.digest)
+
+
+def local_folder(snapshot: Snapshot, alive: Alive = lambda: None) -> Path:
+    """The snapshot as a folder on this machine; fetched once where the storage is elsewhere. Raises Refused."""
+    _demand_frozen(snapshot)
+    stored = local_path(snapshot.folder)
+    if stored is not None:
+        return stored
+    cache = Path(settings.SNAPSHOT_CACHE_ROOT)
+    folder = cache / snapshot.digest
+    if not folder.exists():
+        with making("fetching", cache) as made:
+            _fetch(snapshot.folder, made, alive)
+            if problems := snapshots.verify(made, lambda rows: alive()):
+                raise work.Refused(damaged(problems))
+            _rename(made, folder)
+    return folder
+
+
+def damaged(problems: list[snapshots.Problem]) -> str:
+    first = problems[0]
+    return (
+        f"The stored snapshot is damaged. {first.where}: {first.what} Freeze the campaign again to mend it."
+    )
+
+
+def _demand_frozen(snapshot: Snapshot) -> None:
+    if snapshot.state != WorkState.DONE:
+        raise work.Refused(
+            f"The snapshot “{snapshot.name}” is {snapshot.get_state_display()}, not frozen yet."
+        )
+
+
+def _rename(made: Path, target: Path) -> None:
+    """Move a folder into place. Where another worker was quicker, its folder has the same content and stays."""
+    try:
+        made.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
+
+
+def _upload(file: Path, name: str) -> None:
+    with file.open("rb") as content:
+        stored = default_storage.save(name, File(content))
+    if stored != name:
+        default_storage.delete(stored)
+        raise work.Refused(f"The storage does not replace “{name}”. Let it overwrite files (file_overwrite).")
+
+
+def _fetch(name: str, folder: Path, alive: Alive) -> None:
+    folder.mkdir()
+    for file in default_storage.listdir(name)[1]:
+        alive()
+        with default_storage.open(f"{name}/{file}") as source, (folder / file).open("wb") as target:
+            shutil.copyfileobj(source, target, 1024 * 1024)

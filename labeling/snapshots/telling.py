@@ -1,0 +1,35 @@
+"""Say how far a job is: to its row, and to whoever started it and watches."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from labeling import work
+
+Tell = Callable[[str, int, int], None]
+"""Called with what is being done, how many are done, and of how many (0 where nobody knows)."""
+
+
+def nobody(message: str, done: int, total: int) -> None:
+    pass
+
+
+class Telling:
+    """Call it now and then in long work: it keeps the claim. Raises StopAsked or ClaimLost, as job.beat does."""
+
+    def __init__(self, job: work.Job[Any], tell: Tell) -> None:
+        self._job = job
+        self._tell = tell
+
+    def __call__(self, message: str, done: int = 0, total: int = 0, **fields: Any) -> None:
+        """fields: columns of the row, stored at once."""
+        progress = {"done": done, "total": total or None, "message": message}
+        self._job.beat(force=bool(fields), **progress, **fields)
+        self._tell(message, done, total)
+
+    def of(self, total: int, message: str) -> Callable[[int], None]:
+        """To be called with the number done."""
+        return lambda done: self(message, done, total)
+
+    def alive(self, message: str) -> Callable[[], None]:
+        return partial(self, message)
