@@ -22,7 +22,10 @@ def campaign_rows(campaigns: list[Campaign]) -> list[CampaignRow]:
     """The campaigns with how far each has come. One statement however many there are."""
     faces = CampaignFace.objects.filter(campaign__in=campaigns).order_by()
     counted = faces.values_list("campaign").annotate(
-        Count("pk"), Count("pk", filter=Q(state=CampaignFace.State.SETTLED)), Sum("votes"), Sum("wanted")
+        every=Count("pk"),
+        settled=Count("pk", filter=Q(state=CampaignFace.State.SETTLED)),
+        votes_now=Sum("votes"),
+        wanted_now=Sum("wanted"),
     )
     found = {pk: rest for pk, *rest in counted}
     return [CampaignRow(campaign, *found.get(campaign.pk, (0, 0, 0, 0))) for campaign in campaigns]

@@ -98,8 +98,8 @@ def _filter(request: HttpRequest, campaign: Campaign) -> FaceFilter:
     """The filter in the address; what makes no sense there filters nothing."""
     asked = request.GET
     allowed = {"state": CampaignFace.State.values, "outcome": Outcome.values, "label": campaign.expressions}
-    kept = {name: asked[name] for name, values in allowed.items() if asked.get(name) in values}
-    return FaceFilter(campaign=campaign.pk, **kept)
+    kept = {name: asked[name] if asked.get(name) in values else "" for name, values in allowed.items()}
+    return FaceFilter(campaign=campaign.pk, state=kept["state"], outcome=kept["outcome"], label=kept["label"])
 
 
 def _address(wanted: FaceFilter) -> str:

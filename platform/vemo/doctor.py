@@ -1,7 +1,7 @@
 """What could be wrong with this installation, and the cure for each: `manage.py doctor` and /doctor/."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,15 +28,15 @@ class Finding:
     cure: str = ""
 
 
-def examine() -> list[Finding]:
-    """Look at everything; an examination that breaks is itself a finding."""
-    return list(_examine())
+def examine(names: Collection[str] = ()) -> list[Finding]:
+    """Look at everything, or at what is named; an examination that breaks is itself a finding."""
+    return list(_examine(names or EXAMINATIONS))
 
 
-def _examine() -> Iterator[Finding]:
-    for name, look in EXAMINATIONS.items():
+def _examine(names: Collection[str]) -> Iterator[Finding]:
+    for name in names:
         try:
-            yield look(name)
+            yield EXAMINATIONS[name](name)
         except Exception as error:  # noqa: BLE001  whatever is broken shall be told, not raised
             yield Finding(name, False, f"{type(error).__name__}: {error}", CURES[name])
 
@@ -124,6 +124,8 @@ EXAMINATIONS: dict[str, Callable[[str], Finding]] = {
     "detector haar": _cascade,
     "detector yunet": _yunet,
 }
+VITAL = ("database", "storage", "broker")
+"""Without these no page and no work; what /health/ looks at."""
 CURES = {
     "database": "Check DATABASE_URL and that the server runs.",
     "migrations": "Run `python manage.py migrate`.",

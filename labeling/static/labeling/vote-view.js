@@ -79,9 +79,10 @@ export class View {
   }
 
   counts({ mine, left, sitting }) {
-    for (const part of document.querySelectorAll("[data-mine]")) part.textContent = mine.toLocaleString("en");
-    for (const part of document.querySelectorAll("[data-left]")) part.textContent = left.toLocaleString("en");
-    for (const part of document.querySelectorAll("[data-sitting]")) part.textContent = sitting.toLocaleString("en");
+    const counts = { mine, left, sitting };
+    for (const part of document.querySelectorAll("[data-count]")) {
+      part.textContent = counts[part.dataset.count].toLocaleString("en");
+    }
     this.progress.max = Math.max(1, mine + left);
     this.progress.value = mine;
   }

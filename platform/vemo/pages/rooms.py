@@ -20,6 +20,7 @@ ROOMS: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
     ("Campaigns", "labeling:campaigns", may_manage),
     ("Snapshots", "labeling:snapshots", may_see_labels),
     ("Runs", "training:runs", may_train),
+    ("Doctor", "doctor", may_manage),
     ("Admin", "admin:index", _is_staff),
 )
 

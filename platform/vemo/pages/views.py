@@ -1,15 +1,64 @@
-"""Home, account, health."""
+"""Home, account, and whether the site is well."""
 
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.contrib.auth.forms import PasswordChangeForm
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+from rest_framework.authtoken.models import Token
+
+from labeling.rules import may_manage
+from labeling.web.doors import door
+from vemo import doctor
+from vemo.accounts import tokens
+from vemo.accounts.models import User
+from vemo.pages.home import home_of
 
 
 @login_required
+@require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    return render(request, "vemo/home.html")
+    return render(request, "vemo/home.html", {"home": home_of(request.user)})
+
+
+@require_safe
+def health(request: HttpRequest) -> HttpResponse:
+    """For load balancers: 200 while database, storage and broker answer, else 503. Says which, never why."""
+    well = {finding.name: finding.ok is not False for finding in doctor.examine(doctor.VITAL)}
+    return JsonResponse({"ok": all(well.values()), **well}, status=200 if all(well.values()) else 503)
+
+
+@door(may_manage)
+@require_safe
+def doctors_page(request: HttpRequest) -> HttpResponse:
+    return render(request, "vemo/doctor.html", {"findings": doctor.examine()})
+
+
+def _person(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # behind login_required there is nobody else
+    return request.user
 
 
 @login_required
-def account(request: HttpRequest) -> HttpResponse:
-    return render(request, "vemo/account.html")
+def account(request: HttpRequest) -> HttpResponseBase:
+    """One's own password and API token."""
+    user = _person(request)
+    form = PasswordChangeForm(user, request.POST or None)
+    if form.is_valid():
+        form.save()
+        update_session_auth_hash(request, form.user)
+        messages.success(request, "Your password is changed.")
+        return redirect("account")
+    token = Token.objects.filter(user=user).first()
+    status = 400 if form.errors else 200
+    return render(request, "vemo/account.html", {"form": form, "token": token}, status=status)
+
+
+@login_required
+@require_POST
+def token_renew(request: HttpRequest) -> HttpResponseBase:
+    tokens.renew(user=_person(request))
+    messages.success(request, "You have a new API token. An older one no longer works.")
+    return redirect("account")

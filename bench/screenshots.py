@@ -1,0 +1,134 @@
+"""Take pictures of the site's pages: `python -m bench.screenshots --base http://127.0.0.1:8000 --out docs/screenshots`.
+
+Signs in as each of the demo's people and takes each of their pages at two widths, light and dark. A page whose
+object does not exist (no campaign yet, no run yet) is left out and named.
+"""
+
+import argparse
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+WIDTHS = {"desktop": (1280, 860), "phone": (390, 844)}
+THEMES = ("light", "dark")
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One page: its name, who looks, where it is; `{link}` addresses are found by following a link there."""
+
+    name: str
+    who: str
+    path: str
+    follow: str = ""
+    """A regular expression: the first link on the page whose address matches is the page meant."""
+
+
+SHOTS = (
+    Shot("signin", "", "/signin/"),
+    Shot("home-annotator", "annotator", "/"),
+    Shot("vote", "annotator", "/vote/", r"^/vote/1/$"),
+    Shot("home-manager", "manager", "/"),
+    Shot("sources", "manager", "/sources/"),
+    Shot("source", "manager", "/sources/", r"^/sources/\d+/$"),
+    Shot("faces", "manager", "/faces/"),
+    Shot("face", "manager", "/faces/", r"^/faces/\d+/"),
+    Shot("campaigns", "manager", "/campaigns/"),
+    Shot("campaign-new", "manager", "/campaigns/new/"),
+    Shot("campaign", "manager", "/campaigns/", r"^/campaigns/\d+/$"),
+    Shot("campaign-faces", "manager", "/campaigns/", r"^/campaigns/\d+/$ faces/"),
+    Shot("campaign-disputes", "manager", "/campaigns/", r"^/campaigns/\d+/$ disputes/"),
+    Shot("snapshots", "manager", "/snapshots/"),
+    Shot("snapshot", "manager", "/snapshots/", r"^/snapshots/\d+/$"),
+    Shot("doctor", "manager", "/doctor/"),
+    Shot("home-trainer", "trainer", "/"),
+    Shot("runs", "trainer", "/runs/"),
+    Shot("run-new", "trainer", "/runs/new/"),
+    Shot("run", "trainer", "/runs/", r"^/runs/\d+/$"),
+    Shot("run-mistakes", "trainer", "/runs/", r"^/runs/\d+/$ mistakes/"),
+    Shot("run-doubts", "trainer", "/runs/", r"^/runs/\d+/$ doubts/"),
+    Shot("relabel-round", "trainer", "/relabel-rounds/", r"^/relabel-rounds/\d+/$"),
+    Shot("account", "manager", "/account/"),
+    Shot("admin", "admin", "/admin/"),
+    Shot("not-found", "manager", "/no-such-page/"),
+)
+
+
+def chromium() -> str:
+    """The browser's path. Raises SystemExit when there is none."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not found:
+        raise SystemExit("No Chromium found. Install it (Debian: apt install chromium).")
+    return found
+
+
+def launch(playwright: object) -> Browser:
+    args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    return playwright.chromium.launch(executable_path=chromium(), args=args)  # type: ignore[attr-defined]
+
+
+def sign_in(page: Page, base: str, who: str, password: str) -> None:
+    page.goto(f"{base}/signin/")
+    page.fill("#id_username", who)
+    page.fill("#id_password", password)
+    page.click("main button")
+    page.wait_for_url(f"{base}/")
+
+
+def arrive(page: Page, base: str, shot: Shot) -> bool:
+    """Go to the shot's page. False when the object it shows does not exist."""
+    page.goto(base + shot.path)
+    if not shot.follow:
+        return True
+    pattern, _, below = shot.follow.partition(" ")
+    links = page.eval_on_selector_all("main a[href]", "links => links.map(a => a.getAttribute('href'))")
+    found = next((link for link in links if re.match(pattern, link)), None)
+    if found is None:
+        return False
+    page.goto(base + found + below)
+    return True
+
+
+def take(browser: Browser, base: str, out: Path, password: str, only: str) -> Iterator[str]:
+    chosen = [shot for shot in SHOTS if re.search(only, shot.name)]
+    for theme in THEMES:
+        for width, (x, y) in WIDTHS.items():
+            for who in sorted({shot.who for shot in chosen}):
+                context = browser.new_context(viewport={"width": x, "height": y}, color_scheme=theme)  # type: ignore[arg-type]
+                page = context.new_page()
+                if who:
+                    sign_in(page, base, who, password)
+                for shot in (shot for shot in chosen if shot.who == who):
+                    yield _take_one(page, base, shot, out / f"{shot.name}-{width}-{theme}.png", width)
+                context.close()
+
+
+def _take_one(page: Page, base: str, shot: Shot, path: Path, width: str) -> str:
+    if not arrive(page, base, shot):
+        return f"{path.name}: left out, nothing there yet"
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=path, full_page=width == "desktop" and shot.name != "vote")
+    return path.name
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--base", default="http://127.0.0.1:8000")
+    parser.add_argument("--password", default="vemo", help="Of the demo's people, all alike.")
+    parser.add_argument("--out", type=Path, default=Path("docs/screenshots"))
+    parser.add_argument("--only", default="", help="A regular expression over the pages' names.")
+    asked = parser.parse_args()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        for line in take(browser, asked.base.rstrip("/"), asked.out, asked.password, asked.only):
+            print(line, flush=True)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
