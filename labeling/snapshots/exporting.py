@@ -23,10 +23,11 @@ class CannotExport(Refusal):
     """No file will be made; the text says why."""
 
 
-def export(*, snapshot: Snapshot, format: str) -> Export:
+def export(*, snapshot: Snapshot, format: str, wake: bool = True) -> Export:
     """Queue the making of a file; one per snapshot and format, so asking again returns the one there is.
 
-    Where the making failed or was stopped, or the file is gone from the storage, it is made again. Raises CannotExport.
+    Where the making failed or was stopped, or the file is gone from the storage, it is made again. wake: tell a
+    worker; without it the caller does the work. Raises CannotExport.
     """
     if format not in FORMATS:
         raise CannotExport(f"There is no format “{format}”; choose one of {', '.join(FORMATS)}.")
@@ -34,7 +35,7 @@ def export(*, snapshot: Snapshot, format: str) -> Export:
         raise CannotExport(f"This snapshot is {snapshot.get_state_display()}; wait until it is frozen.")
     with transaction.atomic():
         row, made = Export.objects.get_or_create(snapshot=snapshot, format=format)
-        if made:
+        if made and wake:
             work.enqueue(row)
     if row.state in (WorkState.FAILED, WorkState.STOPPED):
         work.restart(row)

@@ -46,11 +46,12 @@ def freeze(
     seed: int = 0,
     splits: str = STRATIFIED,
     created_by: Any = None,
+    wake: bool = True,
 ) -> Snapshot:
     """Queue the freezing of what is settled in the campaign when a worker takes it up.
 
     fractions: split → share, scaled to add up to 1. splits: `stratified` draws them, `given` takes those the faces'
-    source came with. Raises CannotFreeze.
+    source came with. wake: tell a worker; without it the caller does the work. Raises CannotFreeze.
     """
     if splits not in (STRATIFIED, GIVEN):
         raise CannotFreeze(f"Splits are “{STRATIFIED}” or “{GIVEN}”, not “{splits}”.")
@@ -70,7 +71,8 @@ def freeze(
         row = Snapshot.objects.create(
             campaign=campaign, name=name or _next_name(campaign), rule=rule, created_by=created_by
         )
-        work.enqueue(row)
+        if wake:
+            work.enqueue(row)
     return row
 
 

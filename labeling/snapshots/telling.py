@@ -6,11 +6,11 @@ from typing import Any
 
 from labeling import work
 
-Tell = Callable[[str, int, int], None]
-"""Called with what is being done, how many are done, and of how many (0 where nobody knows)."""
+Tell = Callable[[int, int | None, str], None]
+"""Called with how many are done, of how many (None where nobody knows), and what is being done."""
 
 
-def nobody(message: str, done: int, total: int) -> None:
+def nobody(done: int, total: int | None, message: str) -> None:
     pass
 
 
@@ -21,11 +21,11 @@ class Telling:
         self._job = job
         self._tell = tell
 
-    def __call__(self, message: str, done: int = 0, total: int = 0, **fields: Any) -> None:
+    def __call__(self, message: str, done: int = 0, total: int | None = None, **fields: Any) -> None:
         """fields: columns of the row, stored at once."""
-        progress = {"done": done, "total": total or None, "message": message}
+        progress = {"done": done, "total": total, "message": message}
         self._job.beat(force=bool(fields), **progress, **fields)
-        self._tell(message, done, total)
+        self._tell(done, total, message)
 
     def of(self, total: int, message: str) -> Callable[[int], None]:
         """To be called with the number done."""

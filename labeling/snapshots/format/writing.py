@@ -21,12 +21,13 @@ GROUP_BYTES = 8 * 1024**2
 _REPEATING = [
     "label", "split", "media_kind", "detector", "licence", "author", "page_url", "source", "given_split",
 ]  # fmt: skip
-# PNG does not compress further.
-_PACKED: Any = {
-    {"votes": "votes.list.element", "soft_label": "soft_label.list.element"}.get(name, name): "zstd"
+_PATHS = [
+    {"votes": "votes.list.element", "soft_label": "soft_label.list.element"}.get(name, name)
     for name in SCHEMA.names
-    if name != "image"
-} | {"image": "none"}
+]
+# PNG does not compress further, and the least and the greatest of the pictures help nobody.
+_PACKED: Any = {path: "none" if path == "image" else "zstd" for path in _PATHS}
+_MEASURED = [path for path in _PATHS if path != "image"]
 
 
 def write(
@@ -121,7 +122,12 @@ class _Shards:
 def _open(path: Path) -> pq.ParquetWriter:
     # Each page carries a CRC, by which `verify` tells the column a flipped bit lies in.
     return pq.ParquetWriter(
-        path, SCHEMA, compression=_PACKED, use_dictionary=_REPEATING, write_page_checksum=True
+        path,
+        SCHEMA,
+        compression=_PACKED,
+        use_dictionary=_REPEATING,
+        write_statistics=_MEASURED,
+        write_page_checksum=True,
     )
 
 

@@ -1,0 +1,327 @@
+"""The snapshot folder: what is written is read, and what has changed is found."""
+
+import hashlib
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from labeling.expressions import SEVEN
+from labeling.snapshots import format as snapshots
+from labeling.snapshots.format import rows as row_rules
+from labeling.snapshots.format import writing
+from tests.snapshot_folders import make_snapshot_folder
+
+ROOT = Path(__file__).resolve().parents[3]
+SHARD = "faces-00000.parquet"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    make_snapshot_folder(tmp_path / "made", images_per_class=5, size=16)
+    return tmp_path / "made"
+
+
+def rows_of(folder: Path) -> list[dict]:
+    return snapshots.read_table(folder).to_pylist()
+
+
+def write(folder: Path, rows: list[dict], **more: object) -> snapshots.Manifest:
+    return snapshots.write(folder, rows, classes=SEVEN, rule={"seed": 0, "splits": "made"}, **more)
+
+
+def text_of(folder: Path) -> str:
+    return (folder / snapshots.MANIFEST).read_text()
+
+
+def test_what_is_written_is_read_again(folder: Path, tmp_path: Path) -> None:
+    rows = rows_of(folder)
+    again = write(tmp_path / "again", rows)
+    assert rows_of(tmp_path / "again") == rows
+    assert again == snapshots.read_manifest(tmp_path / "again") == snapshots.read_manifest(folder)
+    assert list(rows[0]) == snapshots.SCHEMA.names
+    assert [row["face_key"] for row in rows] == sorted(row["face_key"] for row in rows)
+
+
+def test_equal_rows_make_equal_files(folder: Path, tmp_path: Path) -> None:
+    write(tmp_path / "again", rows_of(folder))
+    names = [SHARD, snapshots.MANIFEST]
+    assert sorted(file.name for file in folder.iterdir()) == names
+    assert [(folder / name).read_bytes() for name in names] == [
+        (tmp_path / "again" / name).read_bytes() for name in names
+    ]
+
+
+def test_a_known_row_has_this_digest_today_and_for_ever() -> None:
+    row = {
+        "face_key": "0" * 64, "face_id": 1, "image": row_rules.PNG, "label": "happy", "label_index": 1,
+        "votes": [1, 9, 0, 0], "soft_label": [0.1, 0.9], "split": "train", "agreement": 0.9,
+        "media_sha256": "f" * 64, "media_kind": "image", "time_ms": 40, "x": -1, "y": 2, "width": 3, "height": 4,
+        "detector": "haar", "licence": "CC0-1.0", "author": "Zoë", "page_url": "", "source": "s", "given_split": "",
+    }  # fmt: skip
+    digest = snapshots.Digest(["sad", "happy"], {"seed": 0})
+    digest.add(row)
+    expected = "3b1cdc527282a7953b2869cb820f23ca03ea85866ca8396ef3ec18eda786de95"
+    assert digest.hex() == expected
+    elsewhere = snapshots.Digest(["sad", "happy"], {"seed": 0})
+    elsewhere.add({**row, "face_id": 77})
+    assert elsewhere.hex() == expected
+
+
+@pytest.mark.parametrize("name", [name for name in snapshots.SCHEMA.names if name != "face_id"])
+def test_the_digest_knows_every_column(name: str, folder: Path) -> None:
+    row = rows_of(folder)[0]
+    other = {str: "other", bytes: b"other", list: [5], int: 7, float: 0.25}[type(row[name])]
+    assert row_rules.canonical(row) != row_rules.canonical({**row, name: other})
+
+
+@given(
+    some.lists(some.text(max_size=3), min_size=2, max_size=2), some.lists(some.text(max_size=3), min_size=2)
+)
+def test_texts_cannot_flow_from_one_column_into_the_next(one: list[str], two: list[str]) -> None:
+    base = dict.fromkeys(snapshots.SCHEMA.names, 0)
+    base |= {field.name: "" for field in snapshots.SCHEMA if pa.types.is_string(field.type)}
+    base |= {"votes": [], "soft_label": [], "image": b""}
+    rows = [{**base, "licence": licence, "author": author} for licence, author, *_ in (one, two)]
+    assert (row_rules.canonical(rows[0]) == row_rules.canonical(rows[1])) == (one == two[:2])
+
+
+def test_shards_end_where_the_rows_say(folder: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(writing, "GROUP_ROWS", 4)
+    monkeypatch.setattr(writing, "SHARD_ROWS", 10)
+    many = write(tmp_path / "many", rows_of(folder))
+    assert [shard.name for shard in many.shards] == [f"faces-0000{number}.parquet" for number in range(4)]
+    assert [shard.rows for shard in many.shards] == [10, 10, 10, 5]
+    assert pq.ParquetFile(tmp_path / "many" / SHARD).num_row_groups == 3
+    assert many.digest == snapshots.read_manifest(folder).digest
+    assert rows_of(tmp_path / "many") == rows_of(folder)
+    assert snapshots.verify(tmp_path / "many") == []
+
+
+def test_large_pictures_make_short_shards_and_groups(folder: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(writing, "GROUP_BYTES", 1)
+    monkeypatch.setattr(writing, "SHARD_BYTES", 1)
+    assert [shard.rows for shard in write(tmp_path / "large", rows_of(folder)).shards] == [1] * 35
+
+
+def test_full_shards_leave_no_empty_one_behind(folder: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(writing, "SHARD_ROWS", 5)
+    assert [shard.rows for shard in write(tmp_path / "full", rows_of(folder)).shards] == [5] * 7
+
+
+def test_no_row_at_all_is_a_snapshot_still(tmp_path: Path) -> None:
+    manifest = write(tmp_path / "empty", [])
+    assert (manifest.rows, [shard.rows for shard in manifest.shards]) == (0, [0])
+    assert snapshots.verify(tmp_path / "empty") == []
+    assert rows_of(tmp_path / "empty") == []
+
+
+def test_a_split_and_columns_are_read_alone(folder: Path) -> None:
+    table = snapshots.read_table(folder, ["face_key", "label_index"], split="test")
+    assert table.column_names == ["face_key", "label_index"]
+    wanted = [row for row in rows_of(folder) if row["split"] == "test"]
+    assert table["face_key"].to_pylist() == [row["face_key"] for row in wanted]
+    batches = list(snapshots.iter_batches(folder, ["split"], split="train", rows=4))
+    assert {value for batch in batches for value in batch["split"].to_pylist()} == {"train"}
+    assert max(batch.num_rows for batch in batches) <= 4
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"label": "bored"}, "column label: 'bored'"),
+        ({"label_index": -1}, "column label"),
+        ({"split": "exam"}, "column split: there is no split 'exam'"),
+        ({"votes": [10]}, "column votes"),
+        ({"votes": [-1] * 9}, "column votes"),
+        ({"soft_label": [1.0] * 7}, "column soft_label"),
+        ({"soft_label": [float("nan")] * 7}, "column soft_label"),
+        ({"agreement": 1.5}, "column agreement"),
+        ({"agreement": None}, "column agreement has no value"),
+        ({"author": None}, "column author has no value"),
+        ({"image": b"GIF89a"}, "column image: not a PNG"),
+    ],
+)
+def test_a_row_that_is_none_is_not_written(change: dict, said: str, folder: Path, tmp_path: Path) -> None:
+    rows = rows_of(folder)
+    with pytest.raises(snapshots.BadRow, match=said):
+        write(tmp_path / "bad", [{**rows[0], **change}])
+    assert not (tmp_path / "bad" / snapshots.MANIFEST).exists()
+
+
+def test_rows_out_of_order_or_there_twice_are_not_written(folder: Path, tmp_path: Path) -> None:
+    rows = rows_of(folder)
+    for name, wrong in (("order", [rows[1], rows[0]]), ("twice", [rows[0], rows[0]])):
+        with pytest.raises(snapshots.BadRow, match="out of order or there twice"):
+            write(tmp_path / name, wrong)
+
+
+def test_a_folder_that_holds_something_is_not_written_to(folder: Path) -> None:
+    with pytest.raises(FileExistsError, match="needs a folder of its own"):
+        write(folder, [])
+    assert snapshots.verify(folder) == []
+
+
+def test_verify_finds_every_flipped_bit_of_the_manifest(folder: Path) -> None:
+    file = folder / snapshots.MANIFEST
+    whole = file.read_bytes()
+    for place in range(len(whole)):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert snapshots.verify(folder) != [], (place, whole[place - 20 : place + 20])
+    file.write_bytes(whole)
+    assert snapshots.verify(folder) == []
+
+
+def test_verify_finds_a_flipped_bit_anywhere_in_a_shard(folder: Path) -> None:
+    file, draw = folder / SHARD, random.Random(0)
+    whole = file.read_bytes()
+    for place in draw.sample(range(len(whole)), 150):
+        file.write_bytes(
+            whole[:place] + bytes([whole[place] ^ (1 << draw.randrange(8))]) + whole[place + 1 :]
+        )
+        assert [problem.where for problem in snapshots.verify(folder)] == [SHARD]
+
+
+def test_verify_names_the_picture_that_changed(folder: Path) -> None:
+    file, row = folder / SHARD, rows_of(folder)[11]
+    whole = bytearray(file.read_bytes())
+    whole[whole.index(row["image"]) + len(row["image"]) // 2] ^= 1
+    file.write_bytes(whole)
+    (problem,) = snapshots.verify(folder)
+    assert problem.what.startswith(
+        f"Its bytes have changed (row 11, column image, face {row['face_key'][:12]}…)"
+    )
+
+
+def test_verify_names_the_column_that_changed(folder: Path) -> None:
+    file = folder / SHARD
+    column = (
+        pq.ParquetFile(file).metadata.row_group(0).column(snapshots.SCHEMA.get_field_index("label_index"))
+    )
+    whole = bytearray(file.read_bytes())
+    whole[(column.dictionary_page_offset or column.data_page_offset) + column.total_compressed_size - 1] ^= 1
+    file.write_bytes(whole)
+    (problem,) = snapshots.verify(folder)
+    assert problem.what.startswith("Its bytes have changed (rows 0 to 34, column label_index)")
+
+
+def test_verify_finds_missing_cut_and_strange_files(folder: Path) -> None:
+    (folder / "notes.txt").write_text("mine")
+    shard = folder / SHARD
+    size = shard.stat().st_size
+    shard.write_bytes(shard.read_bytes()[:-1])
+    assert snapshots.verify(folder) == [
+        snapshots.Problem(SHARD, f"It has {size - 1} bytes instead of {size}."),
+        snapshots.Problem("notes.txt", "This file is not part of the snapshot."),
+    ]
+    shard.unlink()
+    assert snapshots.verify(folder)[0] == snapshots.Problem(SHARD, "This file is missing.")
+
+
+def forge(folder: Path, shard: Path | None = None, **fields: object) -> None:
+    """A manifest with other fields, whose own checksum fits, as no accident makes it."""
+    manifest = snapshots.read_manifest(folder)
+    if shard is not None:
+        data = shard.read_bytes()
+        sha256 = hashlib.sha256(data).hexdigest()
+        rows = pq.ParquetFile(shard).metadata.num_rows
+        fields["shards"] = (snapshots.Shard(SHARD, rows, len(data), sha256),)
+    forged = snapshots.Manifest(**{**vars(manifest), **fields})
+    (folder / snapshots.MANIFEST).write_text(forged.to_json())
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"digest": "0" * 64}, "The digest is not that of"),
+        ({"rule": {"seed": 1}}, "The digest is not that of"),
+        ({"rows": 36}, "The counts are not those"),
+        ({"splits": {"train": {}, "validation": {}, "test": {}}}, "The counts are not those"),
+        ({"classes": (*SEVEN[1:], SEVEN[0])}, "Row 0, column label"),
+    ],
+)
+def test_verify_finds_a_manifest_that_tells_of_other_rows(fields: dict, said: str, folder: Path) -> None:
+    forge(folder, **fields)
+    (problem,) = snapshots.verify(folder)
+    assert problem.what.startswith(said)
+
+
+def test_verify_finds_a_row_that_was_edited_with_its_manifest(folder: Path) -> None:
+    rows = rows_of(folder)
+    rows[3]["split"] = "test" if rows[3]["split"] == "train" else "train"
+    pq.write_table(pa.Table.from_pylist(rows, schema=snapshots.SCHEMA), folder / SHARD)
+    forge(folder, folder / SHARD)
+    assert [problem.what for problem in snapshots.verify(folder)] == [
+        "The digest is not that of the rows, classes and rule."
+    ]
+    rows[3]["split"] = "exam"
+    pq.write_table(pa.Table.from_pylist(rows, schema=snapshots.SCHEMA), folder / SHARD)
+    forge(folder, folder / SHARD)
+    assert snapshots.verify(folder) == [
+        snapshots.Problem(SHARD, "Row 3, column split: there is no split 'exam'.")
+    ]
+
+
+def test_verify_finds_a_shard_of_something_else(folder: Path) -> None:
+    pq.write_table(pa.table({"a": np.arange(3)}), folder / SHARD)
+    forge(folder, folder / SHARD)
+    assert snapshots.verify(folder) == [
+        snapshots.Problem(SHARD, "It holds no rows of a snapshot: its columns are a.")
+    ]
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/b", "", ".hidden", "manifest.json"])
+def test_a_manifest_cannot_name_a_file_elsewhere(name: str, folder: Path) -> None:
+    body = json.loads(text_of(folder))
+    body["shards"][0]["name"] = name
+    (folder / snapshots.MANIFEST).write_text(json.dumps(body))
+    with pytest.raises(snapshots.NotASnapshot, match="lacks or misspells a field"):
+        snapshots.read_manifest(folder)
+
+
+@settings(max_examples=200)
+@given(
+    some.binary(max_size=60)
+    | some.recursive(some.none() | some.integers() | some.text(), some.lists).map(repr)
+)
+def test_no_manifest_breaks_the_reader(tmp_path_factory, content: bytes | str) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    (folder / snapshots.MANIFEST).write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert [problem.where for problem in snapshots.verify(folder)] == [snapshots.MANIFEST]
+
+
+def test_fields_of_other_kinds_are_no_manifest(folder: Path) -> None:
+    good = json.loads(text_of(folder))
+    for name in good:
+        for other in (None, 3.5, "x", [1], {"a": "b"}):
+            (folder / snapshots.MANIFEST).write_text(json.dumps({**good, name: other}))
+            assert snapshots.verify(folder) != [], (name, other)
+
+
+def test_a_folder_without_a_manifest_is_no_snapshot(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(snapshots.NotASnapshot, match=r"has no manifest\.json"):
+            snapshots.read_manifest(folder)
+
+
+def test_a_face_is_named_by_its_content_alone() -> None:
+    named = snapshots.face_key(media_sha256="ab", detector="haar", time_ms=40, row=0, box=(1, 2, 3, 4))
+    assert named == hashlib.sha256(b"ab/haar/40/0/1/2/3/4").hexdigest()
+
+
+def test_the_format_needs_neither_django_nor_torch() -> None:
+    code = (
+        "import sys; sys.modules['django'] = sys.modules['torch'] = None\n"
+        "from labeling.snapshots import format, split\n"
+        "print(format.FORMAT)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "vemo-snapshot/1\n"
