@@ -1,22 +1,24 @@
 """Files others can open."""
 
 import csv
+import hashlib
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
 from PIL import Image
 
+from labeling import work
 from labeling.expressions import SEVEN
 from labeling.models import Campaign, Export, Media
 from labeling.snapshots import exporting, freezing
 from labeling.snapshots import format as snapshots
-from labeling.snapshots.exports import FORMATS
-from tests.factories import make_campaign
-from tests.labeling.snapshots.test_freezing import frozen, make_settled
+from labeling.snapshots.exports import FORMATS, fer2013, imagefolder
+from tests.labeling.snapshots.making import frozen, make_settled
 from tests.snapshot_folders import make_snapshot_folder
 
 pytestmark = pytest.mark.django_db
@@ -29,48 +31,133 @@ def exported(campaign: Campaign, format: str) -> Export:
     return row
 
 
-def test_an_imagefolder_has_every_picture_in_its_class_and_says_whose_it_is() -> None:
+def written(format: str, folder: Path, tmp_path: Path) -> tuple[Path, str]:
+    """The file, and the note that comes with it."""
+    target = tmp_path / f"out{FORMATS[format].ending}"
+    return target, FORMATS[format].write(folder, target, lambda done: None)
+
+
+def faces_of(row: Export) -> list[dict[str, Any]]:
+    return snapshots.read_table(freezing.local_folder(row.snapshot)).to_pylist()
+
+
+def test_an_imagefolder_has_every_picture_as_it_is_in_its_split_and_class() -> None:
+    row = exported(make_settled(12), "imagefolder")
+    with default_storage.open(row.stored_as) as file, zipfile.ZipFile(file) as archive:
+        found = {name: archive.read(name) for name in archive.namelist() if name.endswith(".png")}
+    assert found == {
+        f"{face['split']}/{face['label']}/{face['face_key']}.png": face["image"] for face in faces_of(row)
+    }
+
+
+def test_an_unpacked_imagefolder_opens_as_others_open_it(tmp_path: Path) -> None:
+    make_snapshot_folder(tmp_path / "s", images_per_class=5)
+    target, note = written("imagefolder", tmp_path / "s", tmp_path)
+    assert note == ""
+    with zipfile.ZipFile(target) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    # What torchvision.datasets.ImageFolder does: folders in order of their names are the classes.
+    for split in snapshots.SPLITS:
+        root = tmp_path / "unpacked" / split
+        classes = sorted(path.name for path in root.iterdir())
+        assert classes == sorted(SEVEN)
+        wanted = snapshots.read_table(tmp_path / "s", split=split).to_pylist()
+        pictures = {path.stem: path for path in root.rglob("*.png")}
+        assert pictures.keys() == {face["face_key"] for face in wanted}
+        for face in wanted:
+            with Image.open(pictures[face["face_key"]]) as image:
+                assert image.size == (48, 48)
+                assert pictures[face["face_key"]].parent.name == face["label"]
+
+
+def test_an_imagefolder_says_whose_the_pictures_are_and_what_they_were_frozen_from() -> None:
     campaign = make_settled(12)
-    Media.objects.update(licence="CC-BY-4.0", author="=1+1")
+    Media.objects.update(licence="CC-BY-4.0", author="=1+1", page_url="https://a.example/1")
     row = exported(campaign, "imagefolder")
     with default_storage.open(row.stored_as) as file, zipfile.ZipFile(file) as archive:
         names = [name for name in archive.namelist() if name.endswith(".png")]
-        whose = list(csv.DictReader(io.StringIO(archive.read("attribution.csv").decode())))
-        sizes = {Image.open(io.BytesIO(archive.read(name))).size for name in names}
-    assert len(names) == 12
-    assert {name.split("/")[1] for name in names} == {"happy", "sad"}
-    assert sizes == {(48, 48)}
-    assert [line["file"] for line in whose] == names
-    assert {(line["licence"], line["author"]) for line in whose} == {("CC-BY-4.0", "'=1+1")}
+        lines = list(csv.DictReader(io.StringIO(archive.read("attribution.csv").decode())))
+        manifest = archive.read("manifest.json")
+    assert [line["file"] for line in lines] == names
+    assert {(line["licence"], line["author"], line["page_url"]) for line in lines} == {
+        ("CC-BY-4.0", "'=1+1", "https://a.example/1")
+    }
+    assert manifest == (freezing.local_folder(row.snapshot) / "manifest.json").read_bytes()
+
+
+def test_a_class_cannot_write_outside_its_folder(tmp_path: Path) -> None:
+    classes = ("../../etc", "a/b", "..", "CON: 100%", "zornig ", "glücklich")
+    make_snapshot_folder(tmp_path / "s", images_per_class=5, classes=classes)
+    target, note = written("imagefolder", tmp_path / "s", tmp_path)
+    with zipfile.ZipFile(target) as archive:
+        folders = {name.split("/", 1)[1] for name in archive.namelist() if name.endswith(".png")}
+    assert {folder.rsplit("/", 1)[0] for folder in folders} == {
+        *("%2E.%2F..%2Fetc", "a%2Fb", "%2E%2E", "CON%3A 100%25", "zornig%20", "glücklich")
+    }
+    assert note.startswith(
+        "Folders of classes whose name a folder cannot have: ../../etc: %2E.%2F..%2Fetc, a/b"
+    )
+
+
+def test_no_two_classes_share_a_folder() -> None:
+    names = ["a/b", "a%2Fb", "a b", "a b ", "..", ".", "%2E", "%"]
+    assert len({imagefolder.folder_name(name) for name in names}) == len(names)
 
 
 def test_a_fer2013_csv_has_every_pixel_and_the_usual_columns() -> None:
     row = exported(make_settled(12), "fer2013")
+    assert row.message == ""
     with default_storage.open(row.stored_as) as file:
         lines = list(csv.DictReader(io.TextIOWrapper(file, "ascii")))
-    table = snapshots.read_table(freezing.local_folder(row.snapshot)).to_pylist()
     assert list(lines[0]) == ["emotion", "pixels", "Usage"]
-    for line, face in zip(lines, table, strict=True):
+    usage = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
+    for line, face in zip(lines, faces_of(row), strict=True):
         pixels = np.array(line["pixels"].split(), dtype=np.uint8).reshape(48, 48)
         assert (pixels == np.asarray(Image.open(io.BytesIO(face["image"])))).all()
-        assert SEVEN[int(line["emotion"])] == face["label"]
-        assert {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}[
-            line["Usage"]
-        ] == face["split"]
+        assert (SEVEN[int(line["emotion"])], line["Usage"]) == (face["label"], usage[face["split"]])
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P"])
+def test_a_picture_of_another_size_or_kind_is_averaged_to_48_grey_pixels(mode: str) -> None:
+    grey = np.kron(np.arange(48 * 48).reshape(48, 48) % 199, np.ones((2, 2))).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(grey).convert(mode).save(buffer, "PNG")
+    pixels = np.array(fer2013.pixels(buffer.getvalue()).split(), dtype=int).reshape(48, 48)
+    assert np.abs(pixels - grey[::2, ::2]).max() <= 1
 
 
 def test_a_csv_of_other_classes_says_which_number_is_which(tmp_path: Path) -> None:
     make_snapshot_folder(tmp_path / "s", images_per_class=5, classes=("yes", "no"))
-    note = FORMATS["fer2013"].write(tmp_path / "s", tmp_path / "out.csv", lambda done: None)
-    assert note == "emotion: 0 yes, 1 no"
+    assert written("fer2013", tmp_path / "s", tmp_path)[1].startswith("emotion: 0 yes, 1 no.")
+
+
+def test_a_csv_that_cannot_say_whose_the_pictures_are_says_that() -> None:
+    campaign = make_settled(12)
+    Media.objects.filter(pk=Media.objects.all()[7].pk).update(author="Ann")
+    assert exported(campaign, "fer2013").message == (
+        "This format has no place for licences and authors: pass on the ImageFolder's too."
+    )
+
+
+def test_a_long_note_fits_into_its_row() -> None:
+    expressions = [f"expression number {number} of a long list" for number in range(40)]
+    campaign = make_settled(6, expressions=expressions, labels=(expressions[0], expressions[39]))
+    row = exported(campaign, "fer2013")
+    assert (row.state, len(row.message)) == ("done", 500)
 
 
 @pytest.mark.parametrize("format", list(FORMATS))
-def test_made_again_a_file_has_the_same_bytes(format: str, tmp_path: Path) -> None:
-    make_snapshot_folder(tmp_path / "s", images_per_class=5)
-    for name in ("one", "two"):
-        FORMATS[format].write(tmp_path / "s", tmp_path / name, lambda done: None)
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+def test_made_again_a_file_has_the_same_bytes_and_is_the_one_the_row_names(format: str) -> None:
+    row = exported(make_settled(12), format)
+    with default_storage.open(row.stored_as) as file:
+        first = file.read()
+    assert (row.bytes, row.sha256) == (len(first), hashlib.sha256(first).hexdigest())
+    work.restart(row, also_done=True)
+    exporting.run_export(row.pk)
+    again = Export.objects.get(pk=row.pk)
+    assert (again.stored_as, again.sha256) == (row.stored_as, row.sha256)
+    with default_storage.open(row.stored_as) as file:
+        assert file.read() == first
 
 
 def test_asking_twice_makes_one_file() -> None:
@@ -78,14 +165,58 @@ def test_asking_twice_makes_one_file() -> None:
     first = exporting.export(snapshot=snapshot, format="fer2013")
     assert exporting.export(snapshot=snapshot, format="fer2013") == first
     exporting.run_export(first.pk)
+    assert exporting.export(snapshot=snapshot, format="fer2013").state == "done"
     assert Export.objects.count() == 1
+
+
+def test_two_snapshots_of_the_same_content_share_a_file() -> None:
+    campaign = make_settled(12)
+    first, second = exported(campaign, "fer2013"), exported(campaign, "fer2013")
+    assert first.pk != second.pk
+    assert first.stored_as == second.stored_as
+    assert default_storage.listdir(f"exports/{first.snapshot.digest}")[1] == [Path(first.stored_as).name]
+
+
+def test_a_stopped_export_and_one_whose_file_is_gone_are_made_again() -> None:
+    snapshot = frozen(make_settled())
+    row = exporting.export(snapshot=snapshot, format="fer2013")
+    work.stop(row)
+    assert exporting.export(snapshot=snapshot, format="fer2013").state == "waiting"
+    exporting.run_export(row.pk)
+    row.refresh_from_db()
+    default_storage.delete(row.stored_as)
+    assert exporting.export(snapshot=snapshot, format="fer2013").state == "waiting"
+    exporting.run_export(row.pk)
+    assert default_storage.exists(row.stored_as)
+
+
+def test_what_a_killed_attempt_stored_goes_when_other_bytes_are_made() -> None:
+    row = exporting.export(snapshot=frozen(make_settled()), format="fer2013")
+    left = f"exports/{row.snapshot.digest}/fer2013-0123456789abcdef.csv"
+    Path(default_storage.path(left)).parent.mkdir(parents=True)
+    Path(default_storage.path(left)).write_text("written by another version of the code")
+    Export.objects.filter(pk=row.pk).update(stored_as=left)
+    exporting.run_export(row.pk)
+    row.refresh_from_db()
+    assert default_storage.listdir(f"exports/{row.snapshot.digest}")[1] == [Path(row.stored_as).name]
+
+
+def test_a_damaged_snapshot_is_exported_to_nobody() -> None:
+    snapshot = frozen(make_settled())
+    shard = freezing.local_folder(snapshot) / "faces-00000.parquet"
+    shard.write_bytes(shard.read_bytes()[:-1] + b"?")
+    row = exporting.export(snapshot=snapshot, format="fer2013")
+    exporting.run_export(row.pk)
+    row.refresh_from_db()
+    assert (row.state, row.stored_as) == ("failed", "")
+    assert row.error.startswith("The stored snapshot is damaged. faces-00000.parquet: Its bytes have changed")
 
 
 def test_an_unknown_format_and_an_unfinished_snapshot_are_refused() -> None:
     snapshot = frozen(make_settled())
-    with pytest.raises(exporting.CannotExport, match="no format “coco”"):
+    with pytest.raises(exporting.CannotExport, match="no format “coco”; choose one of imagefolder, fer2013"):
         exporting.export(snapshot=snapshot, format="coco")
     waiting = freezing.freeze(campaign=make_settled())
     with pytest.raises(exporting.CannotExport, match="This snapshot is waiting"):
         exporting.export(snapshot=waiting, format="fer2013")
-    assert make_campaign().snapshots.count() == 0
+    assert not Export.objects.exists()

@@ -1,0 +1,154 @@
+"""Freezing and exporting, killed with no warning at any moment, again and again."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from labeling import work
+from labeling.models import Export, Snapshot, Work
+from labeling.snapshots import exporting, freezing
+from labeling.snapshots import format as snapshots
+from tests.labeling.snapshots.making import frozen, make_settled
+from tests.worker import environment
+
+pytestmark = [pytest.mark.slow, pytest.mark.race, pytest.mark.django_db(transaction=True)]
+KILLS = 15
+
+# Django is set up once; each job is done by a fork of that process, which is what gets killed.
+FORKS = """
+import os, signal, sys, time, django
+django.setup()
+from labeling.snapshots.exporting import run_export
+from labeling.snapshots.freezing import run_freeze
+print("ready", flush=True)
+for line in sys.stdin:
+    verb, pk, *kill_after_s = line.split()
+    child = os.fork()
+    if child == 0:
+        {"freeze": run_freeze, "export": run_export}[verb](int(pk))
+        os._exit(0)
+    for seconds in kill_after_s:
+        time.sleep(float(seconds))
+        os.kill(child, signal.SIGKILL)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class Forks:
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        assert self._said() == "ready"
+
+    def do(self, verb: str, row: Work, kill_after_s: float | None = None) -> float:
+        """Returns how long it took until it ended by itself, or was killed."""
+        assert self._process.stdin is not None
+        begun = time.monotonic()
+        kill = "" if kill_after_s is None else f" {kill_after_s}"
+        self._process.stdin.write(f"{verb} {row.pk}{kill}\n")
+        self._process.stdin.flush()
+        assert self._said() in (["0"] if kill_after_s is None else ["0", f"-{signal.SIGKILL.value}"])
+        row.refresh_from_db()
+        return time.monotonic() - begun
+
+    def _said(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+
+@contextmanager
+def forks() -> Iterator[Forks]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", FORKS],
+        env=environment(WORK_ROOT=str(settings.WORK_ROOT)),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        yield Forks(process)
+
+
+def free_again(row: Work) -> None:
+    """What the sweeper does once the heartbeat is too old."""
+    rows = type(row).objects.filter(pk=row.pk, state="running")
+    rows.update(heartbeat_at=timezone.now() - timedelta(hours=1), attempt=1)
+    work.sweep()
+    row.refresh_from_db()
+
+
+def kill_often(child: Forks, verb: str, make: Callable[[int], Work], check: Callable[[Work], None]) -> int:
+    """Kill at random moments of the time it takes, let the next attempt go on. Returns how often it met the work."""
+    draw = random.Random(0)
+    row = make(-1)
+    took = child.do(verb, row)
+    check(row)
+    met, row = 0, make(0)
+    for number in range(KILLS):
+        child.do(verb, row, kill_after_s=draw.uniform(0, took))
+        met += row.state == "running"
+        check(row)
+        free_again(row)
+        if row.state == "done":
+            row = make(number + 1)
+    child.do(verb, row)
+    assert row.state == "done"
+    check(row)
+    return met
+
+
+def left_being_made() -> list[str]:
+    root = Path(default_storage.path("making"))
+    return sorted(path.name for path in root.iterdir())
+
+
+def test_a_freezing_killed_anywhere_is_whole_or_not_there() -> None:
+    campaign = make_settled(300, per_media=2)
+
+    def check(row: Work) -> None:
+        for folder in Path(default_storage.path("snapshots")).iterdir():
+            assert snapshots.verify(folder) == []
+        for done in Snapshot.objects.filter(state="done"):
+            assert freezing.verify(snapshot=done) == []
+
+    with forks() as child:
+        met = kill_often(
+            child, "freeze", lambda number: freezing.freeze(campaign=campaign, seed=max(0, number)), check
+        )
+    assert met >= 3
+    assert left_being_made() == []
+    kept = {path.name for path in Path(default_storage.path("snapshots")).iterdir()}
+    assert kept == set(Snapshot.objects.exclude(digest="").values_list("digest", flat=True))
+
+
+@pytest.mark.parametrize("format", list(exporting.FORMATS))
+def test_an_export_killed_anywhere_is_whole_or_not_there(format: str) -> None:
+    snapshot = frozen(make_settled(300))
+    whole: set[tuple[str, int]] = set()
+
+    def make(number: int) -> Export:
+        Export.objects.all().delete()
+        return exporting.export(snapshot=snapshot, format=format)
+
+    def check(row: Work) -> None:
+        assert isinstance(row, Export)
+        if row.state == "done":
+            whole.add((row.sha256, row.bytes))
+        stored = Path(default_storage.path(f"exports/{snapshot.digest}"))
+        assert {path.stat().st_size for path in stored.iterdir()} <= {size for _, size in whole}
+
+    with forks() as child:
+        met = kill_often(child, "export", make, check)
+    assert met >= 3
+    assert len(whole) == 1
+    assert left_being_made() == []
