@@ -98,14 +98,16 @@ class Job(Generic[W]):
         self.row.refresh_from_db()
 
     def put_back(self, *, message: str) -> None:
-        """Give the row up unfinished, for the next free worker to go on with."""
+        """Give the row up unfinished, for another worker to go on with once the sweeper sends it out.
+
+        Not sent at once: the worker that gives it up is likely ending, and would take it again.
+        """
         given = self._mine().filter(stop_asked=False)
         if not given.update(
             state=WorkState.WAITING, worker="", queued_at=timezone.now(), message=message
         ):
             self.beat(force=True)  # raises ClaimLost, or StopAsked when Stop was pressed just now
         self.row.refresh_from_db()
-        enqueue(self.row)
 
     def _mine(self) -> Any:
         return type(self.row)._default_manager.filter(pk=self.row.pk, worker=self._token)

@@ -7,6 +7,7 @@ writes into the run folder is all there is to know; the row is this site's view 
 import json
 import secrets
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,7 @@ def train(run_id: int, *, tell: Callable[[metrics.Progress], None] | None = None
     """
     with work.claimed(TrainingRun, run_id) as job:
         run = job.row
-        job.beat(force=True, message="Fetching the snapshot.")
-        snapshot = freezing.local_folder(run.snapshot)
+        snapshot = _fetched(job)
         folder(run).mkdir(parents=True, exist_ok=True)
         code = _train_in_child(job, snapshot, lambda: _report(job, tell))
         if code == child.CAN_GO_ON:
@@ -125,6 +125,16 @@ def train(run_id: int, *, tell: Callable[[metrics.Progress], None] | None = None
         else:
             evaluations.take_in(run=run, folder=folder(run))
             job.leave(WorkState.DONE, message="", **_columns(metrics.progress(metrics.read(folder(run)))))
+
+
+def _fetched(job: work.Job[TrainingRun]) -> Path:
+    """The snapshot's folder. From a far storage that may take longer than a heartbeat may be late."""
+    job.beat(force=True, message="Fetching the snapshot.")
+    with ThreadPoolExecutor(1) as pool:
+        folder = pool.submit(freezing.local_folder, job.row.snapshot)
+        while not wait([folder], timeout=child.POLL_S).done:
+            job.beat()
+        return folder.result()
 
 
 def _report(job: work.Job[TrainingRun], tell: Callable[[metrics.Progress], None] | None) -> None:

@@ -12,6 +12,7 @@ from tests.worker import wait_until, worker
 from training import metrics, runs
 from training.models import Evaluation, TrainingRun
 
+pytestmark = [pytest.mark.worker, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 GPU = ("-Q", "gpu,default", "-B")
 FAST_SWEEP = {"HEARTBEAT_TIMEOUT_S": "4", "SWEEP_EVERY_S": "1"}
 
@@ -30,9 +31,6 @@ def trainers(run: TrainingRun) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.worker
-@pytest.mark.slow
-@pytest.mark.django_db(transaction=True)
 def test_a_training_outlives_the_kill_of_its_worker(tmp_path: Path):
     log = tmp_path / "worker.log"
     run = make_run(make_real_snapshot(images_per_class=15), settings={**FAST, "epochs": 6})
@@ -59,4 +57,18 @@ def test_a_training_outlives_the_kill_of_its_worker(tmp_path: Path):
     assert [event["epoch"] for event in after] == [1, 2, 3, 4, 5, 6]
     assert after[: len(before)] == before
     assert sorted(Evaluation.objects.values_list("split", flat=True)) == ["test", "validation"]
+    assert trainers(run) == []
+
+
+def test_a_worker_told_to_end_puts_its_training_back_into_the_queue(tmp_path: Path):
+    log = tmp_path / "worker.log"
+    run = make_run(make_real_snapshot(images_per_class=15), settings={**FAST, "epochs": 1000})
+    with worker(log, "-Q", "gpu", "--pool=prefork", "-c", "1") as ending:
+        wait_until(lambda: epochs(run), log=log)
+        ending.send_signal(signal.SIGTERM)
+        wait_until(lambda: ending.poll() is not None, seconds=40, log=log)
+    run.refresh_from_db()
+    assert (run.state, run.worker, run.error) == (WorkState.WAITING, "", "")
+    assert run.message == "Interrupted; goes on from its last checkpoint."
+    assert (runs.folder(run) / "last.pt").exists()
     assert trainers(run) == []
