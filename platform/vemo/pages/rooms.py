@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from labeling.rules import may_manage, may_see_labels, may_vote
 from training.rules import may_train
@@ -27,11 +27,4 @@ ROOMS: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
 
 def rooms_of(user: Any) -> list[tuple[str, str]]:
     """Name and address of each room the user may enter, in the order work flows through them."""
-    return [(name, url) for name, page, may_enter in ROOMS if may_enter(user) and (url := _address(page))]
-
-
-def _address(page: str) -> str:
-    try:
-        return reverse(page)
-    except NoReverseMatch:
-        return ""
+    return [(name, reverse(page)) for name, page, may_enter in ROOMS if may_enter(user)]

@@ -1,0 +1,129 @@
+"""The managers' pages of campaigns."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from labeling.models import Campaign, CampaignFace
+from tests.factories import make_campaign, make_faces, make_user, settle
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def manager(client):
+    client.force_login(make_user("manager"))
+    return client
+
+
+def statements(client, address: str) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(address).status_code == 200
+    return len(captured)
+
+
+def asked(**changes: object) -> dict[str, object]:
+    return {
+        "name": "Photographs",
+        "question": "Which expression do you see?",
+        "expressions": "happy, sad",
+        "votes_per_face": 3,
+        "rule": "plurality",
+        "minimum_agreement": 0.5,
+        **changes,
+    }
+
+
+def test_the_list_asks_the_database_the_same_for_one_campaign_and_for_three(manager) -> None:
+    make_campaign(1)
+    one = statements(manager, reverse("labeling:campaigns"))
+    make_campaign(2)
+    make_campaign(3)
+    assert one == 4  # session, user, campaigns, their counts
+    assert statements(manager, reverse("labeling:campaigns")) == one
+
+
+@pytest.mark.parametrize("page", ["campaign", "campaign_faces", "campaign_disputes"])
+def test_a_campaigns_pages_ask_the_same_for_one_face_and_for_three(manager, page: str) -> None:
+    campaigns = [make_campaign(1), make_campaign(3)]
+    for face in CampaignFace.objects.all():
+        settle(face, "happy", agreement=0.7)
+    one, three = (statements(manager, reverse(f"labeling:{page}", args=[c.pk])) for c in campaigns)
+    assert one == three
+
+
+def test_a_new_campaign_takes_the_chosen_faces_in(manager) -> None:
+    make_faces(2, detector="haar")
+    make_faces(1, detector="yunet")
+    answer = manager.post(reverse("labeling:campaign_new"), asked(detector=""))
+    campaign = Campaign.objects.get()
+    assert answer.url == reverse("labeling:campaign", args=[campaign.pk])
+    assert campaign.expressions == ["happy", "sad"]
+    assert campaign.campaign_faces.count() == 3
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("expressions", "happy", "at least two"),
+        ("expressions", "happy, sad, happy", "named twice"),
+        ("expressions", "happy, not_a_face", "always offered"),
+        ("expressions", ", ".join(f"look {n}" for n in range(40)), "Name fewer"),
+        ("votes_per_face", 0, "greater than or equal to 1"),
+        ("name", "Taken", "Choose another"),
+    ],
+)
+def test_a_campaign_that_makes_no_sense_is_not_made(manager, field: str, value: object, said: str) -> None:
+    make_campaign(name="Taken")
+    answer = manager.post(reverse("labeling:campaign_new"), asked(**{field: value}))
+    assert answer.status_code == 400
+    assert said in answer.content.decode()
+    assert Campaign.objects.count() == 1
+
+
+def test_pausing_opening_and_closing_move_the_campaign(manager) -> None:
+    campaign = make_campaign(1)
+    seen = []
+    for page in ("campaign_pause", "campaign_reopen", "campaign_close"):
+        manager.post(reverse(f"labeling:{page}", args=[campaign.pk]))
+        campaign.refresh_from_db()
+        seen.append(campaign.state)
+    assert seen == ["paused", "open", "closed"]
+
+
+def test_a_state_never_moves_by_following_a_link(manager) -> None:
+    campaign = make_campaign(1)
+    assert manager.get(reverse("labeling:campaign_close", args=[campaign.pk])).status_code == 405
+
+
+def test_what_cannot_be_done_is_said_on_the_page(manager) -> None:
+    campaign = make_campaign(1, state="closed")
+    answer = manager.post(reverse("labeling:campaign_pause", args=[campaign.pk]), follow=True)
+    assert "This campaign is closed" in answer.content.decode()
+
+
+def test_faces_are_filtered_by_label(manager) -> None:
+    campaign = make_campaign(3)
+    faces = list(campaign.campaign_faces.all())
+    settle(faces[0], "happy")
+    settle(faces[1], "sad")
+    answer = manager.get(reverse("labeling:campaign_faces", args=[campaign.pk]), {"label": "sad"})
+    assert [row.pk for row in answer.context["page"].rows] == [faces[1].face_id]
+
+
+def test_faces_added_twice_are_in_once(manager) -> None:
+    campaign = make_campaign(0)
+    make_faces(2)
+    address = reverse("labeling:campaign_add", args=[campaign.pk])
+    manager.post(address, {"source": "", "detector": ""})
+    answer = manager.post(address, {"source": "", "detector": ""}, follow=True)
+    assert "0 faces added" in answer.content.decode()
+    assert campaign.campaign_faces.count() == 2
+
+
+@pytest.mark.parametrize("role", ["annotator", "trainer", "nobody"])
+@pytest.mark.parametrize("page", ["campaigns", "campaign_new"])
+def test_others_are_refused(client, role: str, page: str) -> None:
+    client.force_login(make_user(role))
+    assert client.get(reverse(f"labeling:{page}")).status_code == 403
