@@ -66,7 +66,7 @@ def detect_in(
         if made and wake:
             work.enqueue(row)
         elif row.is_over:
-            work.restart(row, also_done=True)
+            work.restart(row, also_done=True, wake=wake)
     return row
 
 

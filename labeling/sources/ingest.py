@@ -112,7 +112,7 @@ def resume_or_add(
 
 def refresh(*, source: Source, wake: bool = True) -> None:
     """Look through the place again: go on with what is unfinished, take in what is new. Raises CannotMove."""
-    work.restart(source, also_done=True)
+    work.restart(source, also_done=True, wake=wake)
 
 
 def retry_refused(*, source: Source) -> None:

@@ -1,0 +1,95 @@
+"""manage.py ingest PATH: take a folder, zip, image, video or FER2013 CSV in."""
+
+from argparse import ArgumentTypeError
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from labeling.management.following import follow
+from labeling.models import Face, Item, Source, WorkState
+from labeling.sources import KINDS, faces, ingest
+
+SOME_REFUSED = 3
+
+
+class Command(BaseCommand):
+    help = (
+        "Take the media of a folder, zip, image, video or FER2013 CSV in. Started again on the same path, it goes "
+        "on, and takes in what is new. Exit status: 0 all in (or queued), 1 it could not be done, "
+        f"{SOME_REFUSED} some items were refused (each is listed with its reason), the others are in."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("path")
+        parser.add_argument(
+            "--kind", default="", choices=["", *KINDS], help="Left out: what the path looks like."
+        )
+        parser.add_argument("--name", default="", help="Left out: the last part of the path.")
+        parser.add_argument("--licence", default="", help="Of what no sources.csv names one for.")
+        parser.add_argument("--author", default="")
+        parser.add_argument(
+            "--ferplus", default="", metavar="CSV", help="FER+'s vote table for a FER2013 CSV."
+        )
+        parser.add_argument(
+            "--rows", type=_rows, metavar="A:B", help="Rows of a FER2013 CSV, from 1, both included."
+        )
+        parser.add_argument("--detect", default="", metavar="haar,yunet", help="Then find faces with these.")
+        parser.add_argument("--in-process", action="store_true", help="Do it here and now, without a worker.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        here = options["in_process"]
+        try:
+            source = ingest.resume_or_add(
+                kind=options["kind"],
+                location=options["path"],
+                name=options["name"],
+                options=_options(options),
+                licence=options["licence"],
+                author=options["author"],
+                wake=not here,
+            )
+        except ingest.CannotAdd as refusal:
+            raise CommandError(str(refusal)) from refusal
+        if not here:
+            self.stdout.write(f"Source {source.pk} “{source.name}” is queued for a worker.")
+            return
+        follow(source, lambda tell: ingest.ingest(source.pk, tell=tell, wake=False))
+        self._detect(source)
+        self._report(source)
+
+    def _detect(self, source: Source) -> None:
+        for detection in source.detections.filter(state=WorkState.WAITING).order_by("pk"):
+            follow(detection, lambda tell, pk=detection.pk: faces.find_faces(pk, tell=tell))
+
+    def _report(self, source: Source) -> None:
+        items = source.items
+        media = items.filter(media__isnull=False).values("media").distinct().count()
+        found = Face.objects.filter(media__in=items.values("media")).count()
+        known = items.filter(state=Item.State.KNOWN).count()
+        refused = items.filter(state=Item.State.REFUSED).order_by("pk")
+        self.stdout.write(
+            f"Source {source.pk} “{source.name}”: {media:,} media, {found:,} faces; "
+            f"{known:,} items were known already, {refused.count():,} refused."
+        )
+        if not refused:
+            return
+        width = min(60, max(len(item.locator) for item in refused))
+        for item in refused:
+            self.stdout.write(f"  {item.locator:<{width}}  {item.reason}")
+        raise SystemExit(SOME_REFUSED)
+
+
+def _options(given: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "detect": [name.strip() for name in given["detect"].split(",") if name.strip()],
+        "ferplus": given["ferplus"],
+        "rows": given["rows"],
+    }
+
+
+def _rows(text: str) -> list[int | None]:
+    first, colon, last = text.partition(":")
+    try:
+        return [int(first or 1), int(last) if last else None if colon else int(first)]
+    except ValueError:
+        raise ArgumentTypeError(f"“{text}” is no range of rows; write 1:2000.") from None
