@@ -20,7 +20,7 @@ from labeling.api.serializers import (
 )
 from labeling.models import Face, Item, Media, Source
 from labeling.rules import may_manage, may_see_labels
-from labeling.sources import faces, ingest
+from labeling.sources import faces, ingest, roots
 
 Managers = those_who(may_manage)
 Readers = those_who(may_see_labels, may_manage)
@@ -39,7 +39,7 @@ class SourceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         """Begin to ingest a path as the server sees it."""
         asked = self.get_serializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        source = ingest.add(**_with_kind(asked.validated_data), created_by=request.user)
+        source = ingest.add(**_from_outside(asked.validated_data), created_by=request.user)
         return Response(self.get_serializer(source).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(
@@ -79,8 +79,12 @@ class SourceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         return Response(DetectionSerializer(found).data, status=status.HTTP_201_CREATED)
 
 
-def _with_kind(data: dict[str, Any]) -> dict[str, Any]:
-    return {**data, "kind": data.get("kind") or ingest.guess_kind(data["location"])}
+def _from_outside(data: dict[str, Any]) -> dict[str, Any]:
+    """What a browser may name as a path, and no more, may be named here."""
+    options = dict(data.get("options", {}))
+    if table := options.get("ferplus"):
+        options["ferplus"] = str(roots.allowed(str(table)))
+    return {**data, "location": roots.allowed(data["location"]), "options": options}
 
 
 class MediaViewSet(viewsets.ReadOnlyModelViewSet[Media]):

@@ -69,7 +69,7 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
 class ChosenFacesSerializer(serializers.Serializer[Any]):
     """Which faces to take into a campaign; what is left out does not restrict."""
 
-    source = serializers.IntegerField(required=False)
+    source = serializers.IntegerField(required=False)  # type: ignore[assignment]
     detector = serializers.CharField(required=False)
 
 

@@ -1,5 +1,17 @@
-"""API endpoints."""
+"""labeling's API endpoints, below /api/v1/."""
 
-from django.urls import URLPattern
+from django.urls import path
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern] = []
+from labeling.api.me import MeView
+from labeling.api.media import FaceViewSet, MediaViewSet, SourceViewSet
+from labeling.api.snapshots import SnapshotViewSet
+from labeling.api.voting import CampaignViewSet
+
+router = SimpleRouter()
+router.register("sources", SourceViewSet, "api-sources")
+router.register("media", MediaViewSet, "api-media")
+router.register("faces", FaceViewSet, "api-faces")
+router.register("campaigns", CampaignViewSet, "api-campaigns")
+router.register("snapshots", SnapshotViewSet, "api-snapshots")
+urlpatterns = [*router.urls, path("me/", MeView.as_view(), name="api-me")]

@@ -99,7 +99,7 @@ def _gpu(name: str) -> Finding:
 def _cascade(name: str) -> Finding:
     import cv2
 
-    path = Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
+    path = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
     if not path.exists():
         return Finding(name, False, f"{path} is missing.", CURES[name])
     return Finding(name, True, f"The cascade of OpenCV {cv2.__version__}.")

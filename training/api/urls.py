@@ -1,5 +1,10 @@
-"""API endpoints."""
+"""training's API endpoints, below /api/v1/."""
 
-from django.urls import URLPattern
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern] = []
+from training.api.runs import RoundViewSet, RunViewSet
+
+router = SimpleRouter()
+router.register("runs", RunViewSet, "api-runs")
+router.register("relabel-rounds", RoundViewSet, "api-relabel-rounds")
+urlpatterns = router.urls

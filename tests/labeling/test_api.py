@@ -1,0 +1,170 @@
+"""Everything of labeling by API, with the guarantees of the pages."""
+
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from rest_framework.test import APIClient
+
+from labeling.models import Campaign, Item, Source, Vote
+from labeling.snapshots import exporting, freezing
+from labeling.sources import ingest
+from tests.factories import make_campaign, make_faces, make_png, make_user, settle
+
+pytestmark = pytest.mark.django_db
+
+
+def client_of(role: str) -> APIClient:
+    client = APIClient()
+    client.force_authenticate(make_user(role))
+    return client
+
+
+def test_a_token_is_had_for_name_and_password_and_opens_the_api() -> None:
+    user = make_user("manager", "mai")
+    said = Client().post(
+        "/api/token/", {"username": "mai", "password": "secret"}, content_type="application/json"
+    )
+    token = said.json()["token"]
+    me = Client().get("/api/v1/me/", headers={"Authorization": f"Token {token}"})
+    assert me.json() == {
+        "username": user.username,
+        "is_annotator": False,
+        "is_manager": True,
+        "is_trainer": False,
+        "is_superuser": False,
+    }
+
+
+def test_a_wrong_password_has_no_token() -> None:
+    make_user("manager", "mai")
+    said = Client().post("/api/token/", {"username": "mai", "password": "x"}, content_type="application/json")
+    assert said.status_code == 400
+
+
+@pytest.mark.parametrize("path", ["sources", "media", "faces", "campaigns", "snapshots", "me"])
+def test_strangers_are_sent_away(path: str) -> None:
+    assert Client().get(f"/api/v1/{path}/").status_code == 401
+
+
+def test_a_folder_is_ingested_and_its_refused_items_told(settings, tmp_path: Path) -> None:
+    settings.IMPORT_ROOTS = [tmp_path]
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "good.png").write_bytes(make_png())
+    (folder / "bad.jpg").write_bytes(b"not a picture")
+    client = client_of("manager")
+    made = client.post("/api/v1/sources/", {"location": str(folder)}, format="json")
+    assert (made.status_code, made.json()["kind"], made.json()["state"]) == (201, "folder", "waiting")
+    ingest.ingest(made.json()["id"])
+    items = client.get(f"/api/v1/sources/{made.json()['id']}/items/?state=refused").json()["results"]
+    assert [item["locator"] for item in items] == ["bad.jpg"]
+    assert items[0]["reason"]
+    assert len(client.get("/api/v1/media/").json()["results"]) == 1
+
+
+def test_a_path_outside_the_import_folders_is_refused(settings, tmp_path: Path) -> None:
+    settings.IMPORT_ROOTS = [tmp_path]
+    said = client_of("manager").post("/api/v1/sources/", {"location": "/etc"}, format="json")
+    assert said.status_code == 409
+    assert "outside the folders" in said.json()["error"]
+    assert Source.objects.count() == 0
+
+
+def test_a_campaign_is_made_filled_paused_and_opened() -> None:
+    make_faces(3)
+    make_faces(2, detector="yunet")
+    client = client_of("manager")
+    made = client.post("/api/v1/campaigns/", {"name": "first", "votes_per_face": 3}, format="json").json()
+    url = f"/api/v1/campaigns/{made['id']}"
+    assert client.post(f"{url}/faces/", {"detector": "haar"}, format="json").json() == {"added": 3}
+    assert client.post(f"{url}/faces/", {}, format="json").json() == {"added": 2}
+    assert client.post(f"{url}/pause/").json()["state"] == "paused"
+    again = client.post(f"{url}/pause/")
+    assert (again.status_code, again.json()["error"]) == (
+        409,
+        "This campaign is paused; it cannot become paused.",
+    )
+    assert client.post(f"{url}/reopen/").json()["state"] == "open"
+    progress = client.get(f"{url}/progress/").json()
+    assert (progress["faces"], progress["wanted"], progress["settled"]) == (5, 15, 0)
+
+
+def test_one_leases_votes_takes_back_and_skips() -> None:
+    campaign = make_campaign(2)
+    client = client_of("annotator")
+    url = f"/api/v1/campaigns/{campaign.pk}"
+    first, second = client.post(f"{url}/lease/", {"limit": 5}, format="json").json()
+    assert first["crop"].startswith("/crops/")
+    key = str(uuid4())
+    body = {"campaign_face": first["campaign_face"], "answer": "fear", "client_key": key}
+    cast = client.post(f"{url}/vote/", body, format="json").json()
+    again = client.post(f"{url}/vote/", body, format="json").json()
+    assert (cast["again"], again) == (False, {**cast, "again": True})
+    assert Vote.objects.count() == 1
+    other = client.post(f"{url}/vote/", {**body, "client_key": str(uuid4())}, format="json")
+    assert (other.status_code, other.json()["code"]) == (409, "already")
+    undone = client.post(f"{url}/undo/", {"client_key": key}, format="json").json()
+    assert undone == {"campaign_face": first["campaign_face"], "answer": "fear"}
+    assert Vote.objects.count() == 0
+    skipped = client.post(f"{url}/skip/", {"campaign_face": second["campaign_face"]}, format="json")
+    assert skipped.status_code == 204
+    left = client.post(f"{url}/lease/", {"limit": 5}, format="json").json()
+    assert [held["campaign_face"] for held in left] == [first["campaign_face"]]
+
+
+def test_nonsense_is_told_field_by_field() -> None:
+    campaign = make_campaign(1)
+    said = client_of("annotator").post(
+        f"/api/v1/campaigns/{campaign.pk}/vote/", {"answer": "x"}, format="json"
+    )
+    assert said.status_code == 400
+    assert set(said.json()) == {"campaign_face", "client_key"}
+
+
+def test_a_campaign_is_frozen_verified_and_exported() -> None:
+    campaign = make_campaign(6)
+    for number, row in enumerate(campaign.campaign_faces.all()):
+        settle(row, ("happy", "sad")[number % 2])
+    client = client_of("manager")
+    made = client.post("/api/v1/snapshots/", {"campaign": campaign.pk, "seed": 3}, format="json")
+    assert (made.status_code, made.json()["rule"]["seed"]) == (201, 3)
+    url = f"/api/v1/snapshots/{made.json()['id']}"
+    early = client.post(f"{url}/export/", {"format": "fer2013"}, format="json")
+    assert early.status_code == 409
+    freezing.run_freeze(made.json()["id"])
+    assert client.post(f"{url}/verify/").json() == []
+    export = client.post(f"{url}/export/", {"format": "fer2013"}, format="json").json()
+    exporting.run_export(export["id"])
+    assert [one["state"] for one in client.get(f"{url}/").json()["exports"]] == ["done"]
+
+
+def test_a_campaign_without_consensus_is_not_frozen() -> None:
+    campaign = make_campaign(1)
+    said = client_of("manager").post("/api/v1/snapshots/", {"campaign": campaign.pk}, format="json")
+    assert said.status_code == 409
+    assert "consensus" in said.json()["error"]
+
+
+def test_lists_cost_the_same_however_long(django_assert_num_queries) -> None:
+    client = client_of("manager")
+    for _ in range(2):
+        campaign = make_campaign(2)
+        source = Source.objects.create(name="s", kind="folder", location="/s")
+        media = campaign.campaign_faces.all()[0].face.media
+        Item.objects.create(source=source, locator="a", state="ingested", media=media)
+        for path, queries in [("sources", 1), ("media", 2), ("faces", 1), ("campaigns", 1)]:
+            with django_assert_num_queries(queries):
+                assert client.get(f"/api/v1/{path}/").status_code == 200
+    assert Campaign.objects.count() == 2
+
+
+def test_faces_are_found_by_source_and_bad_numbers_find_none() -> None:
+    first, _ = make_faces(2)
+    source = Source.objects.create(name="s", kind="folder", location="/s")
+    Item.objects.create(source=source, locator="a", state="ingested", media=first.media)
+    client = client_of("trainer")
+    found = client.get(f"/api/v1/faces/?source={source.pk}").json()["results"]
+    assert [face["id"] for face in found] == [first.pk]
+    assert client.get("/api/v1/faces/?source=x").json()["results"] == []
