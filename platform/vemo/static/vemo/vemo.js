@@ -41,6 +41,15 @@ function offerCopies() {
   }
 }
 
+/** On a phone the rooms are a strip wider than the screen: begin where one is. */
+function showWhereOneIs() {
+  for (const strip of document.querySelectorAll(".site-nav, .tabs")) {
+    const here = strip.querySelector("[aria-current]");
+    if (here) strip.scrollLeft = here.offsetLeft - strip.offsetLeft - (strip.clientWidth - here.offsetWidth) / 2;
+  }
+}
+
 drawShares();
+showWhereOneIs();
 offerThemes();
 offerCopies();
