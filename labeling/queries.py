@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from itertools import islice, zip_longest
 from typing import Any
 
-from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery
 
 from labeling.models import CampaignFace, Face, Item, Media, Outcome, Snapshot, Source
+from labeling.snapshots.format import SPLITS
 
 STRIP = 5
 """Faces shown on a source's card."""
@@ -29,7 +30,7 @@ class SourceCard:
 
 
 def source_cards(sources: list[Source]) -> list[SourceCard]:
-    """The cards of the sources, in their order. Four statements however many there are."""
+    """The cards of the sources, in their order. Five statements however many there are."""
     keys = [source.pk for source in sources]
     media, refused = media_per_source(keys), refused_per_source(keys)
     found = {source: (count, first) for source, count, first in _faces_and_first(keys)}
@@ -71,24 +72,35 @@ def items_per_state(source: Source) -> dict[str, int]:
 def media_of(source: Source) -> QuerySet[Media]:
     """The source's media, each with `face_count` (of all detectors)."""
     count = Face.objects.filter(media=OuterRef("pk")).order_by().values("media").annotate(n=Count("pk"))
-    inside = Exists(Item.objects.filter(media=OuterRef("pk"), source=source))
-    return Media.objects.filter(inside).annotate(face_count=Subquery(count.values("n")))
+    return Media.objects.filter(pk__in=_media_keys(source.pk)).annotate(
+        face_count=Subquery(count.values("n"))
+    )
 
 
-def in_source(source_pk: int) -> Exists:
-    """For faces: whether their media is in the source."""
-    return Exists(Item.objects.filter(media=OuterRef("media"), source=source_pk))
+def in_source(source_pk: int) -> Q:
+    """For faces: those whose media is in the source."""
+    return Q(media__in=_media_keys(source_pk))
+
+
+def _media_keys(source_pk: int) -> QuerySet[Item, int | None]:
+    # As a list to be in, not as an EXISTS per row: for that SQLite walks the whole source each time.
+    return (
+        Item.objects.filter(source=source_pk, media__isnull=False).order_by().values_list("media", flat=True)
+    )
 
 
 def _strips(first_faces: dict[int, int]) -> dict[int, list[int]]:
     """A few faces per source. A source's faces are stored one after another: look near the first."""
     near = Q(pk__in=[])
-    for source, first in first_faces.items():
-        near |= Q(media__items__source=source, pk__range=(first, first + NEAR))
-    rows = Face.objects.filter(near).order_by("pk").values_list("media__items__source", "media", "pk")
-    by_source: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for source, media, face in rows:
-        by_source[source][media].append(face)
+    for first in first_faces.values():
+        near |= Q(pk__range=(first, first + NEAR))
+    by_media: dict[int, list[int]] = defaultdict(list)
+    for face, media in Face.objects.filter(near).order_by("pk").values_list("pk", "media"):
+        by_media[media].append(face)
+    items = Item.objects.filter(source__in=first_faces, media__in=by_media).order_by("pk")
+    by_source: dict[int, dict[int, list[int]]] = defaultdict(dict)
+    for source, media in items.values_list("source", "media"):
+        by_source[source][media] = by_media[media]
     return defaultdict(list, {source: _mixed(by_source[source]) for source in first_faces})
 
 
@@ -158,10 +170,7 @@ def campaign_faces(wanted: FaceFilter) -> QuerySet[CampaignFace]:
         "face__detector": wanted.detector,
     }
     chosen = CampaignFace.objects.filter(**{name: value for name, value in exact.items() if value})
-    if wanted.source:
-        inside = Item.objects.filter(media=OuterRef("face__media"), source=wanted.source)
-        chosen = chosen.filter(Exists(inside))
-    return chosen
+    return chosen.filter(face__media__in=_media_keys(wanted.source)) if wanted.source else chosen
 
 
 def _in_campaign(row: CampaignFace) -> GalleryFace:
@@ -278,8 +287,10 @@ class SplitTable:
 def split_table(snapshot: Snapshot) -> SplitTable:
     """What the snapshot's manifest counted, as a table. Costs no statement."""
     by_split: dict[str, dict[str, int]] = snapshot.counts.get("splits", {})
-    splits = [split for split, classes in by_split.items() if sum(classes.values())]
-    labels = dict.fromkeys(label for classes in by_split.values() for label in classes)
+    # PostgreSQL does not keep the order of a mapping's keys.
+    splits = [split for split in SPLITS if sum(by_split.get(split, {}).values())]
+    found = dict.fromkeys(label for split in splits for label in by_split[split])
+    labels = snapshot.counts.get("classes") or list(found)
     rows = [_split_row(label, [by_split[split].get(label, 0) for split in splits]) for label in labels]
     totals = [sum(by_split[split].values()) for split in splits]
     return SplitTable(splits, rows, totals, sum(totals), snapshot.counts.get("left_out", {}))

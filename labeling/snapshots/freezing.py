@@ -64,9 +64,10 @@ def freeze(
         "minimum_agreement": campaign.minimum_agreement,
         "splits": splits,
         "groups": "media",
-        "seed": seed,
-        "fractions": _shares(FRACTIONS if fractions is None else fractions),
     }
+    shares = _shares(FRACTIONS if fractions is None else fractions)
+    if splits == STRATIFIED:
+        rule |= {"seed": seed, "fractions": shares}
     with transaction.atomic():
         row = Snapshot.objects.create(
             campaign=campaign, name=name or _next_name(campaign), rule=rule, created_by=created_by
@@ -111,7 +112,12 @@ def run_freeze(snapshot_id: int, *, tell: Tell = nobody) -> None:
             )
             size = sum(file.stat().st_size for file in folder.iterdir())
             _store(folder, manifest.digest, job.row, telling)
-        counts = {"splits": manifest.splits, "left_out": choice.left_out, "moved": choice.moved}
+        counts = {
+            "classes": campaign.expressions,
+            "splits": manifest.splits,
+            "left_out": choice.left_out,
+            "moved": choice.moved,
+        }
         job.leave(
             WorkState.DONE,
             digest=manifest.digest,

@@ -155,6 +155,13 @@ def test_given_splits_are_taken_and_a_picture_in_two_goes_to_the_strictest() -> 
     assert set(rows["given_split"].to_pylist()) == {"Training", "PublicTest", "PrivateTest"}
 
 
+def test_a_seed_means_nothing_to_given_splits() -> None:
+    campaign = make_settled(4)
+    give_splits(campaign, "Training", "Training", "PublicTest", "PrivateTest")
+    first, second = frozen(campaign, splits="given", seed=1), frozen(campaign, splits="given", seed=2)
+    assert first.digest == second.digest
+
+
 def test_given_splits_that_are_not_there_are_refused() -> None:
     campaign = make_settled(6)
     give_splits(campaign, "Training", "train", "Holdout", "", "Training", "PrivateTest")

@@ -15,6 +15,7 @@ from tests.factories import make_campaign, make_over, make_user, settle
 pytestmark = pytest.mark.django_db
 LIST, NEW = "/snapshots/", "/snapshots/new/"
 COUNTS = {
+    "classes": ["happy", "sad"],
     "splits": {
         "train": {"happy": 8, "sad": 4},
         "validation": {"happy": 1, "sad": 0},

@@ -1,0 +1,120 @@
+"""Freeze, verify and export from the command line."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from labeling.models import Export, Snapshot
+from labeling.snapshots import freezing
+from tests.factories import make_campaign
+from tests.labeling.snapshots.making import frozen, make_settled
+
+pytestmark = pytest.mark.django_db
+
+
+def said_by(*arguments: object) -> str:
+    out = io.StringIO()
+    call_command(*map(str, arguments), stdout=out)
+    return out.getvalue()
+
+
+def test_freeze_says_what_it_froze() -> None:
+    campaign = make_settled(20, name="Faces", expressions=["happy", "sad"])
+    said = said_by("freeze", "Faces", "--in-process", "--seed", "3", "--fractions", "60,20,20").splitlines()
+    snapshot = Snapshot.objects.get()
+    assert (snapshot.state, snapshot.campaign, snapshot.rule["seed"]) == ("done", campaign, 3)
+    assert said[0].startswith(f"Snapshot {snapshot.pk} “Faces v1”: 20 faces, ")
+    assert said[1] == f"digest {snapshot.digest}"
+    assert [line.split() for line in said[2:]] == [
+        ["train", "validation", "test"],
+        ["happy", "6", "2", "2"],
+        ["sad", "6", "2", "2"],
+    ]
+
+
+def test_freeze_without_a_process_queues() -> None:
+    campaign = make_settled(4)
+    said = said_by("freeze", campaign.pk, "--name", "first")
+    snapshot = Snapshot.objects.get()
+    assert said == f"Snapshot {snapshot.pk} “first” is queued for a worker.\n"
+    assert snapshot.state == "waiting"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere"], "There is no campaign “nowhere”."),
+        (["empty"], "No face of this campaign has a consensus yet."),
+        (["full", "--fractions", "80,20"], "“80,20” are no three shares; write 80,10,10."),
+        (["full", "--fractions", "0,50,50"], "Train needs a share"),
+        (["full", "--splits", "given", "--in-process"], "came without a split of their own"),
+    ],
+)
+def test_freeze_says_why_it_does_not(arguments: list[str], said: str) -> None:
+    make_campaign(3, name="empty")
+    make_settled(4, name="full")
+    with pytest.raises(CommandError, match=said):
+        said_by("freeze", *arguments)
+
+
+def test_verify_snapshot_says_that_nothing_has_changed_or_what_has() -> None:
+    snapshot = frozen(make_settled())
+    folder = freezing.local_folder(snapshot)
+    for which in (snapshot.pk, snapshot.name, snapshot.digest[:8], folder):
+        assert said_by("verify_snapshot", which) == f"Snapshot {which}: nothing has changed.\n"
+    (folder / "faces-00000.parquet").unlink()
+    (folder / "notes.txt").write_text("mine")
+    out = io.StringIO()
+    with pytest.raises(SystemExit) as exit_:
+        call_command("verify_snapshot", str(snapshot.pk), stdout=out)
+    assert exit_.value.code == 1
+    assert out.getvalue().splitlines() == [
+        "faces-00000.parquet: This file is missing.",
+        "notes.txt: This file is not part of the snapshot.",
+    ]
+
+
+def test_verify_snapshot_needs_a_frozen_one(tmp_path: Path) -> None:
+    waiting = freezing.freeze(campaign=make_settled(4))
+    with pytest.raises(CommandError, match="is waiting, not frozen yet"):
+        said_by("verify_snapshot", waiting.pk)
+    with pytest.raises(SystemExit):
+        said_by("verify_snapshot", tmp_path)
+
+
+def test_a_name_that_two_snapshots_have_is_not_enough() -> None:
+    campaign = make_settled()
+    for _ in range(2):
+        frozen(campaign, name="twin")
+    with pytest.raises(CommandError, match="Several snapshots answer to “twin”"):
+        said_by("verify_snapshot", "twin")
+
+
+def test_export_snapshot_makes_the_file_and_copies_it(tmp_path: Path) -> None:
+    snapshot = frozen(make_settled(12))
+    target = tmp_path / "faces.zip"
+    for _ in range(2):
+        said = said_by("export_snapshot", snapshot.pk, "imagefolder", "--to", target).splitlines()
+        row = Export.objects.get()
+        assert said == [
+            f"{row}: {row.bytes:,} bytes, sha256 {row.sha256}",
+            f"in the storage as {row.stored_as}",
+            f"and at {target}",
+        ]
+        assert target.stat().st_size == row.bytes
+    assert len(zipfile.ZipFile(target).namelist()) == 14
+    assert [path.name for path in tmp_path.iterdir() if "faces" in path.name] == ["faces.zip"]
+
+
+def test_export_snapshot_queues_without_a_process_and_says_why_it_cannot(tmp_path: Path) -> None:
+    snapshot = frozen(make_settled(12))
+    row_said = said_by("export_snapshot", snapshot.pk, "fer2013")
+    assert row_said.endswith("is queued for a worker.\n")
+    assert "bytes, sha256" in said_by("export_snapshot", snapshot.pk, "fer2013", "--in-process")
+    with pytest.raises(CommandError, match="could not be copied to"):
+        said_by("export_snapshot", snapshot.pk, "fer2013", "--to", tmp_path / "nowhere" / "faces.csv")
+    with pytest.raises(CommandError, match="invalid choice: 'coco'"):
+        said_by("export_snapshot", snapshot.pk, "coco")
