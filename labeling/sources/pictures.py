@@ -2,12 +2,13 @@
 
 import io
 
-import numpy as np
-from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from PIL import Image
 
 from labeling.models import Media
+from labeling.sources import store
+from labeling.vision import images, video
+from labeling.vision.images import Pixels
 
 QUALITY = 85
 
@@ -23,18 +24,16 @@ def kept(*, media: Media, longest_side: int, time_ms: int = 0) -> str:
     """
     name = f"pictures/{media.sha256[:2]}/{media.sha256}-{longest_side}-{time_ms}.jpg"
     if not default_storage.exists(name):
-        jpeg = _jpeg(_picture(media, time_ms), longest_side)
-        # Two browsers may ask at once; the second gets a name of its own and the first one's stays.
-        return default_storage.save(name, ContentFile(jpeg))
+        picture = _picture(media, time_ms)
+        with store.staged() as part:
+            part.write_bytes(_jpeg(picture, longest_side))
+            store.keep_file(part, name)
     return name
 
 
-def _picture(media: Media, time_ms: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
-    from labeling.sources.store import local_file
-    from labeling.vision import images, video
-
+def _picture(media: Media, time_ms: int) -> Pixels:
     try:
-        with local_file(media.stored_as) as path:
+        with store.local_file(media.stored_as) as path:
             if media.kind == Media.Kind.VIDEO:
                 return video.frame_at(path, time_ms)
             return images.open_image(path)
@@ -42,7 +41,7 @@ def _picture(media: Media, time_ms: int) -> "np.ndarray[tuple[int, ...], np.dtyp
         raise CannotShow(str(reason)) from reason
 
 
-def _jpeg(picture: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]", longest_side: int) -> bytes:
+def _jpeg(picture: Pixels, longest_side: int) -> bytes:
     image = Image.fromarray(picture)
     image.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()

@@ -11,14 +11,14 @@ from django.utils.text import get_valid_filename
 
 from labeling import sources
 from labeling.sources.roots import OutsideRoots, allowed
+from labeling.vision import detectors
 
 DETECTOR_NAMES = {"haar": "Viola–Jones cascade, as in the paper", "yunet": "YuNet, a small network"}
 
 
 def detectors_offered() -> list[str]:
     """The detectors that can run here: YuNet only where its model file is."""
-    has_model = bool(settings.YUNET_MODEL) and Path(settings.YUNET_MODEL).is_file()
-    return ["haar", "yunet"] if has_model else ["haar"]
+    return detectors.available(settings.YUNET_MODEL)
 
 
 class NewSource(forms.Form):
@@ -57,7 +57,7 @@ class NewSource(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         kinds = [("", "what the path says"), *((name, name) for name in sources.KINDS)]
-        offered = [(name, DETECTOR_NAMES[name]) for name in detectors_offered()]
+        offered = [(name, DETECTOR_NAMES.get(name, name)) for name in detectors_offered()]
         self.fields["kind"] = forms.ChoiceField(
             choices=kinds, required=False, help_text=self.fields["kind"].help_text
         )

@@ -68,7 +68,7 @@ def test_a_media_under_two_names_is_counted_once(manager: Client) -> None:
 def test_the_list_costs_the_same_however_long(manager: Client, django_assert_num_queries, sources) -> None:
     for _ in range(sources):
         make_source(media=2, refused=1)
-    with django_assert_num_queries(7):  # session, user, sources, media, refused, faces, strips
+    with django_assert_num_queries(8):  # session, user, sources, media, refused, faces, strips (2)
         assert manager.get(LIST).status_code == 200
 
 
