@@ -14,8 +14,10 @@ from django.db.models import Count, QuerySet, Sum
 
 from labeling.consensus.agreement import fleiss_kappa, pairwise_agreement
 from labeling.expressions import OTHER_ANSWERS, SEVEN
-from labeling.models import Campaign, CampaignFace, Face, Outcome
+from labeling.models import Campaign, CampaignFace, Face, Outcome, Participation
+from labeling.models.campaign import LAP
 from labeling.refusals import Refusal
+from labeling.voting import line
 
 CHUNK = 2_000
 
@@ -50,7 +52,7 @@ def create(
 def add_faces(*, campaign: Campaign, faces: QuerySet[Face]) -> int:
     """Ask the campaign's question about these faces too. Returns how many were new to it.
 
-    Each gets a place in the queue that is random but the same however often this is done.
+    Until the first annotator has begun, they mix with those that are in it; later they go to the end of the line.
     """
     new = (
         faces.exclude(campaign_faces__campaign=campaign)
@@ -62,20 +64,28 @@ def add_faces(*, campaign: Campaign, faces: QuerySet[Face]) -> int:
     count = 0
     while chunk := list(islice(pks, CHUNK)):
         with transaction.atomic():
+            lap = _lap_for_new_faces(campaign)
             before = CampaignFace.objects.filter(campaign=campaign, face__in=chunk).count()
-            rows = (_row(campaign, pk) for pk in chunk)
+            rows = (_row(campaign, pk, lap) for pk in chunk)
             CampaignFace.objects.bulk_create(rows, ignore_conflicts=True)
             count += CampaignFace.objects.filter(campaign=campaign, face__in=chunk).count() - before
     return count
 
 
-def _row(campaign: Campaign, face_pk: int) -> CampaignFace:
+def _lap_for_new_faces(campaign: Campaign) -> int:
+    # The line is held first: nobody begins their walk between the question and the adding.
+    line.end(campaign.pk, room=0)
+    begun = Participation.objects.filter(campaign=campaign).exists()
+    return line.end(campaign.pk, room=LAP) if begun else 0
+
+
+def _row(campaign: Campaign, face_pk: int, lap: int) -> CampaignFace:
     return CampaignFace(
         campaign=campaign,
         face_id=face_pk,
         wanted=campaign.votes_per_face,
         places=campaign.votes_per_face,
-        shuffle=zlib.crc32(f"{campaign.pk}:{face_pk}".encode()) & 0x7FFF_FFFF,
+        shuffle=lap + zlib.crc32(f"{campaign.pk}:{face_pk}".encode()) % LAP,
     )
 
 

@@ -1,4 +1,4 @@
-from labeling.models.campaign import Campaign, CampaignFace, Outcome, Suggestion
+from labeling.models.campaign import Campaign, CampaignFace, Line, Outcome, Suggestion
 from labeling.models.face import Detection, Face, Scan
 from labeling.models.snapshot import Export, Snapshot
 from labeling.models.source import Item, Media, Source
@@ -14,6 +14,7 @@ __all__ = [
     "Face",
     "Item",
     "Lease",
+    "Line",
     "Media",
     "Outcome",
     "Participation",

@@ -10,6 +10,11 @@ from django.db.models import F, Q
 from labeling.expressions import SEVEN
 from labeling.models.face import Face
 
+LAP = 2**31
+"""The first lap of a line holds the places 0 to LAP - 1; see labeling.voting.line."""
+FRONT = -(2**62)
+"""Places from here to -1 are asked before all others."""
+
 
 def seven() -> list[str]:
     return list(SEVEN)
@@ -68,7 +73,10 @@ class CampaignFace(models.Model):
         OPEN = "open", "open"
         SETTLED = "settled", "settled"
 
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="campaign_faces")
+    # No index of its own: those below begin with the campaign, and each index is paid for by every vote.
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.CASCADE, related_name="campaign_faces", db_index=False
+    )
     face = models.ForeignKey(Face, on_delete=models.CASCADE, related_name="campaign_faces")
     state = models.CharField(max_length=7, choices=State.choices, default=State.OPEN)
     round = models.PositiveSmallIntegerField(default=1, help_text="2 and up: re-opened for fresh votes.")
@@ -76,8 +84,8 @@ class CampaignFace(models.Model):
     votes = models.PositiveSmallIntegerField(default=0, help_text="Votes cast in this round.")
     leases = models.PositiveSmallIntegerField(default=0)
     places = models.PositiveSmallIntegerField(help_text="Votes nobody has cast or holds.")
-    priority = models.PositiveSmallIntegerField(default=0, help_text="Higher is asked first.")
-    shuffle = models.PositiveIntegerField(help_text="Random but stable place in the queue, 0 to 2^31-1.")
+    priority = models.PositiveSmallIntegerField(default=0, help_text="Above 0: asked before all others.")
+    shuffle = models.BigIntegerField(help_text="Place in the campaign's line; see labeling.voting.line.")
     outcome = models.CharField(max_length=12, choices=Outcome.choices, blank=True, default="")
     label = models.CharField(max_length=40, blank=True, default="", help_text="Set exactly when agreed.")
     agreement = models.FloatField(null=True, blank=True, help_text="Share of the top answer among all votes.")
@@ -103,14 +111,22 @@ class CampaignFace(models.Model):
         ]
         indexes = [
             # The queue: only faces that still have a free place are in it, so it shrinks as work is done.
-            models.Index(
-                fields=["campaign", "priority", "shuffle"], name="campaign_queue", condition=Q(places__gt=0)
-            ),
+            models.Index(fields=["campaign", "shuffle"], name="campaign_queue", condition=Q(places__gt=0)),
             models.Index(fields=["campaign", "state", "outcome", "label"], name="campaign_by_outcome"),
         ]
 
     def __str__(self) -> str:
         return f"{self.face} in {self.campaign}"
+
+
+class Line(models.Model):
+    """Where the end of a campaign's line is: a row of its own, as it is locked whenever a face joins the end."""
+
+    campaign = models.OneToOneField(Campaign, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    end = models.PositiveBigIntegerField(help_text="The next free place; see labeling.voting.line.")
+
+    def __str__(self) -> str:
+        return f"line of {self.campaign}"
 
 
 class Suggestion(models.Model):

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.db import models
 
-from labeling.models.campaign import Campaign, CampaignFace
+from labeling.models.campaign import FRONT, Campaign, CampaignFace
 
 
 class Participation(models.Model):
@@ -16,9 +16,12 @@ class Participation(models.Model):
     annotator = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="participations"
     )
-    start = models.PositiveIntegerField(help_text="Where in the shuffle this annotator begins.")
-    cursor = models.PositiveIntegerField(help_text="Shuffle value last offered.")
-    wrapped = models.BooleanField(default=False, help_text="Has passed the end and begun from 0.")
+    start = models.PositiveIntegerField(help_text="Where in the first lap this annotator begins.")
+    cursor = models.BigIntegerField(help_text="No face before it is left for this annotator.")
+    wrapped = models.BooleanField(default=False, help_text="Has passed the end of the first lap.")
+    front = models.BigIntegerField(
+        default=FRONT, help_text="The same as cursor, among the faces asked before all others."
+    )
     joined_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -34,8 +37,13 @@ class Lease(models.Model):
     """One annotator's short hold on one face: a place kept free for the vote."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="+")
-    campaign_face = models.ForeignKey(CampaignFace, on_delete=models.CASCADE, related_name="held_by")
-    annotator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="leases")
+    campaign_face = models.ForeignKey(
+        CampaignFace, on_delete=models.CASCADE, related_name="held_by", db_index=False
+    )
+    # Protected: who goes takes no lease along unseen, as the face would keep counting it.
+    annotator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="leases", db_index=False
+    )
     taken_at = models.DateTimeField()
     expires_at = models.DateTimeField()
 
@@ -56,8 +64,13 @@ class Vote(models.Model):
     """One annotator's answer on one face in one round."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="+")
-    campaign_face = models.ForeignKey(CampaignFace, on_delete=models.CASCADE, related_name="cast")
-    annotator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="votes")
+    # Without indexes of their own: the constraints below begin with these, and every vote pays for each.
+    campaign_face = models.ForeignKey(
+        CampaignFace, on_delete=models.CASCADE, related_name="cast", db_index=False
+    )
+    annotator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="votes", db_index=False
+    )
     round = models.PositiveSmallIntegerField()
     answer = models.CharField(max_length=40)
     client_key = models.UUIDField(help_text="Chosen by the client; the same key again is the same vote.")

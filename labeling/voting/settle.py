@@ -35,7 +35,7 @@ def consensus_fields(
         "counts": found.counts,
     }
     if up_to_round is None:
-        fields |= {"state": CampaignFace.State.SETTLED, "settled_at": timezone.now(), "priority": 0}
+        fields |= {"state": CampaignFace.State.SETTLED, "settled_at": timezone.now()}
     return fields
 
 

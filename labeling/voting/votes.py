@@ -1,59 +1,68 @@
-"""Lease, cast, skip, withdraw, re-open: the queue of votes, exact under any number of hands.
+"""Cast, skip, withdraw, re-open: exact under any number of hands. Leasing is in labeling.voting.leasing.
 
-Every verb locks the campaign face first and its leases and votes after, so two verbs never wait for each other in
-a circle; leasing takes only faces nobody has locked. The row's CHECK (wanted = votes + leases + places) is the last
-word: if a verb here were wrong, the database would refuse rather than store an eleventh vote.
+"Exactly N" rests on three things. A face's row holds wanted = votes + leases + places, by a CHECK: if a verb here
+were wrong, the database would refuse rather than store an eleventh vote. Each verb moves one place between the
+three in the same transaction as the Vote or Lease row it stands for, with the face's row locked. And a person has
+one vote per face and round, and one per client key, by UNIQUE constraints.
 
-**Who gets which face.** Faces stand in a random but fixed order (`shuffle`). Each annotator starts somewhere of
-their own and walks round once (`Participation.cursor`); what is behind the cursor has been answered, skipped or
-was full. Faces with a priority (relabel rounds) come first. Near the end the walk begins anew from 0, where faces
-may have come free again: a lease expired, a vote was taken back. So every face with a free place reaches
-everybody who has not answered it, nobody meets one twice in a round, and the cost is that of the faces handed out.
+A vote is settled with its last vote, in that vote's transaction. Taking back a settling vote opens the face
+again: what an earlier round had agreed on comes back into sight, else nothing is said of it.
 """
 
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from labeling.expressions import OTHER_ANSWERS
 from labeling.models import Campaign, CampaignFace, Lease, Participation, Skip, Vote
-from labeling.refusals import Refusal
-from labeling.rules import may_vote
+from labeling.models.campaign import FRONT, LAP
+from labeling.voting import line
+from labeling.voting.leasing import Leased, expiry, give_back, lease, return_expired_leases
+from labeling.voting.refusals import CLOSED, CannotLease, CannotVote, CannotWithdraw, demand_annotator
 from labeling.voting.settle import consensus_fields
 
-CLOSED = "This campaign takes no votes at the moment. Your earlier votes are kept."
+__all__ = [
+    "CannotLease",
+    "CannotVote",
+    "CannotWithdraw",
+    "Cast",
+    "Leased",
+    "Withdrawn",
+    "cast",
+    "lease",
+    "reopen",
+    "return_expired_leases",
+    "skip",
+    "withdraw",
+]
 
-
-class CannotVote(Refusal):
-    """The vote was not counted; `code` says why: closed, role, answer, unknown, already, complete."""
-
-    def __init__(self, text: str, code: str) -> None:
-        super().__init__(text)
-        self.code = code
-
-
-class CannotLease(CannotVote):
-    """No face can be handed out."""
-
-
-class CannotWithdraw(CannotVote):
-    """The vote stands."""
-
-
-@dataclass(frozen=True)
-class Leased:
-    """A face held for one annotator."""
-
-    campaign_face_id: int
-    face_id: int
-    expires_at: datetime
+# The common vote in one statement of PostgreSQL: its lease is there, and it is not the last of its face. Anything
+# else leaves all as it was and goes the long way.
+COMMON = """
+    WITH face AS (
+        SELECT f.id, f.round FROM labeling_campaignface f JOIN labeling_campaign c ON c.id = f.campaign_id
+        WHERE f.id = %(face)s AND c.id = %(campaign)s AND c.state = 'open' AND f.votes + 1 < f.wanted
+        FOR NO KEY UPDATE OF f
+    ),
+    used AS (
+        DELETE FROM labeling_lease l USING face
+        WHERE l.campaign_face_id = face.id AND l.annotator_id = %(annotator)s RETURNING face.id, face.round
+    ),
+    tally AS (
+        UPDATE labeling_campaignface f SET votes = f.votes + 1, leases = f.leases - 1
+        FROM used WHERE f.id = used.id RETURNING f.id, used.round
+    )
+    INSERT INTO labeling_vote
+        (campaign_id, campaign_face_id, annotator_id, round, answer, client_key, took_ms, cast_at)
+    SELECT %(campaign)s, tally.id, %(annotator)s, tally.round, %(answer)s, %(key)s, %(took_ms)s, %(now)s
+    FROM tally RETURNING id
+"""
 
 
 @dataclass(frozen=True)
@@ -73,19 +82,16 @@ class Withdrawn:
     answer: str
 
 
-def lease(*, campaign: Campaign, annotator: Any, limit: int = 5) -> list[Leased]:
-    """Hold faces for the annotator: those held already, oldest first, then new ones, `limit` in all.
+@dataclass(frozen=True)
+class _Answer:
+    """One answer as it came in."""
 
-    Fewer come back when fewer are left. Raises CannotLease when the campaign is not open.
-    """
-    _demand_open(campaign, annotator, CannotLease)
-    now = timezone.now()
-    with transaction.atomic():
-        participation = _participation(campaign, annotator)
-        held = _renew(campaign, annotator, now)[:limit]
-        if len(held) < limit:
-            held += _take(participation, campaign, annotator, limit - len(held), now)
-        return held
+    campaign: Campaign
+    annotator: Any
+    face: int
+    answer: str
+    key: UUID
+    took_ms: int | None
 
 
 def cast(
@@ -101,39 +107,71 @@ def cast(
 
     took_ms: milliseconds from seen to answered, as the client says. Raises CannotVote.
     """
-    _demand_open(campaign, annotator, CannotVote)
+    demand_annotator(annotator, CannotVote)
     if answer not in campaign.expressions and answer not in OTHER_ANSWERS:
         raise CannotVote(f"“{answer}” is not an answer of this campaign.", "answer")
-    with transaction.atomic():
-        row = _locked(campaign, campaign_face_id, CannotVote)
-        before = Vote.objects.filter(annotator=annotator, client_key=client_key).first()
-        if before is not None:
-            return _same(before, row, answer)
-        if Vote.objects.filter(campaign_face=row, annotator=annotator, round=row.round).exists():
-            raise CannotVote("You have answered this face before; that answer counts.", "already")
-        place = _place(row, annotator)
-        vote = Vote.objects.create(
-            campaign=campaign,
-            campaign_face=row,
-            annotator=annotator,
-            round=row.round,
-            answer=answer,
-            client_key=client_key,
-            took_ms=took_ms,
-            cast_at=timezone.now(),
-        )
-        settled = row.votes + 1 == row.wanted
-        changes = consensus_fields(row, campaign) if settled else {}
-        CampaignFace.objects.filter(pk=row.pk).update(votes=F("votes") + 1, **place, **changes)
-        return Cast(vote.pk, settled, again=False)
+    given = _Answer(campaign, annotator, campaign_face_id, answer, client_key, took_ms)
+    try:
+        with transaction.atomic():
+            return _cast_common(given) or _cast(given)
+    except IntegrityError:
+        # The key came twice at the same time, for one face or for two. One of them has been counted by now.
+        with transaction.atomic():
+            return _cast(given)
+
+
+def _cast_common(given: _Answer) -> Cast | None:
+    if connection.vendor != "postgresql":
+        return None
+    values = {
+        "campaign": given.campaign.pk,
+        "annotator": given.annotator.pk,
+        "face": given.face,
+        "answer": given.answer,
+        "key": given.key,
+        "took_ms": given.took_ms,
+        "now": timezone.now(),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(COMMON, values)
+        row = cursor.fetchone()
+    return Cast(row[0], settled=False, again=False) if row else None
+
+
+def _cast(given: _Answer) -> Cast:
+    row = _locked(given.campaign, given.face, CannotVote)
+    before = Vote.objects.filter(annotator=given.annotator, client_key=given.key).first()
+    if before is not None:
+        return _same(before, row, given.answer)
+    _demand_open(given.campaign, CannotVote)
+    if _has_voted(row, given.annotator):
+        raise CannotVote("You have answered this face before; that answer counts.", "already")
+    place = _place(row, given.annotator)
+    vote = Vote.objects.create(
+        campaign=given.campaign,
+        campaign_face=row,
+        annotator=given.annotator,
+        round=row.round,
+        answer=given.answer,
+        client_key=given.key,
+        took_ms=given.took_ms,
+        cast_at=timezone.now(),
+    )
+    settled = row.votes + 1 == row.wanted
+    changes = consensus_fields(row, given.campaign) if settled else {}
+    CampaignFace.objects.filter(pk=row.pk).update(votes=F("votes") + 1, **place, **changes)
+    return Cast(vote.pk, settled, again=False)
 
 
 def skip(*, campaign: Campaign, annotator: Any, campaign_face_id: int, reason: str = "") -> None:
     """Pass a face on. It is not offered to this annotator again in this round. Skipping twice is once."""
-    _demand_open(campaign, annotator, CannotVote)
+    demand_annotator(annotator, CannotVote)
     with transaction.atomic():
+        # So that the face is not being leased to the same person at this moment.
+        list(Participation.objects.select_for_update().filter(campaign=campaign, annotator=annotator))
         row = _locked(campaign, campaign_face_id, CannotVote)
-        if Vote.objects.filter(campaign_face=row, annotator=annotator, round=row.round).exists():
+        _demand_open(campaign, CannotVote)
+        if _has_voted(row, annotator):
             raise CannotVote("You have answered this face; take the answer back first.", "already")
         Skip.objects.get_or_create(
             campaign_face=row,
@@ -141,15 +179,16 @@ def skip(*, campaign: Campaign, annotator: Any, campaign_face_id: int, reason: s
             round=row.round,
             defaults={"reason": reason[:200], "skipped_at": timezone.now()},
         )
-        _give_back(row, Lease.objects.filter(campaign_face=row, annotator=annotator))
+        give_back(row, Lease.objects.filter(campaign_face=row, annotator=annotator), move=not row.places)
 
 
 def withdraw(*, campaign: Campaign, annotator: Any, client_key: UUID | None = None) -> Withdrawn:
     """Take back the named vote, or the newest. The annotator holds the face again. Raises CannotWithdraw.
 
-    If the vote had settled the face, the face is open again; a consensus of an earlier round stays in sight.
+    If the vote had settled the face, the face is open again; a consensus of an earlier round comes back.
     """
-    _demand_open(campaign, annotator, CannotWithdraw)
+    demand_annotator(annotator, CannotWithdraw)
+    _demand_open(campaign, CannotWithdraw)
     with transaction.atomic():
         vote = _own_vote(campaign, annotator, client_key)
         row = _locked(campaign, vote.campaign_face_id, CannotWithdraw)
@@ -165,7 +204,7 @@ def withdraw(*, campaign: Campaign, annotator: Any, client_key: UUID | None = No
             campaign_face=row,
             annotator=annotator,
             taken_at=now,
-            expires_at=_expiry(campaign, now),
+            expires_at=expiry(campaign, now),
         )
         reopened: dict[str, Any] = {}
         if row.state == CampaignFace.State.SETTLED:
@@ -187,8 +226,20 @@ def reopen(*, campaign_faces: Iterable[int] | QuerySet[CampaignFace], votes: int
     pks: Any = campaign_faces
     if isinstance(campaign_faces, QuerySet):
         pks = campaign_faces.values("pk")
-    chosen = CampaignFace.objects.filter(pk__in=pks)
-    return chosen.filter(state=CampaignFace.State.SETTLED).update(
+    settled = CampaignFace.objects.filter(pk__in=pks, state=CampaignFace.State.SETTLED)
+    with transaction.atomic():
+        # In the order of their keys, as two rounds opened at once must not wait for each other in a circle.
+        locked = settled.select_for_update(of=("self",)).order_by("campaign", "pk")
+        chosen = list(locked.values_list("campaign", "pk"))
+        for campaign, rows in groupby(chosen, key=lambda row: row[0]):
+            _reopen(campaign, [pk for _, pk in rows], votes, priority)
+    return len(chosen)
+
+
+def _reopen(campaign_id: int, pks: list[int], votes: int, priority: int) -> None:
+    """A lap at the end of the line for them, in which they keep the random order they had."""
+    lap = line.end(campaign_id, room=LAP) + (FRONT if priority else 0)
+    CampaignFace.objects.filter(pk__in=pks).update(
         state=CampaignFace.State.OPEN,
         round=F("round") + 1,
         wanted=votes,
@@ -196,101 +247,26 @@ def reopen(*, campaign_faces: Iterable[int] | QuerySet[CampaignFace], votes: int
         leases=0,
         places=votes,
         priority=priority,
+        shuffle=F("shuffle").bitand(LAP - 1) + lap,
         settled_at=None,
     )
 
 
-def return_expired_leases(*, campaign: Campaign | None = None) -> int:
-    """Give the places of expired leases back to the queue. Returns how many leases there were."""
-    expired = Lease.objects.filter(expires_at__lt=timezone.now())
-    if campaign is not None:
-        expired = expired.filter(campaign=campaign)
-    count = 0
-    for pk in sorted(set(expired.values_list("campaign_face", flat=True))):
-        with transaction.atomic():
-            row = CampaignFace.objects.select_for_update(of=("self",)).get(pk=pk)
-            count += _give_back(row, Lease.objects.filter(campaign_face=row, expires_at__lt=timezone.now()))
-    return count
-
-
-def _demand_open(campaign: Campaign, annotator: Any, refuse: type[CannotVote]) -> None:
-    if not may_vote(annotator):
-        raise refuse("Your account may not vote. Ask an admin for the annotator's role.", "role")
+def _demand_open(campaign: Campaign, refuse: type[CannotVote]) -> None:
     state = Campaign.objects.filter(pk=campaign.pk).values_list("state", flat=True).first()
     if state != Campaign.State.OPEN:
         raise refuse(CLOSED, "closed")
 
 
 def _locked(campaign: Campaign, pk: int, refuse: type[CannotVote]) -> CampaignFace:
-    row = CampaignFace.objects.select_for_update(of=("self",)).filter(pk=pk, campaign=campaign).first()
+    row = CampaignFace.objects.select_for_update(no_key=True).filter(pk=pk, campaign=campaign).first()
     if row is None:
         raise refuse("This face is not in this campaign any more.", "unknown")
     return row
 
 
-def _participation(campaign: Campaign, annotator: Any) -> Participation:
-    """The annotator's row, locked: two requests of one person take turns."""
-    start = zlib.crc32(f"{campaign.pk}/{annotator.pk}".encode()) & 0x7FFF_FFFF
-    mine = Participation.objects.filter(campaign=campaign, annotator=annotator)
-    row = mine.select_for_update().first()
-    if row is None:
-        defaults = {"start": start, "cursor": start}
-        Participation.objects.get_or_create(campaign=campaign, annotator=annotator, defaults=defaults)
-        row = mine.select_for_update().get()
-    return row
-
-
-def _renew(campaign: Campaign, annotator: Any, now: datetime) -> list[Leased]:
-    """What the annotator holds already; an expired hold nobody has swept is simply theirs again."""
-    mine = Lease.objects.filter(campaign=campaign, annotator=annotator)
-    rows = list(mine.order_by("pk").values_list("campaign_face", "campaign_face__face", "expires_at"))
-    if any(expires_at < now for _, _, expires_at in rows):
-        mine.filter(expires_at__lt=now).update(expires_at=_expiry(campaign, now))
-        rows = list(mine.order_by("pk").values_list("campaign_face", "campaign_face__face", "expires_at"))
-    return [Leased(*row) for row in rows]
-
-
-def _take(part: Participation, campaign: Campaign, annotator: Any, need: int, now: datetime) -> list[Leased]:
-    rows = _free(campaign, annotator, part, need)
-    if not rows:
-        return []
-    pks = [pk for pk, _, _, _ in rows]
-    CampaignFace.objects.filter(pk__in=pks).update(places=F("places") - 1, leases=F("leases") + 1)
-    until = _expiry(campaign, now)
-    Lease.objects.bulk_create(
-        Lease(campaign=campaign, campaign_face_id=pk, annotator=annotator, taken_at=now, expires_at=until)
-        for pk in pks
-    )
-    walked = [shuffle for _, _, shuffle, priority in rows if priority == 0]
-    if walked:
-        Participation.objects.filter(pk=part.pk).update(cursor=walked[-1])
-    return [Leased(pk, face, until) for pk, face, _, _ in rows]
-
-
-def _free(
-    campaign: Campaign, annotator: Any, part: Participation, need: int
-) -> list[tuple[int, int, int, int]]:
-    """Faces with a free place the annotator has not met in this round, locked; at most `need`."""
-    met = {"campaign_face": OuterRef("pk"), "annotator": annotator}
-    free = (
-        CampaignFace.objects.filter(campaign=campaign, places__gt=0)
-        .exclude(Exists(Vote.objects.filter(round=OuterRef("round"), **met)))
-        .exclude(Exists(Skip.objects.filter(round=OuterRef("round"), **met)))
-        .exclude(Exists(Lease.objects.filter(**met)))
-    )
-    walks = (
-        free.filter(priority__gt=0).order_by("-priority", "shuffle"),
-        free.filter(priority=0, shuffle__gt=part.cursor).order_by("shuffle"),
-        free.filter(priority=0, shuffle__lte=part.cursor).order_by("shuffle"),
-    )
-    rows: list[tuple[int, int, int, int]] = []
-    for walk in walks:
-        if len(rows) < need:
-            locked = walk.select_for_update(
-                of=("self",), skip_locked=connection.features.has_select_for_update_skip_locked
-            )
-            rows += locked.values_list("pk", "face_id", "shuffle", "priority")[: need - len(rows)]
-    return rows
+def _has_voted(row: CampaignFace, annotator: Any) -> bool:
+    return Vote.objects.filter(campaign_face=row, annotator=annotator, round=row.round).exists()
 
 
 def _place(row: CampaignFace, annotator: Any) -> dict[str, Any]:
@@ -304,13 +280,6 @@ def _place(row: CampaignFace, annotator: Any) -> dict[str, Any]:
         expired.delete()
         return {"leases": F("leases") - 1}
     raise CannotVote("Others have answered this face in the meantime; it needs no more votes.", "complete")
-
-
-def _give_back(row: CampaignFace, leases: QuerySet[Lease]) -> int:
-    count = leases.delete()[0]
-    if count:
-        CampaignFace.objects.filter(pk=row.pk).update(places=F("places") + count, leases=F("leases") - count)
-    return count
 
 
 def _same(before: Vote, row: CampaignFace, answer: str) -> Cast:
@@ -327,7 +296,3 @@ def _own_vote(campaign: Campaign, annotator: Any, client_key: UUID | None) -> Vo
     if vote is None:
         raise CannotWithdraw("There is no vote of yours to take back.", "unknown")
     return vote
-
-
-def _expiry(campaign: Campaign, now: datetime) -> datetime:
-    return now + timedelta(seconds=campaign.lease_seconds)

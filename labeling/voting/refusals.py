@@ -1,0 +1,29 @@
+"""Why a vote, a lease or an undo was refused."""
+
+from typing import Any
+
+from labeling.refusals import Refusal
+from labeling.rules import may_vote
+
+CLOSED = "This campaign takes no votes at the moment. Your earlier votes are kept."
+
+
+class CannotVote(Refusal):
+    """The vote was not counted; `code` says why: closed, role, answer, unknown, already, complete, key."""
+
+    def __init__(self, text: str, code: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class CannotLease(CannotVote):
+    """No face can be handed out."""
+
+
+class CannotWithdraw(CannotVote):
+    """The vote stands."""
+
+
+def demand_annotator(user: Any, refuse: type[CannotVote]) -> None:
+    if not may_vote(user):
+        raise refuse("Your account may not vote. Ask an admin for the annotator's role.", "role")
