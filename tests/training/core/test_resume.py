@@ -42,7 +42,7 @@ def start(snapshot: Path, run: Path, *more: str) -> subprocess.Popen[str]:
 
 
 def wait_for(run: Path, event: str, process: subprocess.Popen[str], count: int = 1) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while time.monotonic() < end and process.poll() is None:
         seen = [told for told in read_events(run / "metrics.jsonl") if told["event"] == event]
         if len(seen) >= count:
@@ -52,7 +52,7 @@ def wait_for(run: Path, event: str, process: subprocess.Popen[str], count: int =
 
 
 def finish(process: subprocess.Popen[str]) -> None:
-    said, _ = process.communicate(timeout=120)
+    said, _ = process.communicate(timeout=240)
     assert process.returncode == 0, said
 
 
@@ -103,16 +103,16 @@ def test_a_terminated_and_an_orphaned_training_can_go_on(
     terminated = start(faces, run)
     wait_for(run, "step", terminated)
     terminated.terminate()
-    said, _ = terminated.communicate(timeout=60)
+    said, _ = terminated.communicate(timeout=240)
     assert terminated.returncode == 75, said
     assert "SIGTERM received. The same command goes on from here." in said
     assert read_events(run / "metrics.jsonl")[-1]["event"] == "stop"
 
     orphan = start(faces, run, "--stop-with-parent")
-    wait_for(run, "step", orphan, count=2)
+    wait_for(run, "begin", orphan, count=2)
     assert orphan.stdin is not None
     orphan.stdin.close()
-    assert orphan.wait(timeout=60) == 75
+    assert orphan.wait(timeout=120) == 75
     stop = read_events(run / "metrics.jsonl")[-1]
     assert (stop["event"], stop["reason"]) == ("stop", "the parent process is gone")
     assert orphan.stdout is not None
@@ -124,7 +124,7 @@ def test_a_terminated_and_an_orphaned_training_can_go_on(
 
 def test_refusals_exit_with_2_and_say_what_to_do(faces: Path, tmp_path: Path) -> None:
     refused = start(faces, tmp_path / "run", "--set", "epoch=3")
-    said, _ = refused.communicate(timeout=60)
+    said, _ = refused.communicate(timeout=240)
     assert refused.returncode == 2
     assert said == "error: config has a setting nobody reads: epoch. Did you mean epochs?\n"
     (event,) = read_events(tmp_path / "run" / "metrics.jsonl")
