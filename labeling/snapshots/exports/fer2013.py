@@ -4,7 +4,6 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from labeling.expressions import SEVEN
@@ -13,6 +12,7 @@ from labeling.snapshots.exports.format import Progress
 
 SIZE = 48
 USAGE = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
+_TEXT = [str(value) for value in range(256)]
 
 
 def write(folder: Path, target: Path, progress: Progress) -> str:
@@ -49,4 +49,4 @@ def pixels(png: bytes) -> str:
         grey = image.convert("L")
         if grey.size != (SIZE, SIZE):
             grey = grey.resize((SIZE, SIZE), Image.Resampling.BOX)
-        return " ".join(map(str, np.asarray(grey).ravel().tolist()))
+        return " ".join(map(_TEXT.__getitem__, grey.tobytes()))
