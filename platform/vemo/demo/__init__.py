@@ -1,0 +1,1 @@
+"""The whole loop on one machine, with real workers: what `make demo` runs."""
