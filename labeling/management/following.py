@@ -13,16 +13,16 @@ from labeling.models.work import Work, WorkState
 _LOOK_EVERY_S = 0.5
 
 
-def follow(row: Work, do: Callable[[Callable[[int, int | None, str], None]], None]) -> None:
+def follow(row: Work, do: Callable[..., None]) -> None:
     """Do the row's work here, or see it done by the worker that has it. Raises CommandError if it fails.
 
-    do: is handed a function to tell the progress to. A worker that died holding the row is waited out until
-    its heartbeat is too old (settings.HEARTBEAT_TIMEOUT_S).
+    do: does it, and tells its progress to the function it is handed as `tell`. A worker that died holding
+    the row is waited out until its heartbeat is too old (settings.HEARTBEAT_TIMEOUT_S).
     """
     line = ProgressLine(str(row))
     while True:
         try:
-            do(line)
+            do(tell=line)
         except work.AlreadyClaimed:
             _wait(row, line)
         row.refresh_from_db()

@@ -1,5 +1,6 @@
 """manage.py detect SOURCE: find faces in a source's media."""
 
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -40,7 +41,7 @@ class Command(BaseCommand):
         if not here:
             self.stdout.write(f"The search “{detection}” is queued for a worker.")
             return
-        follow(detection, lambda tell: faces.find_faces(detection.pk, tell=tell))
+        follow(detection, partial(faces.find_faces, detection.pk))
         self._report(detection)
 
     def _report(self, detection: Detection) -> None:

@@ -1,6 +1,7 @@
 """manage.py ingest PATH: take a folder, zip, image, video or FER2013 CSV in."""
 
 from argparse import ArgumentTypeError
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -53,13 +54,13 @@ class Command(BaseCommand):
         if not here:
             self.stdout.write(f"Source {source.pk} “{source.name}” is queued for a worker.")
             return
-        follow(source, lambda tell: ingest.ingest(source.pk, tell=tell, wake=False))
+        follow(source, partial(ingest.ingest, source.pk, wake=False))
         self._detect(source)
         self._report(source)
 
     def _detect(self, source: Source) -> None:
         for detection in source.detections.filter(state=WorkState.WAITING).order_by("pk"):
-            follow(detection, lambda tell, pk=detection.pk: faces.find_faces(pk, tell=tell))
+            follow(detection, partial(faces.find_faces, detection.pk))
 
     def _report(self, source: Source) -> None:
         items = source.items

@@ -1,0 +1,1 @@
+"""How the project draws its own people: flat shapes, soft shade, seven expressions."""
