@@ -30,15 +30,15 @@ PARTICIPATION = """
     FROM labeling_participation p JOIN labeling_campaign c ON c.id = p.campaign_id
     WHERE p.campaign_id = %(campaign)s AND p.annotator_id = %(annotator)s
 """
-# Subqueries instead of joins: whatever the planner believes of the tables, it walks along the line and looks
-# each face up in the annotator's own rows, and stops when it has enough.
+# Written so that the planner, whatever it believes of the tables, walks along the line and stops when it has enough:
+# subqueries instead of joins, and a plus that keeps it from looking through all an annotator's votes for one face's.
 AHEAD = """
     SELECT f.id, f.face_id, f.shuffle, f.votes, f.round FROM labeling_campaignface f
     WHERE f.campaign_id = %(campaign)s AND f.places > 0 AND f.shuffle >= %(first)s AND f.shuffle < %(end)s
       AND (SELECT v.id FROM labeling_vote v WHERE v.campaign_face_id = f.id
-           AND v.annotator_id = %(annotator)s AND v.round = f.round) IS NULL
+           AND +v.annotator_id = %(annotator)s AND v.round = f.round) IS NULL
       AND (SELECT s.id FROM labeling_skip s WHERE s.campaign_face_id = f.id
-           AND s.annotator_id = %(annotator)s AND s.round = f.round) IS NULL
+           AND +s.annotator_id = %(annotator)s AND s.round = f.round) IS NULL
       AND (SELECT l.id FROM labeling_lease l WHERE l.campaign_face_id = f.id
            AND l.annotator_id = %(annotator)s) IS NULL
     ORDER BY f.shuffle LIMIT %(most)s
