@@ -25,8 +25,26 @@ def own_folders(settings, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings, tmp_path_factory: pytest.TempPathFactory) -> None:
+def django_db_modify_db_settings(
+    django_db_modify_db_settings, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """SQLite in a file, so that a worker process can open the tests' database too."""
     database = connections["default"].settings_dict
     if database["ENGINE"].endswith("sqlite3"):
         database["TEST"]["NAME"] = str(tmp_path_factory.getbasetemp() / "tests.sqlite3")
+
+
+ONCE = (
+    "tests/browser/",
+    "tests/journeys/",
+    "tests/training/core/",
+    "tests/labeling/vision/",
+    "tests/labeling/consensus/",
+)
+"""What the database's kind cannot change."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(ONCE):
+            item.add_marker(pytest.mark.once)

@@ -161,7 +161,7 @@ def _locked(alive: Path) -> int | None:
     return file
 
 
-class QoS(virtual.QoS):  # type: ignore[misc]
+class QoS(virtual.QoS):
     """Acknowledging deletes the claim."""
 
     def ack(self, delivery_tag: str) -> None:
@@ -173,7 +173,7 @@ class QoS(virtual.QoS):  # type: ignore[misc]
         self.channel.forget(delivery_tag)
 
 
-class Channel(virtual.Channel):  # type: ignore[misc]
+class Channel(virtual.Channel):
     """Queues by name, as Celery uses them. Bindings of exchanges are known to their own process only."""
 
     QoS = QoS
@@ -235,7 +235,7 @@ class Channel(virtual.Channel):  # type: ignore[misc]
         return self.folder.purge(queue)
 
 
-class Transport(virtual.Transport):  # type: ignore[misc]
+class Transport(virtual.Transport):
     """`embedded://`"""
 
     Channel = Channel

@@ -29,7 +29,9 @@ def make_source(**fields: object) -> Source:
 def make_dead(**fields: object) -> Source:
     """A source whose worker fell silent an hour ago."""
     long_ago = timezone.now() - timedelta(hours=1)
-    return make_source(**{"state": "running", "worker": "gone", "heartbeat_at": long_ago, "attempt": 1, **fields})
+    return make_source(
+        **{"state": "running", "worker": "gone", "heartbeat_at": long_ago, "attempt": 1, **fields}
+    )
 
 
 def test_a_waiting_row_is_claimed_once() -> None:

@@ -3,10 +3,9 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 
-from labeling.sources.drawn import expression_at
-
 from labeling.expressions import CANT_TELL, NOT_A_FACE
 from labeling.models import Face
+from labeling.sources.drawn import expression_at
 
 TAKEN_FOR = {
     "angry": "disgust",
