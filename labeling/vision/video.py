@@ -222,10 +222,15 @@ def _problem(errors: list[str], last: Fraction, duration: Fraction | None, strea
     parts = []
     if errors:
         parts.append(f"{len(errors)} damaged places were left out ({errors[0]}).")
-    shown = last + (1 / stream.average_rate if stream.average_rate else 0)
-    if duration and duration - shown > _LATE_S and not (stream.duration is None and _has_sound(stream)):
+    rate = stream.average_rate
+    announced = [stream.frames / rate] if rate and stream.frames else []
+    if duration and not (stream.duration is None and _has_sound(stream)):
+        announced.append(duration)
+    shown = last + (1 / rate if rate else 0)
+    if announced and max(announced) - shown > _LATE_S:
         parts.append(
-            f"The video says it runs {float(duration):.1f} s, but its pictures end at {float(shown):.1f} s."
+            f"The video says it runs {float(max(announced)):.1f} s, "
+            f"but its pictures end at {float(shown):.1f} s."
         )
     return " ".join(parts)
 
