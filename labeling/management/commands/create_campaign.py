@@ -1,0 +1,49 @@
+"""manage.py create_campaign NAME: ask a question about faces."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+
+from labeling import campaigns
+from labeling.campaign_queries import choose_faces
+from labeling.expressions import SEVEN
+from labeling.models import Campaign, Source
+from labeling.refusals import Refusal
+
+
+class Command(BaseCommand):
+    help = "Make a campaign of all faces found so far, or of those of one source or detector."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name")
+        parser.add_argument("--source", type=int, help="Only faces of this source (its number).")
+        parser.add_argument("--detector", default="", help="Only faces this detector found.")
+        parser.add_argument(
+            "--expressions", default=",".join(SEVEN), metavar="NAME,NAME", help="In the order of the keys."
+        )
+        parser.add_argument("--votes", type=int, default=10, help="Per face, each of another person.")
+        parser.add_argument("--rule", default=Campaign.Rule.STRICT_MAJORITY, choices=Campaign.Rule.values)
+        parser.add_argument("--minimum-agreement", type=float, default=0.5, metavar="SHARE")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        source = Source.objects.filter(pk=options["source"]).first()
+        if options["source"] is not None and source is None:
+            raise CommandError(f"There is no source {options['source']}.")
+        try:
+            with transaction.atomic():
+                campaign = campaigns.create(
+                    name=options["name"],
+                    expressions=options["expressions"].split(","),
+                    votes_per_face=options["votes"],
+                    rule=options["rule"],
+                    minimum_agreement=options["minimum_agreement"],
+                )
+                faces = choose_faces(source=source, detector=options["detector"])
+                count = campaigns.add_faces(campaign=campaign, faces=faces)
+        except Refusal as refusal:
+            raise CommandError(str(refusal)) from refusal
+        self.stdout.write(
+            f"Campaign {campaign.pk} “{campaign.name}” asks {campaign.votes_per_face} people each about "
+            f"{count:,} faces."
+        )
