@@ -118,7 +118,7 @@ def _take_one(page: Page, base: str, shot: Shot, path: Path, width: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base", default="http://127.0.0.1:8000")
-    parser.add_argument("--password", default="vemo", help="Of the demo's people, all alike.")
+    parser.add_argument("--password", default="vemo-demo", help="Of the demo's people, all alike.")
     parser.add_argument("--out", type=Path, default=Path("docs/screenshots"))
     parser.add_argument("--only", default="", help="A regular expression over the pages' names.")
     asked = parser.parse_args()
