@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from labeling.vision.sniff import HEADER_BYTES, sniff, why_not
 
@@ -81,6 +81,8 @@ def read(source: bytes | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
                 return Picture(_upright(image), found.mime, _note(image))
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise BadImage(_too_large(max_pixels)) from error
+        except UnidentifiedImageError as error:
+            raise BadImage("The image is damaged or cut short within its first lines.") from error
         except _BROKEN as error:
             raise BadImage(f"The image is damaged or cut short ({_first_line(error)}).") from error
 

@@ -1,8 +1,6 @@
 """Pictures come out upright and RGB, or are refused with a reason."""
 
 import io
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import pytest
 from PIL import Image
 
 from labeling.vision import images
+from tests.labeling.sources.places import bomb
 
 
 def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -93,17 +92,6 @@ def test_a_cut_picture_is_refused_and_a_whole_one_is_not(tmp_path: Path, kind: s
     assert images.open_image(path).shape == (64, 64, 3)
     with pytest.raises(images.BadImage, match="damaged or cut short"):
         images.open_image(data[: len(data) // 2])
-
-
-def bomb(side: int) -> bytes:
-    """A PNG of a few hundred bytes that claims side × side pixels."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    body = zlib.compress(bytes(10_000))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize("side", [10_001, 12_000, 30_000])

@@ -1,0 +1,349 @@
+"""Folders, zips and single files: what is media goes in, the rest is named with a reason."""
+
+import os
+import struct
+import zipfile
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from django.core.files.storage import default_storage
+
+from labeling.models import Detection, Item, Media
+from labeling.sources import ingest
+from labeling.sources.ingest import CannotAdd, guess_kind
+from tests.labeling.sources.places import (
+    again,
+    bomb,
+    kept,
+    link_member,
+    png,
+    reasons,
+    states,
+    taken_in,
+    write,
+    zipped,
+)
+from tests.labeling.vision.films import write_film, write_sound
+
+pytestmark = pytest.mark.django_db
+
+
+def stored() -> list[str]:
+    folders, _ = default_storage.listdir("media") if default_storage.exists("media") else ([], [])
+    return sorted(name for folder in folders for name in default_storage.listdir(f"media/{folder}")[1])
+
+
+def test_a_folder_goes_in_with_everything_below_it(tmp_path: Path) -> None:
+    source = taken_in(write(tmp_path / "in", {"b.png": png(1), "a/c.png": png(2), "a/d/e.png": png(3)}))
+    assert source.kind == "folder"
+    assert states(source) == {"a/c.png": "ingested", "a/d/e.png": "ingested", "b.png": "ingested"}
+    media = Media.objects.get(items__locator="a/c.png")
+    assert (media.kind, media.mime, media.width, media.height) == ("image", "image/png", 32, 24)
+    assert media.original_name == "c.png"
+    assert media.stored_as == f"media/{media.sha256[:2]}/{media.sha256}.png"
+    assert kept(media.stored_as) == png(2)
+
+
+def test_the_same_bytes_twice_are_one_media(tmp_path: Path) -> None:
+    source = taken_in(write(tmp_path / "in", {"a.png": png(1), "b.jpg": png(1)}))
+    assert states(source) == {"a.png": "ingested", "b.jpg": "known"}
+    assert Media.objects.get().items.count() == 2
+    assert len(stored()) == 1
+
+
+def test_another_source_with_the_same_bytes_shares_the_media(tmp_path: Path) -> None:
+    taken_in(write(tmp_path / "one", {"a.png": png(1)}))
+    second = taken_in(write(tmp_path / "two", {"z.png": png(1)}), licence="CC0")
+    assert states(second) == {"z.png": "known"}
+    assert Media.objects.get().licence == "CC0"
+
+
+def test_what_a_file_is_is_told_by_its_content(tmp_path: Path) -> None:
+    taken_in(write(tmp_path / "in", {"photo.mp4": png(1)}))
+    assert Media.objects.get().mime == "image/png"
+
+
+def test_hidden_files_and_leavings_are_no_items(tmp_path: Path) -> None:
+    names = (".DS_Store", ".git/x.png", "__MACOSX/._a.png", "Thumbs.db")
+    files: dict[str, bytes | str] = dict.fromkeys(names, "x")
+    files["sources.csv"] = "file,licence\n"
+    source = taken_in(write(tmp_path / "in", {**files, "a.png": png()}))
+    assert states(source) == {"a.png": "ingested"}
+
+
+def test_bad_files_are_refused_with_a_reason_and_the_rest_goes_in(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path / "in",
+        {
+            "empty.jpg": b"",
+            "cut.png": png()[:700],
+            "text.jpg": "These are words.",
+            "bomb.png": bomb(30_000),
+            "nested.zip": b"PK\x03\x04" + bytes(40),
+            "good.png": png(),
+        },
+    )
+    write_sound(folder / "talk.mp4")
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "out.png").symlink_to("/etc/hostname")
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    (folder / "gone.png").symlink_to(folder / "nothing.png")
+    source = taken_in(folder)
+    said = reasons(source)
+    assert states(source)["good.png"] == "ingested"
+    assert said.keys() == states(source).keys() - {"good.png"}
+    for name, words in {
+        "empty.jpg": "The file is empty (0 bytes).",
+        "cut.png": "damaged or cut short",
+        "text.jpg": "The content is text, not an image",
+        "bomb.png": "larger than the 100,000,000 pixels allowed",
+        "nested.zip": "an archive (zip) inside the source",
+        "talk.mp4": "no video stream in this file; it holds only sound",
+        "pipe.jpg": "a pipe, a socket or a device",
+        "out.png": "a link to a place outside the folder",
+        "loop.png": "a link to a place outside the folder",
+        "gone.png": "cannot be opened (No such file or directory)",
+    }.items():
+        assert words in said[name], name
+    assert source.message == "1 items in, 10 refused"
+    assert len(stored()) == 1
+    assert default_storage.listdir("parts") == ([], [])
+
+
+def test_a_name_that_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", {"a.png": png()})
+    (folder / os.fsdecode(b"caf\xe9.png")).write_bytes(png(2))
+    source = taken_in(folder)
+    assert reasons(source) == {"caf\\xe9.png": "Its name is not valid UTF-8. Rename the file."}
+
+
+def test_a_file_longer_than_allowed_is_refused(tmp_path: Path, settings) -> None:
+    settings.MAX_MEDIA_BYTES = 1000
+    source = taken_in(write(tmp_path / "in", {"a.png": png()}))
+    assert reasons(source) == {"a.png": "It is longer than the 1,000 bytes allowed (MAX_MEDIA_BYTES)."}
+
+
+def test_a_video_knows_its_length_and_rate(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_film(tmp_path / "in" / "a.mkv", rate=Fraction(30_000, 1001), count=60)
+    taken_in(tmp_path / "in")
+    media = Media.objects.get()
+    assert (media.kind, media.mime, media.width, media.height) == ("video", "video/x-matroska", 160, 96)
+    assert (round(media.fps, 2), media.duration_ms // 10) == (29.97, 200)
+
+
+def test_sources_csv_tells_licence_author_page_and_label(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path / "in",
+        {
+            "sources.csv": "file,license,author,page_url,label\na.png,CC BY 4.0,Ada,https://x.org/a,happiness\n"
+            "deep/c.png,from above,,,\n",
+            "deep/sources.csv": "\ufefffile,author\nd.png,Dora\n",
+            "a.png": png(1),
+            "b.png": png(2),
+            "deep/c.png": png(3),
+            "deep/d.png": png(4),
+        },
+    )
+    taken_in(folder, licence="CC0", author="Club")
+    told = {
+        media.original_name: (media.licence, media.author, media.page_url, media.given)
+        for media in Media.objects.all()
+    }
+    assert told == {
+        "a.png": ("CC BY 4.0", "Ada", "https://x.org/a", {"label": "happy"}),
+        "b.png": ("CC0", "Club", "", {}),
+        "c.png": ("from above", "Club", "", {}),
+        "d.png": ("CC0", "Dora", "", {}),
+    }
+
+
+@pytest.mark.parametrize(
+    ("notes", "said"),
+    [("name,licence\n", "no column “file”"), (b"file\n\xff\xfe", "not a CSV file in UTF-8")],
+)
+def test_notes_nobody_can_read_are_not_passed_over(tmp_path: Path, notes: bytes | str, said: str) -> None:
+    source = taken_in(write(tmp_path / "in", {"sources.csv": notes, "a.png": png()}))
+    assert said in reasons(source)["sources.csv"]
+    assert states(source)["a.png"] == "ingested"
+
+
+def test_a_zip_goes_in_with_its_notes(tmp_path: Path) -> None:
+    files: dict[str, bytes | str] = {
+        "photos/a.png": png(1),
+        "photos/sources.csv": "file,licence\na.png,CC0\n",
+        "__MACOSX/photos/._a.png": "x",
+    }
+    source = taken_in(zipped(tmp_path / "in.zip", files))
+    assert (source.kind, states(source)) == ("zip", {"photos/a.png": "ingested"})
+    assert Media.objects.get().licence == "CC0"
+
+
+def test_members_that_lead_out_of_a_zip_are_refused(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "in.zip", {"../up.png": png(1), "/root.png": png(2), "ok.png": png(3)})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("..\\win.png", png(4))
+        archive.writestr("C:\\abs.png", png(5))
+        archive.writestr(link_member("link.png"), "/etc/passwd")
+    source = taken_in(path)
+    said = reasons(source)
+    assert states(source)["ok.png"] == "ingested"
+    assert {name for name, why in said.items() if "leads out of the zip" in why} == {
+        "../up.png",
+        "/root.png",
+        "..\\win.png",
+        "C:\\abs.png",
+    }
+    assert said["link.png"] == "This is a link, not a file."
+
+
+def test_ten_gigabytes_of_zeros_are_refused_by_what_they_declare(tmp_path: Path) -> None:
+    path = tmp_path / "in.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("ok.png", png())
+        archive.writestr("zeros.png", bytes(1000))
+        archive.filelist[-1].file_size = 10 * 1024**3  # what the directory at the end will say
+    source = taken_in(path)
+    assert "It would unpack to 10,737,418,240 bytes" in reasons(source)["zeros.png"]
+    assert states(source)["ok.png"] == "ingested"
+
+
+def test_a_member_that_really_is_large_is_never_written_out(tmp_path: Path, settings) -> None:
+    settings.MAX_MEDIA_BYTES = 1_000_000
+    source = taken_in(zipped(tmp_path / "in.zip", {"ok.png": png(), "zeros.png": bytes(20_000_000)}))
+    assert reasons(source) == {
+        "zeros.png": "It would unpack to 20,000,000 bytes; 1,000,000 are allowed (MAX_MEDIA_BYTES)."
+    }
+
+
+def test_a_zip_is_bounded_in_all(tmp_path: Path, settings) -> None:
+    one = png(1)
+    settings.MAX_ZIP_BYTES = 2 * len(one) + 10
+    source = taken_in(zipped(tmp_path / "in.zip", {f"{n}.png": png(n) for n in range(4)}))
+    assert states(source) == {
+        "0.png": "ingested",
+        "1.png": "ingested",
+        "2.png": "refused",
+        "3.png": "refused",
+    }
+    assert "MAX_ZIP_BYTES" in reasons(source)["2.png"]
+
+
+def test_a_member_that_holds_more_than_it_declares_is_refused(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "in.zip", {"liar.png": png(1)})
+    data = bytearray(path.read_bytes())
+    for at, place in ((data.index(b"PK\x03\x04"), 22), (data.index(b"PK\x01\x02"), 24)):
+        data[at + place : at + place + 4] = struct.pack("<I", 500)
+    path.write_bytes(data)
+    source = taken_in(path)
+    assert states(source) == {"liar.png": "refused"}
+
+
+def test_encrypted_and_damaged_members_are_refused(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "in.zip", {"secret.png": png(1), "hurt.png": png(2), "ok.png": png(3)})
+    data = bytearray(path.read_bytes())
+    for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + place] |= 1
+    second = data.index(b"PK\x03\x04", 10)
+    data[second + 600 : second + 700] = bytes(100)
+    path.write_bytes(data)
+    source = taken_in(path)
+    assert "encrypted" in reasons(source)["secret.png"]
+    assert "cannot be read to its end" in reasons(source)["hurt.png"]
+    assert states(source)["ok.png"] == "ingested"
+
+
+def test_a_name_a_zip_holds_twice_is_two_items(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        archive.writestr("a.png", png(1))
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("a.png", png(2))
+    source = taken_in(tmp_path / "in.zip")
+    assert states(source) == {"a.png": "ingested", "a.png #2": "ingested"}
+    assert Media.objects.count() == 2
+
+
+@pytest.mark.parametrize("name", ["one.png", "one.avi"])
+def test_a_single_file_is_a_source_too(tmp_path: Path, name: str) -> None:
+    write(tmp_path, {"sources.csv": f"file,author\n{name},Ada\n"})
+    path = tmp_path / name
+    write_film(path, rate=10, count=3) if name.endswith("avi") else path.write_bytes(png())
+    source = taken_in(path)
+    assert (source.kind, source.name, states(source)) == ("file", name, {name: "ingested"})
+    assert Media.objects.get().author == "Ada"
+
+
+def test_new_files_go_in_when_a_source_is_refreshed(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", {"a.png": png(1)})
+    source = taken_in(folder)
+    first = Media.objects.get()
+    write(folder, {"b.png": png(2)})
+    again(source)
+    assert states(source) == {"a.png": "ingested", "b.png": "ingested"}
+    assert Media.objects.filter(pk=first.pk).exists()
+
+
+def test_refused_items_can_be_tried_again(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", {"a.png": png()[:300]})
+    source = taken_in(folder)
+    write(folder, {"a.png": png()})
+    again(source)
+    assert states(source) == {"a.png": "refused"}
+    ingest.retry_refused(source=source)
+    ingest.ingest(source.pk)
+    assert states(source) == {"a.png": "ingested"}
+    with pytest.raises(ingest.NothingRefused):
+        ingest.retry_refused(source=source)
+
+
+def test_a_place_that_has_gone_fails_the_source_with_its_name(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", {"a.png": png()})
+    source = ingest.add(location=folder)
+    (folder / "a.png").unlink()
+    folder.rmdir()
+    ingest.ingest(source.pk)
+    source.refresh_from_db()
+    assert (source.state, source.error) == ("failed", f"There is no folder at “{folder}” that can be read.")
+
+
+def test_searches_asked_for_are_queued_when_all_is_in(tmp_path: Path) -> None:
+    source = taken_in(write(tmp_path / "in", {"a.png": png()}), options={"detect": ["haar"]})
+    detection = Detection.objects.get()
+    assert (detection.source, detection.detector, detection.state) == (source, "haar", "waiting")
+
+
+def test_the_same_place_again_goes_on_with_the_same_source(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", {"a.png": png()})
+    source = taken_in(folder)
+    assert ingest.resume_or_add(location=folder) == source
+    source.refresh_from_db()
+    assert source.state == "waiting"
+    assert ingest.resume_or_add(location=folder, options={"detect": ["haar"]}) != source
+
+
+def test_kinds_are_guessed_from_the_path(tmp_path: Path) -> None:
+    write(tmp_path, {"a.png": png(), "t.csv": "Usage,emotion,pixels\n", "c.csv": "a,b\n", "w.jpg": "words"})
+    zipped(tmp_path / "b.dat", {"x": "y"})
+    names = {"": "folder", "a.png": "file", "t.csv": "fer2013", "b.dat": "zip"}
+    assert {name: guess_kind(tmp_path / name) for name in names} == names
+    for name in ("c.csv", "w.jpg", "none"):
+        with pytest.raises(CannotAdd):
+            guess_kind(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"location": "/no/such/place"}, "There is nothing at “/no/such/place”"),
+        ({"kind": "film"}, "no kind of source “film”"),
+        ({"kind": "zip"}, "not a zip that can be read"),
+        ({"options": {"rows": [1, 2]}}, "of kind folder has no option “rows”; it has detect"),
+        ({"options": {"detect": ["yunet"]}}, "“yunet” cannot run here; there is haar"),
+        ({"options": {"detect": "haar"}}, "is a list of detectors"),
+    ],
+)
+def test_what_cannot_be_added_is_said_at_once(tmp_path: Path, fields: dict[str, object], said: str) -> None:
+    with pytest.raises(CannotAdd, match=said):
+        ingest.add(**{"location": write(tmp_path, {"a.png": png()}), **fields})  # type: ignore[arg-type]
+    assert not Item.objects.exists()
