@@ -11,11 +11,17 @@ from labeling import work
 from labeling.models import Work
 from labeling.refusals import Refusal
 
+OVER = "over"
+"""The last stage of any work: nothing moves any more."""
 
-def live(request: HttpRequest, template: str, context: dict[str, Any], *, over: bool) -> JsonResponse:
-    """The part of a page that moves, rendered by the very template the page itself includes."""
+
+def live(request: HttpRequest, template: str, context: dict[str, Any], *, stage: str) -> JsonResponse:
+    """The part of a page that moves, rendered by the very template the page itself includes.
+
+    When the stage is another than the page was made with, what lies around that part has changed too.
+    """
     html = render_to_string(template, context, request)
-    return JsonResponse({"html": html, "over": over}, headers={"Cache-Control": "no-store"})
+    return JsonResponse({"html": html, "stage": stage}, headers={"Cache-Control": "no-store"})
 
 
 def waits_for_nobody(rows: list[Work]) -> bool:

@@ -60,7 +60,7 @@ def snapshot(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_safe
 def snapshot_live(request: HttpRequest, pk: int) -> JsonResponse:
     context = _context(request, _snapshot(pk))
-    return jobs.live(request, "labeling/snapshot_progress.html", context, over=context["over"])
+    return jobs.live(request, "labeling/snapshot_progress.html", context, stage=context["stage"])
 
 
 @door(may_manage)
@@ -145,7 +145,7 @@ def _context(request: HttpRequest, row: Snapshot) -> dict[str, Any]:
         "formats": [(name, shape.title) for name, shape in exporting.FORMATS.items() if name not in made],
         "manages": may_manage(request.user),
         "unattended": jobs.waits_for_nobody([row, *exports]),
-        "over": all(each.is_over for each in [row, *exports]),
+        "stage": _stage(row, exports),
     }
 
 
@@ -162,3 +162,9 @@ def _rule(row: Snapshot) -> str:
     if consensus == Campaign.Rule.MINIMUM_AGREEMENT:
         return f"{words} of {row.rule.get('minimum_agreement', row.campaign.minimum_agreement):.0%}"
     return words
+
+
+def _stage(row: Snapshot, exports: list[Export]) -> str:
+    if all(each.is_over for each in [row, *exports]):
+        return jobs.OVER
+    return "exporting" if row.is_over else "freezing"

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling import queries, work
-from labeling.models import Detection, Item, Source
+from labeling.models import Detection, Item, Source, Work
 from labeling.rules import may_manage
 from labeling.sources import faces, ingest
 from labeling.web import jobs, paging
@@ -64,7 +64,7 @@ def source(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_safe
 def source_live(request: HttpRequest, pk: int) -> JsonResponse:
     context = _progress(get_object_or_404(Source, pk=pk))
-    return jobs.live(request, "labeling/source_progress.html", context, over=context["over"])
+    return jobs.live(request, "labeling/source_progress.html", context, stage=context["stage"])
 
 
 @door(may_manage)
@@ -142,5 +142,11 @@ def _progress(row: Source) -> dict[str, Any]:
         "others": found,
         "detectors": [name for name in detectors_offered() if name not in searched],
         "unattended": jobs.waits_for_nobody(rows),
-        "over": all(each.is_over for each in rows),
+        "stage": _stage(row, rows),
     }
+
+
+def _stage(row: Source, rows: list[Work]) -> str:
+    if all(each.is_over for each in rows):
+        return jobs.OVER
+    return "searching" if row.is_over else "ingesting"

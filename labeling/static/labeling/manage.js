@@ -27,9 +27,9 @@ function estimator() {
   };
 }
 
-/** Fetch a live part every two seconds while its work goes on; when it is over, show the page anew. */
+/** Fetch a live part every two seconds while its work goes on; at the next stage, show the whole page anew. */
 function follow(part) {
-  if ("over" in part.dataset) return;
+  if (part.dataset.stage === "over") return;
   const estimate = estimator();
   let shown = "";
   async function look() {
@@ -37,8 +37,8 @@ function follow(part) {
     try {
       const answer = await fetch(part.dataset.live, { headers: { Accept: "application/json" } });
       if (!answer.ok) return schedule();
-      const { html, over } = await answer.json();
-      if (over) return location.reload();
+      const { html, stage } = await answer.json();
+      if (stage !== part.dataset.stage) return location.reload();
       // What somebody holds with the keyboard stays where it is until it has changed.
       if (html !== shown) replace(html);
       estimate(part);

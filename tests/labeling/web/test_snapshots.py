@@ -101,12 +101,12 @@ def test_a_trainer_reads_but_makes_and_downloads_nothing(client: Client) -> None
 def test_live_progress_tells_when_it_is_over(manager: Client) -> None:
     snapshot = Snapshot.objects.create(campaign=make_campaign(), name="new")
     address = reverse("labeling:snapshot_live", args=[snapshot.pk])
-    assert manager.get(address).json()["over"] is False
+    assert manager.get(address).json()["stage"] == "freezing"
     assert "no worker is running" in manager.get(address).json()["html"]
     make_over(snapshot, digest="ab" * 32)
-    assert manager.get(address).json()["over"] is True
+    assert manager.get(address).json()["stage"] == "over"
     Export.objects.create(snapshot=snapshot, format="fer2013")
-    assert manager.get(address).json()["over"] is False
+    assert manager.get(address).json()["stage"] == "exporting"
 
 
 def test_the_form_shows_what_would_be_frozen_and_what_left_out(manager: Client) -> None:

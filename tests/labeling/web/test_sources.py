@@ -117,10 +117,10 @@ def test_refused_items_and_media_are_paged(manager: Client) -> None:
 def test_live_progress_tells_when_it_is_over(manager: Client) -> None:
     source = make_source(media=1)
     address = reverse("labeling:source_live", args=[source.pk])
-    assert manager.get(address).json()["over"] is True
+    assert manager.get(address).json()["stage"] == "over"
     Detection.objects.create(source=source, detector="haar")
     answer = manager.get(address)
-    assert answer.json()["over"] is False
+    assert answer.json()["stage"] == "searching"
     assert answer["Cache-Control"] == "no-store"
     assert "waiting" in answer.json()["html"]
 
