@@ -279,6 +279,11 @@ class SplitTable:
     left_out: dict[str, int]
 
     @property
+    def classes(self) -> int:
+        """How many classes hold a face."""
+        return sum(1 for row in self.rows if row.faces)
+
+    @property
     def most(self) -> int:
         """The longest bar: the faces of the largest class."""
         return max((row.faces for row in self.rows), default=0)

@@ -1,7 +1,6 @@
 """How the managers' pages write times, states and shares: `{% load manage %}`."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from django import template
 
@@ -30,15 +29,18 @@ def clock(milliseconds: int) -> str:
 
 
 @register.filter
-def chip(state: str) -> str:
-    """The chip class of a state; plain for what is running."""
-    return CHIPS.get(state, "")
+def took(milliseconds: int) -> str:
+    """462 → 462 ms, 12345 → 12 s, 179833 → 3:00 min."""
+    if milliseconds < 10_000:
+        return f"{milliseconds:,} ms"
+    seconds = round(milliseconds / 1000)
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60}:{seconds % 60:02} min"
 
 
 @register.filter
-def of(mapping: Mapping[Any, Any], key: Any) -> Any:
-    """mapping[key], or 0 where it has none."""
-    return mapping.get(key, 0)
+def chip(state: str) -> str:
+    """The chip class of a state; plain for what is running."""
+    return CHIPS.get(state, "")
 
 
 @register.filter
