@@ -4,6 +4,7 @@ import os
 import secrets
 import sys
 from pathlib import Path
+from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
@@ -91,8 +92,28 @@ TEMPLATES = [
     }
 ]
 
+
 # ---- database ----------------------------------------------------------------------------------------------
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VEMO_HOME / 'vemo.sqlite3'}")}
+def _database(url: str) -> dict[str, Any]:
+    """The URL as Django's settings. No message repeats any of it: it holds a password."""
+    scheme = url.partition(":")[0]
+    if scheme not in ("sqlite", "postgres", "postgresql"):
+        raise environ.ImproperlyConfigured(
+            "DATABASE_URL begins with neither postgres:// nor sqlite:///. "
+            "Write postgres://user:password@host:5432/name or sqlite:////folder/file.sqlite3."
+        )
+    try:
+        return dict(env.db_url_config(url))
+    except ValueError:
+        raise environ.ImproperlyConfigured(
+            "DATABASE_URL cannot be read. The port must be a number, and special characters of the password "
+            "are written as %XX (a slash is %2F, an @ is %40)."
+        ) from None
+
+
+DATABASES = {
+    "default": _database(env("DATABASE_URL", default="") or f"sqlite:///{VEMO_HOME / 'vemo.sqlite3'}")
+}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         # Every write transaction takes the write lock at its start: no deadlock by upgrading a read lock.
@@ -134,12 +155,16 @@ STORAGE_URL = env("STORAGE_URL", default=f"file://{VEMO_HOME / 'storage'}")
 def _storage(url: str) -> dict[str, object]:
     scheme, _, rest = url.partition("://")
     if scheme == "file":
+        if not rest.startswith("/"):
+            raise environ.ImproperlyConfigured("STORAGE_URL names no whole path; write file:///folder.")
         return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": rest}}
     if scheme == "s3":
         from urllib.parse import parse_qsl
 
         path, _, query = rest.partition("?")
         bucket, _, prefix = path.partition("/")
+        if not bucket:
+            raise environ.ImproperlyConfigured("STORAGE_URL names no bucket; write s3://bucket/prefix.")
         options: dict[str, object] = {"bucket_name": bucket, "location": prefix, **dict(parse_qsl(query))}
         return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": {**options, "default_acl": None}}
     raise environ.ImproperlyConfigured(f"STORAGE_URL starts with {scheme}://; use file:// or s3://.")
