@@ -69,3 +69,16 @@ def test_every_link_between_documents_leads_somewhere() -> None:
 
 def test_the_settings_name_no_secret() -> None:
     assert re.search(r"(?:SECRET_KEY|PASSWORD)\s*=\s*[\"']", SETTINGS.read_text()) is None
+
+
+def test_every_dependency_has_its_licence_and_reason_written_down() -> None:
+    wanted = {
+        re.split(r"[=<>\[]", line)[0]
+        for name in ("requirements.txt", "requirements-dev.txt")
+        for line in (ROOT / name).read_text().splitlines()
+        if line and line[0] not in "#-"
+    }
+    text = (ROOT / "docs" / "adr" / "0010-dependencies.md").read_text()
+    rows = re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE)
+    named = {re.split(r"[\s\[]", name)[0] for row in rows for name in row.split(", ")}
+    assert sorted(wanted - named) == []
