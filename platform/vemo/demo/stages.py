@@ -88,13 +88,8 @@ class Demo:
     def _drawn(self) -> Path:
         folder = Path(settings.VEMO_HOME) / "demo" / "drawn"
         begun = time.monotonic()
-        if not (folder / "sources.csv").exists():
-            drawn.draw_collection(folder)
-            self.say(
-                "Draw media", "made-up people with seven expressions: nobody's rights are touched", begun
-            )
-        else:
-            self.say("Draw media", "drawn before", begun)
+        drawn.draw_collection(folder)
+        self.say("Draw media", "made-up people with seven expressions: nobody's rights are touched", begun)
         return folder
 
     def _detectors(self) -> list[str]:
@@ -142,7 +137,7 @@ class Demo:
         else:
             opinion = opinions.about(campaign.expressions)
             cast = simulate.simulate(
-                campaign=campaign, annotators=self.programs, opinion=opinion, progress=tell
+                campaign=campaign, annotators=self.programs, opinion=opinion, seed=seed, progress=tell
             )
             how = (
                 "by ten simulated annotators"
