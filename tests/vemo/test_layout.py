@@ -29,7 +29,7 @@ def test_from_the_root_platform_is_the_standard_librarys() -> None:
     code = "import platform; print(platform.__file__)"
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     where = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=clean, text=True)
-    assert Path(where.strip()) == Path(sysconfig.get_path("stdlib")) / "platform.py"
+    assert Path(where.strip()).resolve() == Path(sysconfig.get_path("stdlib"), "platform.py").resolve()
 
 
 def test_no_test_lies_below_platform_and_none_is_called_platform() -> None:
