@@ -42,8 +42,8 @@ __all__ = [
     "withdraw",
 ]
 
-# The common vote in one statement of PostgreSQL: its lease is there, and it is not the last of its face. Anything
-# else leaves all as it was and goes the long way.
+# The common vote: its lease is there, and it is not the last of its face. Anything else leaves all as it was and
+# goes the long way. On PostgreSQL it is one statement, elsewhere a conditional UPDATE with what follows from it.
 COMMON = """
     WITH face AS (
         SELECT f.id, f.round FROM labeling_campaignface f JOIN labeling_campaign c ON c.id = f.campaign_id
@@ -63,6 +63,15 @@ COMMON = """
     SELECT %(campaign)s, tally.id, %(annotator)s, tally.round, %(answer)s, %(key)s, %(took_ms)s, %(now)s
     FROM tally RETURNING id
 """
+TALLY = """
+    UPDATE labeling_campaignface SET votes = votes + 1, leases = leases - 1
+    WHERE id = %(face)s AND campaign_id = %(campaign)s AND votes + 1 < wanted
+      AND EXISTS (SELECT 1 FROM labeling_campaign c WHERE c.id = %(campaign)s AND c.state = 'open')
+      AND EXISTS (SELECT 1 FROM labeling_lease l
+                  WHERE l.campaign_face_id = %(face)s AND l.annotator_id = %(annotator)s)
+    RETURNING round
+"""
+USED = "DELETE FROM labeling_lease WHERE campaign_face_id = %(face)s AND annotator_id = %(annotator)s"
 
 
 @dataclass(frozen=True)
@@ -121,21 +130,32 @@ def cast(
 
 
 def _cast_common(given: _Answer) -> Cast | None:
-    if connection.vendor != "postgresql":
-        return None
-    values = {
-        "campaign": given.campaign.pk,
-        "annotator": given.annotator.pk,
-        "face": given.face,
-        "answer": given.answer,
-        "key": given.key,
-        "took_ms": given.took_ms,
-        "now": timezone.now(),
-    }
+    values = {"campaign": given.campaign.pk, "annotator": given.annotator.pk, "face": given.face}
     with connection.cursor() as cursor:
-        cursor.execute(COMMON, values)
+        if connection.vendor == "postgresql":
+            rest = {"answer": given.answer, "key": given.key, "took_ms": given.took_ms, "now": timezone.now()}
+            cursor.execute(COMMON, {**values, **rest})
+            row = cursor.fetchone()
+            return Cast(row[0], settled=False, again=False) if row else None
+        cursor.execute(TALLY, values)
         row = cursor.fetchone()
-    return Cast(row[0], settled=False, again=False) if row else None
+        if row is None:
+            return None
+        cursor.execute(USED, values)
+    return Cast(_store(given, row[0]).pk, settled=False, again=False)
+
+
+def _store(given: _Answer, round: int) -> Vote:
+    return Vote.objects.create(
+        campaign=given.campaign,
+        campaign_face_id=given.face,
+        annotator=given.annotator,
+        round=round,
+        answer=given.answer,
+        client_key=given.key,
+        took_ms=given.took_ms,
+        cast_at=timezone.now(),
+    )
 
 
 def _cast(given: _Answer) -> Cast:
@@ -147,16 +167,7 @@ def _cast(given: _Answer) -> Cast:
     if _has_voted(row, given.annotator):
         raise CannotVote("You have answered this face before; that answer counts.", "already")
     place = _place(row, given.annotator)
-    vote = Vote.objects.create(
-        campaign=given.campaign,
-        campaign_face=row,
-        annotator=given.annotator,
-        round=row.round,
-        answer=given.answer,
-        client_key=given.key,
-        took_ms=given.took_ms,
-        cast_at=timezone.now(),
-    )
+    vote = _store(given, row.round)
     settled = row.votes + 1 == row.wanted
     changes = consensus_fields(row, given.campaign) if settled else {}
     CampaignFace.objects.filter(pk=row.pk).update(votes=F("votes") + 1, **place, **changes)

@@ -1,0 +1,129 @@
+"""The annotators of bench.voting: one light process, one connection each, no pause between answers.
+
+Reads {"port", "campaign", "sessions", "seconds", "top_up"} as JSON from stdin, and prints what it saw. An
+annotator asks for five faces, answers them one by one, and asks again; with top_up, as the page does, each answer
+brings new faces along with its reply. Without sessions they are turned away each time.
+"""
+
+import asyncio
+import json
+import random
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+LIMIT = 5
+CSRF = "c" * 32
+
+
+class Refused(Exception):
+    """The server said no."""
+
+
+class SignedOut(Exception):
+    """The server does not know the session."""
+
+
+class Annotator:
+    def __init__(self, order: dict[str, Any], session: str, seed: int) -> None:
+        self._order = order
+        self._dice = random.Random(seed)
+        signed_in = f"sessionid={session}; " if session else ""
+        self._cookie = f"{signed_in}csrftoken={CSRF}"
+        self.next_s: list[float] = []
+        self.cast_s: list[float] = []
+        self.votes = self.leases = self.refused = 0
+
+    async def knock(self, ends: float) -> None:
+        """Be turned away, over and over: what a request costs that asks nothing of the database."""
+        self._in, self._out = await asyncio.open_connection("127.0.0.1", self._order["port"])
+        while time.monotonic() < ends:
+            begun = time.perf_counter()
+            with suppress(SignedOut):
+                await self._post("next", {"limit": 0})
+            self.next_s.append(time.perf_counter() - begun)
+        self._out.close()
+
+    async def vote(self, ends: float) -> None:
+        self._in, self._out = await asyncio.open_connection("127.0.0.1", self._order["port"])
+        waiting: list[int] = []
+        while time.monotonic() < ends:
+            waiting = waiting or await self._next()
+            if not waiting:
+                return
+            waiting = await self._cast(waiting)
+        self._out.close()
+
+    async def _next(self) -> list[int]:
+        begun = time.perf_counter()
+        answer = await self._post("next", {"limit": LIMIT})
+        self.next_s.append(time.perf_counter() - begun)
+        self.leases += len(answer["faces"])
+        return [face["id"] for face in answer["faces"]]
+
+    async def _cast(self, waiting: list[int]) -> list[int]:
+        face, *rest = waiting
+        said = {
+            "id": face,
+            "answer": self._dice.choice(["happy", "happy", "sad", "neutral"]),
+            "key": str(UUID(int=self._dice.getrandbits(128))),
+            "took_ms": 900,
+            "want": LIMIT if self._order["top_up"] else 0,
+        }
+        begun = time.perf_counter()
+        try:
+            answer = await self._post("cast", said)
+        except Refused:
+            self.refused += 1
+            return rest
+        self.cast_s.append(time.perf_counter() - begun)
+        self.votes += 1
+        if not self._order["top_up"]:
+            return rest
+        self.leases += len([one for one in answer["faces"] if one["id"] not in rest])
+        return [one["id"] for one in answer["faces"]]
+
+    async def _post(self, verb: str, said: dict[str, Any]) -> Any:
+        body = json.dumps(said)
+        head = [
+            f"POST /vote/{self._order['campaign']}/{verb} HTTP/1.1",
+            "Host: 127.0.0.1",
+            f"Cookie: {self._cookie}",
+            f"X-CSRFToken: {CSRF}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+        ]
+        self._out.write(("\r\n".join(head) + "\r\n\r\n" + body).encode())
+        reply = (await self._in.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+        length = int(reply.split("content-length:")[1].split("\r\n")[0])
+        answer = await self._in.readexactly(length)
+        status = int(reply.split(" ", 2)[1])
+        if status == 401:
+            raise SignedOut
+        if status == 409:
+            raise Refused
+        if status != 200:
+            raise RuntimeError(f"{verb} answered {status}: {answer[:300]!r}")
+        return json.loads(answer)
+
+
+async def run(order: dict[str, Any]) -> dict[str, Any]:
+    annotators = [Annotator(order, session, seed) for seed, session in enumerate(order["sessions"])]
+    begun = time.monotonic()
+    ends = begun + order["seconds"]
+    await asyncio.gather(*((one.vote if order["sessions"][0] else one.knock)(ends) for one in annotators))
+    return {
+        "seconds": time.monotonic() - begun,
+        "client_cpu_s": time.process_time(),
+        "votes": sum(one.votes for one in annotators),
+        "leases": sum(one.leases for one in annotators),
+        "refused": sum(one.refused for one in annotators),
+        "next_s": [second for one in annotators for second in one.next_s],
+        "cast_s": [second for one in annotators for second in one.cast_s],
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(run(json.load(sys.stdin)))))
