@@ -103,9 +103,7 @@ class Job(Generic[W]):
         Not sent at once: the worker that gives it up is likely ending, and would take it again.
         """
         given = self._mine().filter(stop_asked=False)
-        if not given.update(
-            state=WorkState.WAITING, worker="", queued_at=timezone.now(), message=message
-        ):
+        if not given.update(state=WorkState.WAITING, worker="", queued_at=timezone.now(), message=message):
             self.beat(force=True)  # raises ClaimLost, or StopAsked when Stop was pressed just now
         self.row.refresh_from_db()
 

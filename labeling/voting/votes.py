@@ -130,10 +130,19 @@ def cast(
 
 
 def _cast_common(given: _Answer) -> Cast | None:
-    values = {"campaign": given.campaign.pk, "annotator": given.annotator.pk, "face": given.face}
+    values: dict[str, Any] = {
+        "campaign": given.campaign.pk,
+        "annotator": given.annotator.pk,
+        "face": given.face,
+    }
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            rest = {"answer": given.answer, "key": given.key, "took_ms": given.took_ms, "now": timezone.now()}
+            rest: dict[str, Any] = {
+                "answer": given.answer,
+                "key": given.key,
+                "took_ms": given.took_ms,
+                "now": timezone.now(),
+            }
             cursor.execute(COMMON, {**values, **rest})
             row = cursor.fetchone()
             return Cast(row[0], settled=False, again=False) if row else None
