@@ -51,4 +51,5 @@ def majority(counts: Mapping[str, int], *, rule: str, minimum_agreement: float =
 def _contents(rule: str, most: int, total: int, minimum_agreement: float) -> bool:
     if rule == "strict_majority":
         return 2 * most > total
-    return rule == "plurality" or most >= minimum_agreement * total
+    # Divided, not multiplied: 0.55 × 100 is a little more than 55.
+    return rule == "plurality" or most / total >= minimum_agreement
