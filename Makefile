@@ -2,55 +2,67 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 PORT ?= 8000
-SERVE ?= 1
-DATA ?=
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+SITE := $(VENV)/.site
+TOOLS := $(VENV)/.tools
+# platform/ is a plain folder on the path, not a package: docs/adr/0001.
 export PYTHONPATH := $(CURDIR)/platform:$(CURDIR)
-export DJANGO_SETTINGS_MODULE := vemo.settings
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run worker demo test suite check bench fmt screenshots browser
+.PHONY: help setup run worker demo check test test-sqlite test-postgres bench fmt screenshots
 
-help: ## Say what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 22
+help:
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 23
 
-setup: $(STAMP) ## Make .venv and install everything into it
+setup: $(TOOLS) ## Make .venv and install everything into it, and a browser for the tests where that can be done
 
-$(STAMP): requirements.txt requirements-dev.txt
-	@bash tests/setup.sh $(PYTHON) $(VENV)
-	@touch $@
-
-run: $(STAMP) ## Serve the site at http://127.0.0.1:PORT (8000)
+run: $(SITE) ## Serve the site at http://127.0.0.1:PORT (8000)
 	$(BIN)/python manage.py migrate --noinput
 	$(BIN)/gunicorn vemo.wsgi --bind 127.0.0.1:$(PORT) --workers 2 --threads 8
 
-worker: $(STAMP) ## Do what is queued: ingest, find faces, freeze, export, train
+worker: $(SITE) ## Do what is queued: ingest, find faces, freeze, export, train
 	bash platform/worker.sh $(BIN)
 
-demo: $(STAMP) ## Run the whole loop and serve it; DATA=path for your own media, SERVE=0 to end after the loop
+demo: $(SITE) ## Run the whole loop and serve it; DATA=path for your own media, SERVE=0 to end after the loop
 	$(BIN)/python manage.py demo $(if $(DATA),--data "$(DATA)") $(if $(filter 0,$(SERVE)),--no-serve) --port $(PORT)
 
-check: $(STAMP) ## Format, lint, types, who may import whom, migrations complete
+check: $(TOOLS) ## Format, lint, types, who may import whom, migrations complete
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
-test: check browser ## Check, then the whole suite on SQLite and on PostgreSQL, with real workers and a real browser
-	bash tests/run.sh $(BIN)
+test: check ## Check, then the whole suite on SQLite and on PostgreSQL, with real workers and a real browser
+	@failed=0; for database in sqlite postgres; do $(MAKE) --no-print-directory test-$$database || failed=1; done; exit $$failed
 
-browser: $(STAMP)
-	@bash tests/browser.sh
+test-sqlite: $(TOOLS) ## The suite on SQLite; ARGS="-k words" for a part of it
+	DATABASE_URL= OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
-bench: $(STAMP) ## Run every bench quickly and print its figures
-	@for bench in voting snapshots detectors; do $(BIN)/python -m bench.$$bench --quick || exit 1; done
+test-postgres: $(TOOLS) ## What a database can change, on the PostgreSQL of DATABASE_URL, else on one from a wheel
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.postgres $(BIN)/pytest -n 2 --dist loadgroup -m "not once" $(ARGS)
 
-fmt: $(STAMP) ## Format, and mend what the linter can
+bench: $(TOOLS) ## Measure voting and snapshots, quickly
+	@for bench in voting snapshots; do $(BIN)/python -m bench.$$bench --quick || exit 1; done
+
+fmt: $(TOOLS) ## Format, and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-screenshots: $(STAMP) browser ## Take the README's pictures from a running demo
+screenshots: $(TOOLS) ## Take the README's pictures from a running demo
 	$(BIN)/python -m bench.screenshots --base http://127.0.0.1:$(PORT) --out docs/screenshots
+
+# What the site needs. The browser, the linters and the like come with the tools.
+$(SITE): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "VEMO needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Name another: make setup PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); .ci/apt venv && $(PYTHON) -m venv $(VENV); }
+	@echo "Installing into $(VENV) (torch is large; the first time takes some minutes) …"
+	@$(BIN)/pip install --quiet -r requirements.txt
+	@$(BIN)/python -c 'import cv2' 2>/dev/null || .ci/apt opencv
+	@touch $@
+
+$(TOOLS): requirements-dev.txt $(SITE)
+	@$(BIN)/pip install --quiet -r requirements-dev.txt
+	@command -v chromium chromium-browser google-chrome >/dev/null || .ci/apt chromium || true
+	@touch $@
