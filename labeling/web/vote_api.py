@@ -41,7 +41,7 @@ def _spoken(view: Callable[[HttpRequest, Campaign, Said], Said]) -> Callable[...
             return JsonResponse(view(request, campaign, _said(request)))
         except votes.CannotVote as refusal:
             return JsonResponse({"error": str(refusal), "code": refusal.code}, status=409)
-        except (BadRequest, KeyError, TypeError, ValueError) as error:
+        except (BadRequest, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             return JsonResponse({"error": f"Not understood: {error}.", "code": "request"}, status=400)
 
     return speak
@@ -52,6 +52,14 @@ def _said(request: HttpRequest) -> Said:
     if not isinstance(said, dict):
         raise BadRequest("the body is not a JSON object")
     return said
+
+
+def _number(said: Any) -> int:
+    """The key of a row, as databases count."""
+    number = int(said)
+    if not 0 <= number < 2**63:
+        raise BadRequest(f"{number} is no face's number")
+    return number
 
 
 def _faces(campaign: Campaign, request: HttpRequest, limit: int) -> list[Said]:
@@ -80,9 +88,9 @@ def vote_cast(request: HttpRequest, campaign: Campaign, said: Said) -> Said:
     cast = votes.cast(
         campaign=campaign,
         annotator=request.user,
-        campaign_face_id=int(said["id"]),
+        campaign_face_id=_number(said["id"]),
         answer=str(said["answer"]),
-        client_key=UUID(said["key"]),
+        client_key=UUID(str(said["key"])),
         took_ms=None if took_ms is None else max(0, min(int(took_ms), 2**31 - 1)),
     )
     want = int(said.get("want", 0))
@@ -96,7 +104,7 @@ def vote_skip(request: HttpRequest, campaign: Campaign, said: Said) -> Said:
     votes.skip(
         campaign=campaign,
         annotator=request.user,
-        campaign_face_id=int(said["id"]),
+        campaign_face_id=_number(said["id"]),
         reason=str(said.get("reason", "")),
     )
     return {"ok": True}
@@ -107,6 +115,6 @@ def vote_undo(request: HttpRequest, campaign: Campaign, said: Said) -> Said:
     """{key?} → the newest vote (or the one named) is taken back and its face held again."""
     key = said.get("key")
     withdrawn = votes.withdraw(
-        campaign=campaign, annotator=request.user, client_key=UUID(key) if key else None
+        campaign=campaign, annotator=request.user, client_key=UUID(str(key)) if key else None
     )
     return {"ok": True, "id": withdrawn.campaign_face_id, "answer": withdrawn.answer}
