@@ -18,6 +18,8 @@ from labeling.vision.sniff import HEADER_BYTES, sniff, why_not
 
 FOLDER = "media"
 _BLOCK = 1024 * 1024
+_BYTES_PER_PIXEL = 8
+_METADATA = 64 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -75,20 +77,30 @@ def _copy(content: FileContent, part: Path, alive: Callable[[], None]) -> tuple[
     digest, size = hashlib.sha256(), 0
     with content.open() as file, part.open("wb") as target:
         block = file.read(_BLOCK)
-        header = block[:HEADER_BYTES]
-        if reason := why_not(sniff(header), header):
-            raise Unusable(reason)
+        most = _most_bytes(block[:HEADER_BYTES])
         while block:
             size += len(block)
-            if size > settings.MAX_MEDIA_BYTES:
+            if size > most:
                 raise Unusable(
-                    f"It is longer than the {settings.MAX_MEDIA_BYTES:,} bytes allowed (MAX_MEDIA_BYTES)."
+                    f"It is longer than the {most:,} bytes allowed (MAX_MEDIA_BYTES, for images also MAX_IMAGE_PIXELS)."
                 )
             digest.update(block)
             target.write(block)
             alive()
             block = file.read(_BLOCK)
     return digest.hexdigest(), size
+
+
+def _most_bytes(header: bytes) -> int:
+    """How long such a file may be. Raises Unusable if it is neither an image nor a video."""
+    found = sniff(header)
+    if reason := why_not(found, header):
+        raise Unusable(reason)
+    most: int = settings.MAX_MEDIA_BYTES
+    if found is not None and found.kind == "image":
+        # Some readers take an image into memory whole; none of the pixels allowed fills more than this.
+        most = min(most, settings.MAX_IMAGE_PIXELS * _BYTES_PER_PIXEL + _METADATA)
+    return most
 
 
 def _facts(part: Path) -> _Facts:

@@ -5,7 +5,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, BinaryIO, TypeAlias, cast
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -67,8 +67,8 @@ def read(source: bytes | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
     transparent lies on white; of an animation the first frame is taken. More than max_pixels is refused by
     the header, before anything is decoded.
     """
-    stream = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
-    with stream:
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        stream = _Impatient(file)
         header = stream.read(HEADER_BYTES)
         found = sniff(header)
         if found is None or found.kind != "image":
@@ -76,7 +76,8 @@ def read(source: bytes | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
         stream.seek(0)
         _let_pillow_open(max_pixels)
         try:
-            with Image.open(stream, formats=[found.format]) as image:
+            with Image.open(cast(BinaryIO, stream), formats=[found.format]) as image:
+                stream.reads_left = None
                 _check_size(image, max_pixels)
                 return Picture(_upright(image), found.mime, _note(image))
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -85,6 +86,28 @@ def read(source: bytes | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
             raise BadImage("The image is damaged or cut short within its first lines.") from error
         except _BROKEN as error:
             raise BadImage(f"The image is damaged or cut short ({_first_line(error)}).") from error
+
+
+class _Impatient:
+    """A file that ends the search for a header's end: a gigabyte of zeros after a JPEG's first bytes would have
+    Pillow read it byte by byte, for minutes."""
+
+    _MOST_READS = 100_000
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.reads_left: int | None = self._MOST_READS
+        """None once the header is read."""
+
+    def read(self, size: int = -1) -> bytes:
+        if self.reads_left is not None:
+            self.reads_left -= 1
+            if self.reads_left < 0:
+                raise OSError("its header does not end")
+        return self._file.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def _let_pillow_open(max_pixels: int) -> None:

@@ -121,7 +121,19 @@ def test_a_name_that_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_file_longer_than_allowed_is_refused(tmp_path: Path, settings) -> None:
     settings.MAX_MEDIA_BYTES = 1000
     source = taken_in(write(tmp_path / "in", {"a.png": png()}))
-    assert reasons(source) == {"a.png": "It is longer than the 1,000 bytes allowed (MAX_MEDIA_BYTES)."}
+    assert reasons(source) == {
+        "a.png": "It is longer than the 1,000 bytes allowed (MAX_MEDIA_BYTES, for images also MAX_IMAGE_PIXELS)."
+    }
+
+
+def test_an_image_longer_than_its_pixels_could_fill_is_refused(tmp_path: Path, settings) -> None:
+    settings.MAX_IMAGE_PIXELS = 1000
+    folder = write(tmp_path / "in", {"a.png": png()})
+    with (folder / "a.png").open("ab") as file:
+        file.truncate(65 * 1024**2)
+    assert reasons(taken_in(folder)) == {
+        "a.png": "It is longer than the 67,116,864 bytes allowed (MAX_MEDIA_BYTES, for images also MAX_IMAGE_PIXELS)."
+    }
 
 
 def test_a_video_knows_its_length_and_rate(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Pictures come out upright and RGB, or are refused with a reason."""
 
 import io
+import time
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +118,15 @@ def test_a_decompression_bomb_is_refused_by_its_header(side: int) -> None:
 def test_what_is_no_picture_is_refused_by_its_content(content: bytes, said: str) -> None:
     with pytest.raises(images.BadImage, match=said):
         images.open_image(content)
+
+
+@pytest.mark.parametrize("start", [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\x00\x08\x00\x00\x00", b"P6 "])
+def test_a_header_that_never_ends_is_given_up(tmp_path: Path, start: bytes) -> None:
+    path = tmp_path / "endless"
+    with path.open("wb") as file:
+        file.write(start)
+        file.truncate(2_000_000_000)
+    begun = time.monotonic()
+    with pytest.raises(images.BadImage, match="damaged or cut short"):
+        images.open_image(path)
+    assert time.monotonic() - begun < 5
