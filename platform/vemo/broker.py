@@ -9,7 +9,7 @@ Below settings.EMBEDDED_BROKER_ROOT:
 
 Renaming is atomic, so of many processes exactly one gets a message, and nobody sees half of one. The lock of a
 process that dies is dropped by the kernel; whoever looks next puts its claims back. Survives any killed process; a
-machine that loses power may lose the last messages, which the sweeper then sends again (docs/adr/0002, 0009).
+machine that loses power may lose the last messages, which the sweeper then sends again (docs/adr/0002, 0013).
 """
 
 import fcntl

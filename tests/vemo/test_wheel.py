@@ -1,5 +1,6 @@
 """The built wheel: everything the site needs to run, and nothing called platform at the top."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -12,8 +13,8 @@ pytestmark = [pytest.mark.once, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def members(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The names inside a wheel built from a copy of what git knows: building in the tree would leave folders there."""
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy of what git knows: building in the tree would leave folders there."""
     folder = tmp_path_factory.mktemp("wheel")
     tree = folder / "tree"
     _copy_tree(tree)
@@ -22,7 +23,12 @@ def members(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         [*command, "--quiet", "--wheel-dir", str(folder)], capture_output=True, text=True, check=False
     )
     assert built.returncode == 0, built.stderr
-    (wheel,) = folder.glob("vemo-*.whl")
+    (made,) = folder.glob("vemo-*.whl")
+    return made
+
+
+@pytest.fixture(scope="module")
+def members(wheel: Path) -> list[str]:
     with zipfile.ZipFile(wheel) as file:
         return file.namelist()
 
@@ -80,3 +86,29 @@ def test_a_wheel_has_every_file_of(members: list[str], package: str) -> None:
 
 def test_a_wheel_carries_the_licence(members: list[str]) -> None:
     assert [name for name in members if name.endswith("licenses/LICENSE")] != []
+
+
+def test_a_site_runs_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(tmp_path / "installed")
+    # Nothing of this tree is on the path: what the wheel lacks would be missed.
+    own = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(tmp_path / "installed"),
+        "DJANGO_SETTINGS_MODULE": "vemo.settings",
+        "VEMO_HOME": str(tmp_path / "home"),
+    }
+    code = (
+        "import django; django.setup()\n"
+        "from django.core.management import call_command\n"
+        "from django.test import Client\n"
+        "call_command('check'); call_command('migrate', verbosity=0)\n"
+        "page = Client(headers={'host': 'localhost'}).get('/signin/')\n"
+        "import vemo, platform; print(page.status_code, vemo.__file__, platform.system() != '')"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=own, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    installed = tmp_path / "installed" / "vemo" / "__init__.py"
+    assert ran.stdout.splitlines()[-1] == f"200 {installed} True"
