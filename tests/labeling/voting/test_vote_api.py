@@ -44,8 +44,7 @@ def test_next_hands_out_faces_with_their_pictures_and_nothing_about_others() -> 
     assert len(faces) == 3
     assert all(set(face) == {"id", "crop", "expires_at"} for face in faces)
     picture = page.client.get(faces[0]["crop"])
-    assert picture.status_code == 200
-    picture.close()
+    assert (picture.status_code, picture.getvalue()[:4]) == (200, b"\x89PNG")
     assert page.next() == faces
 
 
