@@ -3,6 +3,7 @@
 import os
 import secrets
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,8 @@ STATICFILES_DIRS = [Path(__file__).parent / "static"]
 # `make run` and the demo serve static files straight from the tree; a deployment collects them first.
 WHITENOISE_USE_FINDERS = env.bool("STATIC_FROM_TREE", default=not STATIC_ROOT.exists())
 if WHITENOISE_USE_FINDERS:
+    # Nothing was collected, on purpose; whitenoise would say so at every start.
+    warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
     STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 
 # ---- vision ------------------------------------------------------------------------------------------------

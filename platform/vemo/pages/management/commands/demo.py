@@ -35,6 +35,7 @@ class Command(BaseCommand):
         log = settings.VEMO_HOME / "demo" / "workers.log"
         # An interrupt from a terminal and an order to end are answered alike: workers first, then this.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         with workers(log):
             try:
                 demo.run()
@@ -72,6 +73,8 @@ class Command(BaseCommand):
             try:
                 server.wait()
             except KeyboardInterrupt:
+                self.stdout.write("\nEnding …\n")
+            finally:
                 server.terminate()
         if server.returncode not in (0, -signal.SIGTERM, -signal.SIGINT):
             raise CommandError(f"The server ended. Is port {port} taken? Name another: make demo PORT=8001")
