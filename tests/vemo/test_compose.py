@@ -1,7 +1,10 @@
 """docker-compose.yml, .env.example and the Dockerfiles, as far as they can be held against the code without Docker."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +150,29 @@ def test_an_image_does_not_run_as_root(dockerfile: Path) -> None:
 def test_every_build_names_a_dockerfile_that_exists(compose: dict[str, Any]) -> None:
     named = {ROOT / service["build"]["dockerfile"] for service in ours(compose).values()}
     assert named == set(DOCKERFILES)
+
+
+@pytest.mark.slow
+def test_the_image_of_the_site_serves_the_static_files_it_collected(tmp_path: Path) -> None:
+    lines = instructions(DOCKERFILES[0], "ENV")
+    own = dict(pair.partition("=")[::2] for line in lines for pair in shlex.split(line))
+    own |= {"STATIC_ROOT": str(tmp_path / "static"), "VEMO_HOME": str(tmp_path / "home")}
+    own |= {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT / 'platform'}:{ROOT}", "SECRET_KEY": "x" * 60}
+    page = (
+        "import django; django.setup()\n"
+        "from django.test import Client\n"
+        "from django.core.management import call_command\n"
+        "call_command('migrate', verbosity=0)\n"
+        "print(Client(headers={'host': 'localhost'}).get('/signin/').content.decode())"
+    )
+    for arguments in (["manage.py", "collectstatic", "--noinput"], ["-c", page]):
+        ran = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env={**own, "DJANGO_SETTINGS_MODULE": "vemo.settings"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+    assert re.search(r"/static/vemo/vemo\.[0-9a-f]{12}\.css", ran.stdout)

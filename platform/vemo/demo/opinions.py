@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from labeling.expressions import CANT_TELL, NOT_A_FACE
 from labeling.models import Face
-from labeling.sources.drawn import expression_at
+from labeling.sources.drawn import AUTHOR, expression_at
 
 TAKEN_FOR = {
     "angry": "disgust",
@@ -37,4 +37,7 @@ def about(expressions: Sequence[str]) -> Opinion:
 
 def known(face: Face) -> str:
     """The expression the face's source says it shows; empty if it says nothing."""
-    return str(face.given.get("label", "")) or expression_at(face.media.original_name, face.time_ms)
+    if label := str(face.given.get("label", "")):
+        return label
+    drawn_here = face.media.author == AUTHOR
+    return expression_at(face.media.original_name, face.time_ms) if drawn_here else ""
