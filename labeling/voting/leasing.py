@@ -60,7 +60,8 @@ TAKE = f"""
     ),
     held AS (
         INSERT INTO labeling_lease (campaign_id, campaign_face_id, annotator_id, taken_at, expires_at)
-        SELECT %(campaign)s, taken.id, %(annotator)s, %(now)s, %(until)s FROM taken RETURNING campaign_face_id
+        SELECT %(campaign)s, taken.id, %(annotator)s, %(now)s, %(until)s
+        FROM taken JOIN ahead ON ahead.id = taken.id ORDER BY ahead.shuffle RETURNING campaign_face_id
     )
     SELECT ahead.id, ahead.face_id, ahead.shuffle, held.campaign_face_id IS NOT NULL
     FROM ahead LEFT JOIN held ON held.campaign_face_id = ahead.id ORDER BY ahead.shuffle
