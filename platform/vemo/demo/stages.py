@@ -17,7 +17,7 @@ from labeling.snapshots import exporting, freezing
 from labeling.snapshots.exports import FORMATS
 from labeling.sources import drawn, ingest
 from labeling.voting import simulate
-from training import predictions, relabeling, runs
+from training import metrics, predictions, relabeling, runs
 from training.models import RelabelRound, TrainingRun
 from vemo.demo import opinions, people
 
@@ -191,7 +191,10 @@ class Demo:
             snapshot=snapshot, network=NETWORK, preset="quick", created_by=self.people["trainer"]
         )
         self.follow(run, "Train")
-        self.say("Train", f"{run.network}, {run.epoch} epochs on the {run.config['device']} device", begun)
+        device = next(
+            event["device"] for event in metrics.read(runs.folder(run)) if event["event"] == "begin"
+        )
+        self.say("Train", f"{run.network}, {run.epoch} epochs on {device}", begun)
         for evaluation in run.evaluations.filter(split="test"):
             low, high = evaluation.figures["accuracy_interval"]
             self.say(
