@@ -12,6 +12,7 @@ from django.core.files.storage import default_storage
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.timesince import timesince
+from kombu.utils.url import maybe_sanitize_url
 
 from labeling import work
 
@@ -75,7 +76,7 @@ def _disk(name: str) -> Finding:
 def _broker(name: str) -> Finding:
     with current_app.connection_for_write() as link:
         link.ensure_connection(max_retries=1, timeout=2)
-        return Finding(name, True, f"{link.as_uri()} answers.")
+    return Finding(name, True, f"{maybe_sanitize_url(settings.CELERY_BROKER_URL)} answers.")
 
 
 def _worker(name: str) -> Finding:
