@@ -57,8 +57,11 @@ class Refused(Refusal):
 
 
 def enqueue(row: Work) -> None:
-    """Wake a worker for the row once the transaction is committed. Safe to call twice."""
-    transaction.on_commit(lambda: _send(row))
+    """Wake a worker for the row once the transaction is committed. Safe to call twice.
+
+    A broker that does not answer is logged and no more: the row is there, and the sweeper sends it again.
+    """
+    transaction.on_commit(lambda: _send(row), robust=True)
 
 
 def _send(row: Work) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -138,6 +139,17 @@ def test_the_sweeper_sends_a_lost_message_again_but_not_at_every_round(sent: lis
     Source.objects.filter(pk=source.pk).update(queued_at=timezone.now() - timedelta(hours=1))
     assert (work.sweep(), work.sweep()) == (1, 0)
     assert sent == [("labeling.tasks.ingest_source", source.pk)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_broker_that_is_down_refuses_nobody_their_work(settings, tmp_path: Path, caplog) -> None:
+    (tmp_path / "a-file").write_text("no folder can be made in here")
+    settings.EMBEDDED_BROKER_ROOT = tmp_path / "a-file" / "broker"
+    source = make_source()
+    work.enqueue(source)
+    source.refresh_from_db()
+    assert source.state == "waiting"
+    assert "Error calling" in caplog.text
 
 
 def test_work_that_kills_its_worker_every_time_fails(settings) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from labeling.management.finding import found
 from labeling.models import Campaign
 from labeling.refusals import Refusal
 from training import relabeling
-from training.management.waiting import found
 from training.models import TrainingRun
 
 

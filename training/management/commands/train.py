@@ -5,11 +5,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from labeling.management.finding import found
 from labeling.models import Snapshot, WorkState
 from training import metrics, queries, runs
 from training.core.config import PRESETS
 from training.core.networks import NETWORKS
-from training.management.waiting import do_or_wait, found, settings_from
+from training.management.waiting import do_or_wait, settings_from
 
 
 class Command(BaseCommand):
