@@ -9,9 +9,24 @@ from labeling.models import Campaign
 from labeling.rules import may_vote
 from labeling.web.doors import door
 
-KEYS = "1234567890qwertyiopadfghjklzxvbm"
+KEYS = "1234567890qwertyiopadfghjklbm"
 """The keys of a campaign's expressions, in order: digits first, then letters that mean nothing else here."""
 OTHER_KEYS = dict(zip(OTHER_ANSWERS, "cn", strict=True))
+LOOKS = (
+    ("zoom", "z", "Twice as large"),
+    ("contrast", "v", "More contrast"),
+    ("context", "x", "Whole picture"),
+)
+"""Other looks at the face: what it does, its key, its words."""
+REASONS = ("too blurred", "too small", "disturbing", "I know this person", "other")
+"""Why a face may be skipped, in the order of the keys 1 … 5; what is stored are these words."""
+WORDS = {
+    "skipped": "Skipped.",
+    "skippedBecause": "Skipped: {reason}.",
+    "noContext": "This picture can't be shown just now.",
+    "contextAlt": "The whole picture, with the face to judge in a frame",
+}
+"""What the page's script says, by its own names for it."""
 
 
 @door(may_vote)
@@ -26,6 +41,9 @@ def vote(request: HttpRequest, campaign_pk: int) -> HttpResponse:
         "campaign": campaign,
         "answers": list(zip(campaign.expressions, KEYS, strict=False)),
         "others": list(OTHER_KEYS.items()),
+        "looks": LOOKS,
+        "reasons": REASONS,
+        "words": WORDS,
         "progress": own.progress_of(campaign=campaign, annotator=request.user),
     }
     return render(request, "labeling/vote.html", context)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.web import campaigns, vote, vote_api
+from labeling.web import campaigns, context, vote, vote_api
 
 urlpatterns = [
     path("vote/", vote.vote_home, name="vote_home"),
@@ -11,12 +11,19 @@ urlpatterns = [
     path("vote/<int:campaign_pk>/cast", vote_api.vote_cast, name="vote_cast"),
     path("vote/<int:campaign_pk>/skip", vote_api.vote_skip, name="vote_skip"),
     path("vote/<int:campaign_pk>/undo", vote_api.vote_undo, name="vote_undo"),
+    path(
+        "vote/<int:campaign_pk>/context/<int:campaign_face_pk>.jpg",
+        context.vote_context,
+        name="vote_context",
+    ),
     path("campaigns/", campaigns.campaigns, name="campaigns"),
     path("campaigns/new/", campaigns.campaign_new, name="campaign_new"),
     path("campaigns/<int:pk>/", campaigns.campaign, name="campaign"),
     path("campaigns/<int:pk>/add/", campaigns.campaign_add, name="campaign_add"),
     path("campaigns/<int:pk>/faces/", campaigns.campaign_faces, name="campaign_faces"),
     path("campaigns/<int:pk>/disputes/", campaigns.campaign_disputes, name="campaign_disputes"),
+    path("campaigns/<int:pk>/annotators/", campaigns.campaign_annotators, name="campaign_annotators"),
+    path("campaigns/<int:pk>/integrity/", campaigns.campaign_integrity, name="campaign_integrity"),
     path("campaigns/<int:pk>/pause/", campaigns.campaign_pause, name="campaign_pause"),
     path("campaigns/<int:pk>/reopen/", campaigns.campaign_reopen, name="campaign_reopen"),
     path("campaigns/<int:pk>/close/", campaigns.campaign_close, name="campaign_close"),

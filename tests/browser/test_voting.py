@@ -208,3 +208,43 @@ def test_the_page_and_its_data_say_nothing_of_others(voting: Page, campaign: Cam
     assert set(said) == {"faces", "left"}
     assert {key for face in said["faces"] for key in face} == {"id", "crop", "expires_at"}
     assert ".png" not in voting.content().replace(shown(voting), "")
+
+
+def test_a_skip_can_say_why(voting: Page, campaign: Campaign, annotator: User) -> None:
+    before = shown(voting)
+    voting.keyboard.press("Shift+S")
+    expect(voting.get_by_role("button", name="I know this person")).to_be_visible()
+    voting.keyboard.press("Escape")
+    expect(voting.locator("[data-reasons]")).to_be_hidden()
+    voting.get_by_role("button", name="Skip with a reason").click()
+    assert shown(voting) == before
+    voting.keyboard.press("4")
+    assert shown(voting) != before
+    expect(voting.locator("[data-reasons]")).to_be_hidden()
+    voting.keyboard.press("4")
+    settle_down(voting, campaign, 1)
+    assert Skip.objects.get(annotator=annotator).reason == "I know this person"
+    assert answers(campaign) == ["happy"]
+
+
+def test_a_face_can_be_looked_at_in_other_ways_until_the_next_one(
+    voting: Page, campaign: Campaign, complaints: list[str]
+) -> None:
+    image = voting.locator(FACE)
+    plain = image.bounding_box()
+    voting.keyboard.press("z")
+    assert image.bounding_box()["width"] == 2 * plain["width"]
+    voting.keyboard.press("v")
+    assert "contrast" in image.evaluate("image => getComputedStyle(image).filter")
+    voting.keyboard.press("x")
+    assert "/context/" in shown(voting)
+    assert image.evaluate("async image => { await image.decode(); return image.naturalWidth; }") == 48
+    voting.keyboard.press("x")
+    assert "/context/" not in shown(voting)
+    voting.keyboard.press("x")
+    voting.keyboard.press("4")
+    assert "/context/" not in shown(voting)
+    assert image.bounding_box()["width"] == plain["width"]
+    expect(voting.get_by_role("button", name="Whole picture")).to_have_attribute("aria-pressed", "false")
+    settle_down(voting, campaign, 1)
+    assert complaints == []

@@ -1,8 +1,10 @@
 // The vote page: a key press shows the next face at once; what was answered travels behind the scenes, in order.
 import { Faces } from "./vote-faces.js";
 import { Outbox, newKey } from "./vote-outbox.js";
+import { Look } from "./vote-look.js";
 import { Past } from "./vote-past.js";
 import { Refused, SignedOut, Unreachable, post } from "./vote-post.js";
+import { Reasons } from "./vote-reasons.js";
 import { View } from "./vote-view.js";
 
 const AHEAD = 5; // faces held, their pictures decoded, so that the page never waits
@@ -12,7 +14,10 @@ const LONGEST_PAUSE_MS = 15_000;
 class Sitting {
   constructor(root) {
     this.addresses = root.dataset;
+    this.words = JSON.parse(document.getElementById("vote-words").textContent);
     this.view = new View(root);
+    this.looks = new Look(root, this.words);
+    this.reasons = new Reasons(root);
     this.faces = new Faces();
     this.outbox = new Outbox(root.dataset.shelf);
     this.past = new Past(root.dataset.shelf);
@@ -47,10 +52,11 @@ class Sitting {
   skip(button) {
     const face = this.faces.current;
     if (!face) return;
-    this.outbox.add({ kind: "skip", id: face.id, key: newKey(), reason: "" });
+    const { reason = "" } = button.dataset;
+    this.outbox.add({ kind: "skip", id: face.id, key: newKey(), reason });
     this.left = Math.max(0, this.left - 1);
     this.view.flash(button);
-    this.next("Skipped.");
+    this.next(reason ? this.words.skippedBecause.replace("{reason}", reason) : this.words.skipped);
     this.pump();
   }
 
@@ -62,6 +68,22 @@ class Sitting {
     this.faces.putBack(Past.faceOf(vote));
     this.show(`Taken back: ${vote.word}.`);
     this.pump();
+  }
+
+  why() {
+    if (this.faces.current) this.reasons.toggle();
+  }
+
+  zoom() {
+    this.looks.toggle("zoom");
+  }
+
+  contrast() {
+    this.looks.toggle("contrast");
+  }
+
+  context() {
+    this.looks.toggle("context");
   }
 
   look() {
@@ -80,6 +102,8 @@ class Sitting {
   show(said) {
     const face = this.faces.current;
     this.shownAt = performance.now();
+    this.looks.face(face);
+    this.reasons.toggle(false);
     if (face) this.view.face(face);
     else if (this.more || this.outbox.length) this.view.loading(this.failures ? "No connection. Trying again …" : "Fetching faces …");
     else this.rest();
@@ -206,7 +230,7 @@ class Sitting {
 }
 
 function listen(root, sitting) {
-  const keys = new Map([...root.querySelectorAll(".panel [data-key]")].map((button) => [button.dataset.key, button]));
+  const keys = new Map([...root.querySelectorAll(".stage [data-key], .panel [data-key]")].map((button) => [button.dataset.key, button]));
   keys.set("Backspace", keys.get("u"));
   const press = (button) => {
     if (button.dataset.answer) sitting.answer(button);
@@ -219,11 +243,14 @@ function listen(root, sitting) {
   });
   document.addEventListener("keydown", (event) => {
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape") return sitting.reasons.toggle(false);
     // On keyboards whose digits need Shift the key says "&", its place says Digit1.
-    const button = keys.get(event.key) ?? keys.get(event.key.toLowerCase()) ?? keys.get(event.code.replace("Digit", ""));
+    const button = sitting.reasons.button(event) ?? keys.get(event.key) ?? keys.get(event.key.toLowerCase()) ?? keys.get(event.code.replace("Digit", ""));
     if (!button) return;
     event.preventDefault();
-    press(button);
+    const asksWhy = event.shiftKey && button.dataset.do === "skip" && !button.dataset.reason;
+    if (asksWhy) sitting.why();
+    else press(button);
   });
   addEventListener("online", () => sitting.pump());
 }

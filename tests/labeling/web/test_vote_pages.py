@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from labeling import own
 from labeling.voting import votes
-from labeling.web.vote import KEYS, OTHER_KEYS
+from labeling.web.vote import KEYS, LOOKS, OTHER_KEYS
 from tests.factories import make_campaign, make_user
 
 pytestmark = pytest.mark.django_db
@@ -75,7 +75,7 @@ def test_the_list_asks_the_database_the_same_for_one_campaign_and_for_three(clie
 
 
 def test_keys_do_not_collide() -> None:
-    keys = [*KEYS, *OTHER_KEYS.values(), "s", "u"]
+    keys = [*KEYS, *OTHER_KEYS.values(), "s", "u", *(key for _, key, _ in LOOKS)]
     assert len(set(keys)) == len(keys)
 
 
