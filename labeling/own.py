@@ -61,5 +61,6 @@ def _free_for(annotator: Any) -> QuerySet[CampaignFace]:
         ~Exists(Vote.objects.filter(**mine, round=OuterRef("round"))),
         ~Exists(Skip.objects.filter(**mine, round=OuterRef("round"))),
         ~Exists(Lease.objects.filter(**mine)),
+        state=CampaignFace.State.OPEN,
         places__gt=0,
     )

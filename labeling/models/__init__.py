@@ -1,5 +1,6 @@
-from labeling.models.campaign import Campaign, CampaignFace, Line, Outcome, Suggestion
+from labeling.models.campaign import Adjudication, Campaign, CampaignFace, Line, Outcome, Suggestion
 from labeling.models.face import Detection, Face, Scan
+from labeling.models.preferences import Preferences
 from labeling.models.snapshot import Export, Snapshot
 from labeling.models.source import Item, Media, Source
 from labeling.models.vote import Lease, Participation, Skip, Vote
@@ -7,6 +8,7 @@ from labeling.models.work import OVER, Pulse, Work, WorkState
 
 __all__ = [
     "OVER",
+    "Adjudication",
     "Campaign",
     "CampaignFace",
     "Detection",
@@ -18,6 +20,7 @@ __all__ = [
     "Media",
     "Outcome",
     "Participation",
+    "Preferences",
     "Pulse",
     "Scan",
     "Skip",

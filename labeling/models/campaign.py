@@ -46,6 +46,9 @@ class Campaign(models.Model):
     )
     lease_seconds = models.PositiveIntegerField(default=600, validators=[MinValueValidator(1)])
     state = models.CharField(max_length=6, choices=State.choices, default=State.OPEN)
+    closed_at = models.DateTimeField(
+        null=True, blank=True, help_text="No vote of a closed campaign is later."
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -58,6 +61,7 @@ class Campaign(models.Model):
 
 class Outcome(models.TextChoices):
     AGREED = "agreed", "agreed"
+    ADJUDICATED = "adjudicated", "adjudicated"
     NO_CONSENSUS = "no_consensus", "no consensus"
     NOT_A_FACE = "not_a_face", "not a face"
 
@@ -106,12 +110,14 @@ class CampaignFace(models.Model):
             ),
             models.CheckConstraint(
                 name="label_iff_agreed",
-                condition=(Q(outcome="agreed") & ~Q(label="")) | (~Q(outcome="agreed") & Q(label="")),
+                condition=(Q(outcome__in=["agreed", "adjudicated"]) & ~Q(label=""))
+                | (~Q(outcome__in=["agreed", "adjudicated"]) & Q(label="")),
             ),
         ]
         indexes = [
-            # The queue: only faces that still have a free place are in it, so it shrinks as work is done.
-            models.Index(fields=["campaign", "shuffle"], name="campaign_queue", condition=Q(places__gt=0)),
+            # The queue. Not by `places`: what every lease changes must stand in no index, so that the row's new
+            # version can stay on its page (PostgreSQL's HOT). Open faces without a free place are few: all held.
+            models.Index(fields=["campaign", "shuffle"], name="campaign_queue", condition=Q(state="open")),
             models.Index(fields=["campaign", "state", "outcome", "label"], name="campaign_by_outcome"),
         ]
 
@@ -147,3 +153,20 @@ class Suggestion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.label} ({self.origin})"
+
+
+class Adjudication(models.Model):
+    """A person decided what the votes could not. The newest one of a face stands, unless it was retracted."""
+
+    campaign_face = models.ForeignKey(CampaignFace, on_delete=models.CASCADE, related_name="adjudications")
+    label = models.CharField(max_length=40, help_text="An expression, or `not_a_face`.")
+    reason = models.CharField(max_length=500)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    made_at = models.DateTimeField(auto_now_add=True)
+    retracted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_face}: {self.label}"

@@ -6,7 +6,7 @@ order everywhere: the annotator's participation, then the campaign face, then it
 
 import zlib
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -16,6 +16,7 @@ from django.utils import timezone
 from labeling.models import Campaign, CampaignFace, Lease, Participation
 from labeling.models.campaign import LAP
 from labeling.voting import line
+from labeling.voting.prepared import Statement
 from labeling.voting.refusals import CLOSED, CannotLease, demand_annotator
 
 SPARE = 4
@@ -24,8 +25,8 @@ TRIES = 20
 
 PARTICIPATION = """
     SELECT p.id, c.state, p.start, p.cursor, p.wrapped, p.front, EXISTS (
-        SELECT 1 FROM labeling_campaignface f WHERE f.campaign_id = p.campaign_id AND f.places > 0
-        AND f.shuffle >= p.front AND f.shuffle < 0
+        SELECT 1 FROM labeling_campaignface f WHERE f.campaign_id = p.campaign_id AND f.state = 'open'
+        AND f.shuffle >= p.front AND f.shuffle < 0 AND f.places > 0
     )
     FROM labeling_participation p JOIN labeling_campaign c ON c.id = p.campaign_id
     WHERE p.campaign_id = %(campaign)s AND p.annotator_id = %(annotator)s
@@ -36,7 +37,8 @@ PARTICIPATION = """
 # annotator's votes for the one on a face.
 AHEAD = """
     SELECT f.id, f.face_id, f.shuffle, f.votes, f.round FROM labeling_campaignface f
-    WHERE f.campaign_id = %(campaign)s AND f.places > 0 AND f.shuffle >= %(first)s AND f.shuffle < %(end)s
+    WHERE f.campaign_id = %(campaign)s AND f.state = 'open' AND f.places > 0
+      AND f.shuffle >= %(first)s AND f.shuffle < %(end)s
       AND COALESCE((SELECT FALSE FROM labeling_vote v WHERE v.campaign_face_id = f.id
                     AND +v.annotator_id = %(annotator)s AND v.round = f.round), TRUE)
       AND COALESCE((SELECT FALSE FROM labeling_skip s WHERE s.campaign_face_id = f.id
@@ -66,6 +68,27 @@ TAKE = f"""
     SELECT ahead.id, ahead.face_id, ahead.shuffle, held.campaign_face_id IS NOT NULL
     FROM ahead LEFT JOIN held ON held.campaign_face_id = ahead.id ORDER BY ahead.shuffle
 """
+HELD = """
+    SELECT l.campaign_face_id, f.face_id, l.expires_at
+    FROM labeling_lease l JOIN labeling_campaignface f ON f.id = l.campaign_face_id
+    WHERE l.annotator_id = %(annotator)s AND l.campaign_id = %(campaign)s ORDER BY l.id
+"""
+PASS = """
+    UPDATE labeling_participation SET "cursor" = %(cursor)s, wrapped = %(wrapped)s, front = %(front)s
+    WHERE id = %(participation)s
+"""
+TYPES = {
+    **dict.fromkeys(["campaign", "annotator", "first", "end", "cursor", "front", "participation"], "bigint"),
+    **dict.fromkeys(["need", "most"], "integer"),
+    **dict.fromkeys(["now", "until"], "timestamptz"),
+    "wrapped": "boolean",
+}
+_walk = Statement("walk", PARTICIPATION, TYPES)
+_locked = Statement("walk_locked", f"{PARTICIPATION} FOR NO KEY UPDATE OF p", TYPES)
+_ahead = Statement("ahead", AHEAD, TYPES)
+_take_all = Statement("take", TAKE, TYPES)
+_held_now = Statement("held", HELD, TYPES)
+_pass = Statement("pass", PASS, TYPES)
 
 
 @dataclass(frozen=True)
@@ -113,9 +136,8 @@ def _lease(campaign: Campaign, annotator: Any, limit: int) -> tuple[list[Leased]
     before = replace(walk)
     busy = _walk_on(walk, hold, held, limit)
     if walk != before:
-        Participation.objects.filter(pk=participation).update(
-            cursor=walk.cursor, wrapped=walk.wrapped, front=walk.front
-        )
+        stands = {"cursor": walk.cursor, "wrapped": walk.wrapped, "front": walk.front}
+        _pass.rows({**stands, "participation": participation})
     return held, busy
 
 
@@ -146,10 +168,8 @@ class _Hold:
 
 def _locked_walk(campaign: Campaign, annotator: Any) -> tuple[int, line.Walk]:
     """The annotator's participation, locked (two requests of one person take turns), and where they stand."""
-    lock = " FOR NO KEY UPDATE OF p" if connection.features.has_select_for_no_key_update else ""
-    with connection.cursor() as cursor:
-        cursor.execute(f"{PARTICIPATION}{lock}", {"campaign": campaign.pk, "annotator": annotator.pk})
-        row = cursor.fetchone()
+    asked = _locked if connection.features.has_select_for_no_key_update else _walk
+    row = asked.row({"campaign": campaign.pk, "annotator": annotator.pk})
     if row is None:
         _join(campaign, annotator)
         return _locked_walk(campaign, annotator)
@@ -171,13 +191,19 @@ def _join(campaign: Campaign, annotator: Any) -> None:
 
 def _held(hold: _Hold) -> list[Leased]:
     """What the annotator holds already. Who asks is still there: a hold past half its time is renewed."""
-    mine = Lease.objects.filter(campaign=hold.campaign, annotator=hold.annotator)
-    rows = list(mine.order_by("pk").values_list("campaign_face", "campaign_face__face", "expires_at"))
+    who = {"campaign": hold.campaign.pk, "annotator": hold.annotator.pk}
+    held = [Leased(pk, face, _time(expires_at)) for pk, face, expires_at in _held_now.rows(who)]
     late = hold.now + (hold.until - hold.now) / 2
-    if any(expires_at < late for _, _, expires_at in rows):
+    if any(leased.expires_at < late for leased in held):
+        mine = Lease.objects.filter(campaign=hold.campaign, annotator=hold.annotator)
         mine.filter(expires_at__lt=late).update(expires_at=hold.until)
-        rows = list(mine.order_by("pk").values_list("campaign_face", "campaign_face__face", "expires_at"))
-    return [Leased(*row) for row in rows]
+        held = [replace(one, expires_at=hold.until) if one.expires_at < late else one for one in held]
+    return held
+
+
+def _time(found: datetime) -> datetime:
+    """A moment as the database hands it out without Django: SQLite's has no time zone, and means UTC."""
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _take(hold: _Hold, stretch: tuple[int, int], need: int) -> list[_Met]:
@@ -193,9 +219,9 @@ def _take(hold: _Hold, stretch: tuple[int, int], need: int) -> list[_Met]:
         "until": hold.until,
     }
     if connection.vendor == "postgresql":
-        return [_Met(*row) for row in _rows(TAKE, values)]
+        return [_Met(*row) for row in _take_all.rows(values)]
     # Nobody else writes meanwhile: SQLite's write transactions come one after the other.
-    ahead = _rows(AHEAD, {**values, "most": need})
+    ahead = _ahead.rows({**values, "most": need})
     pks = [row[0] for row in ahead]
     CampaignFace.objects.filter(pk__in=pks).update(places=F("places") - 1, leases=F("leases") + 1)
     who = {"campaign": hold.campaign, "annotator": hold.annotator}
@@ -203,12 +229,6 @@ def _take(hold: _Hold, stretch: tuple[int, int], need: int) -> list[_Met]:
         Lease(campaign_face_id=pk, taken_at=hold.now, expires_at=hold.until, **who) for pk in pks
     )
     return [_Met(pk, face, place, True) for pk, face, place, *_ in ahead]
-
-
-def _rows(sql: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        return list(cursor.fetchall())
 
 
 def _wait_for(pk: int) -> None:

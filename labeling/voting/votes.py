@@ -10,6 +10,7 @@ again: what an earlier round had agreed on comes back into sight, else nothing i
 """
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -24,6 +25,7 @@ from labeling.models import Campaign, CampaignFace, Lease, Participation, Skip, 
 from labeling.models.campaign import FRONT, LAP
 from labeling.voting import line
 from labeling.voting.leasing import Leased, expiry, give_back, lease, return_expired_leases
+from labeling.voting.prepared import Statement
 from labeling.voting.refusals import CLOSED, CannotLease, CannotVote, CannotWithdraw, demand_annotator
 from labeling.voting.settle import consensus_fields
 
@@ -72,6 +74,16 @@ TALLY = """
     RETURNING round
 """
 USED = "DELETE FROM labeling_lease WHERE campaign_face_id = %(face)s AND annotator_id = %(annotator)s"
+TYPES = {
+    **dict.fromkeys(["campaign", "annotator", "face"], "bigint"),
+    "answer": "varchar",
+    "key": "uuid",
+    "took_ms": "integer",
+    "now": "timestamptz",
+}
+_common = Statement("cast", COMMON, TYPES)
+_tally = Statement("tally", TALLY, TYPES)
+_used = Statement("used", USED, TYPES)
 
 
 @dataclass(frozen=True)
@@ -102,6 +114,9 @@ class _Answer:
     key: UUID
     took_ms: int | None
 
+    def where(self) -> dict[str, int]:
+        return {"campaign": self.campaign.pk, "annotator": self.annotator.pk, "face": self.face}
+
 
 def cast(
     *,
@@ -121,37 +136,36 @@ def cast(
         raise CannotVote(f"“{answer}” is not an answer of this campaign.", "answer")
     given = _Answer(campaign, annotator, campaign_face_id, answer, client_key, took_ms)
     try:
-        with transaction.atomic():
-            return _cast_common(given) or _cast(given)
+        return _cast_at_once(given) or _cast_in_steps(given)
     except IntegrityError:
         # The key came twice at the same time, for one face or for two. One of them has been counted by now.
         with transaction.atomic():
             return _cast(given)
 
 
-def _cast_common(given: _Answer) -> Cast | None:
+def _cast_at_once(given: _Answer) -> Cast | None:
+    """The common vote on PostgreSQL. One statement is a transaction by itself."""
+    if connection.vendor != "postgresql":
+        return None
     values: dict[str, Any] = {
-        "campaign": given.campaign.pk,
-        "annotator": given.annotator.pk,
-        "face": given.face,
+        **given.where(),
+        "answer": given.answer,
+        "key": given.key,
+        "took_ms": given.took_ms,
+        "now": timezone.now(),
     }
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            rest: dict[str, Any] = {
-                "answer": given.answer,
-                "key": given.key,
-                "took_ms": given.took_ms,
-                "now": timezone.now(),
-            }
-            cursor.execute(COMMON, {**values, **rest})
-            row = cursor.fetchone()
-            return Cast(row[0], settled=False, again=False) if row else None
-        cursor.execute(TALLY, values)
-        row = cursor.fetchone()
-        if row is None:
-            return None
-        cursor.execute(USED, values)
-    return Cast(_store(given, row[0]).pk, settled=False, again=False)
+    # Inside another transaction, what it violates must not end that one.
+    with transaction.atomic() if connection.in_atomic_block else nullcontext():
+        row = _common.row(values)
+    return Cast(row[0], settled=False, again=False) if row else None
+
+
+def _cast_in_steps(given: _Answer) -> Cast:
+    with transaction.atomic():
+        if connection.vendor != "postgresql" and (row := _tally.row(given.where())) is not None:
+            _used.rows(given.where())
+            return Cast(_store(given, row[0]).pk, settled=False, again=False)
+        return _cast(given)
 
 
 def _store(given: _Answer, round: int) -> Vote:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 from labeling.models import Campaign
 from labeling.rules import may_vote
 from labeling.voting import votes
+from labeling.web.voter import voter
 
 MOST_AT_ONCE = 20
 Said = dict[str, Any]
@@ -28,16 +29,17 @@ def _spoken(view: Callable[[HttpRequest, Campaign, Said], Said]) -> Callable[...
     @require_POST
     @wraps(view)
     def speak(request: HttpRequest, campaign_pk: int) -> HttpResponse:
-        if not request.user.is_authenticated:
+        user, campaign = voter(request, campaign_pk)
+        if not user.is_authenticated:
             return JsonResponse(
                 {"error": "You are signed out. Sign in again; nothing is lost.", "code": "signin"}, status=401
             )
-        if not may_vote(request.user):
+        if not may_vote(user):
             return JsonResponse({"error": "Your account may not vote.", "code": "role"}, status=403)
-        campaign = Campaign.objects.filter(pk=campaign_pk).first()
         if campaign is None:
             return JsonResponse({"error": "There is no such campaign.", "code": "unknown"}, status=404)
         try:
+            request.user = user
             return JsonResponse(view(request, campaign, _said(request)))
         except votes.CannotVote as refusal:
             return JsonResponse({"error": str(refusal), "code": refusal.code}, status=409)

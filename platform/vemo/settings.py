@@ -125,6 +125,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
+PREPARED_STATEMENTS = env.bool("PREPARED_STATEMENTS", default=True)
+"""The vote queue's statements are planned once per PostgreSQL connection. Not behind a pooler that hands each
+transaction another connection."""
 
 # ---- queue -------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="embedded://")
