@@ -4,6 +4,7 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Count, QuerySet, Sum
+from django.utils import timezone
 
 from labeling.consensus.agreement import fleiss_kappa, pairwise_agreement
 from labeling.expressions import OTHER_ANSWERS, SEVEN
@@ -96,16 +98,23 @@ def pause(*, campaign: Campaign) -> None:
 
 def reopen(*, campaign: Campaign) -> None:
     """Take votes again."""
-    _move(campaign, Campaign.State.OPEN, allowed=[Campaign.State.PAUSED, Campaign.State.CLOSED])
+    allowed = [Campaign.State.PAUSED, Campaign.State.CLOSED]
+    _move(campaign, Campaign.State.OPEN, allowed=allowed, closed_at=None)
 
 
 def close(*, campaign: Campaign) -> None:
     """Take no more votes."""
     _move(campaign, Campaign.State.CLOSED, allowed=[Campaign.State.OPEN, Campaign.State.PAUSED])
+    # Only now, when the move is committed: whatever vote still saw the campaign open began, and has its time, earlier.
+    closed = Campaign.objects.filter(pk=campaign.pk, state=Campaign.State.CLOSED, closed_at=None)
+    closed.update(closed_at=timezone.now())
+    campaign.refresh_from_db()
 
 
-def _move(campaign: Campaign, to: Campaign.State, *, allowed: list[Campaign.State]) -> None:
-    moved = Campaign.objects.filter(pk=campaign.pk, state__in=allowed).update(state=to)
+def _move(
+    campaign: Campaign, to: Campaign.State, *, allowed: list[Campaign.State], **fields: datetime | None
+) -> None:
+    moved = Campaign.objects.filter(pk=campaign.pk, state__in=allowed).update(state=to, **fields)
     campaign.refresh_from_db()
     if not moved:
         raise CannotChange(f"This campaign is {campaign.get_state_display()}; it cannot become {to.label}.")

@@ -1,5 +1,6 @@
 """Counts that must be zero, and are asked of the votes themselves, not of the tallies."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
@@ -7,45 +8,109 @@ from django.db.models.functions import Coalesce
 
 from labeling.models import Campaign, CampaignFace, Lease, Vote
 
+SETTLED = Q(state=CampaignFace.State.SETTLED)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must not be. rows: whatever is wrong, one row each."""
+
+    what: str
+    meaning: str
+    rows: QuerySet[Any]
+
+    def count(self) -> int:
+        return self.rows.count()
+
+    def sql(self) -> str:
+        """The statement that counts the rows, ready to be run by hand."""
+        text, values = self.rows.query.sql_with_params()
+        return f"SELECT COUNT(*) FROM ({text % tuple(map(_literal, values))}) AS wrong"
+
+
+def _literal(value: object) -> str:
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
+
 
 def check(campaign: Campaign) -> dict[str, int]:
-    """What is wrong in a campaign: description → how many faces (or holds). All zero when all is well."""
+    """What is wrong in a campaign: description → how many faces (or holds, or votes). All zero when all is well."""
+    return {found.what: found.count() for found in checks(campaign)}
+
+
+def checks(campaign: Campaign) -> list[Check]:
+    """All that must be zero, nothing counted yet."""
+    return [*_of_faces(campaign), *_of_people(campaign), _late(campaign)]
+
+
+def _of_faces(campaign: Campaign) -> list[Check]:
     rows = _counted(campaign)
-    settled = Q(state=CampaignFace.State.SETTLED)
-    return {
-        "settled with too few votes": rows.filter(settled, cast_now__lt=F("wanted")).count(),
-        "more votes than asked for": rows.filter(cast_now__gt=F("wanted")).count(),
-        "tally of votes differs from the votes": rows.exclude(cast_now=F("votes")).count(),
-        "tally of leases differs from the leases": rows.exclude(held_now=F("leases")).count(),
-        "two votes of one person in a round": _doubles(campaign),
-        "settled faces still held": rows.filter(settled, held_now__gt=0).count(),
-        "holds by somebody who has voted": _held_after_vote(campaign),
-    }
+    return [
+        Check(
+            "settled with too few votes",
+            "A face was settled before everybody it asked for had answered.",
+            rows.filter(SETTLED, cast_now__lt=F("wanted")),
+        ),
+        Check(
+            "more votes than asked for",
+            "A face was answered by more people in one round than the campaign asks.",
+            rows.filter(cast_now__gt=F("wanted")),
+        ),
+        Check(
+            "tally of votes differs from the votes",
+            "The number kept beside a face is not the number of its votes.",
+            rows.exclude(cast_now=F("votes")),
+        ),
+        Check(
+            "tally of leases differs from the leases",
+            "The number kept beside a face is not the number of people who hold it.",
+            rows.exclude(held_now=F("leases")),
+        ),
+        Check(
+            "settled faces still held",
+            "A face that has all its votes is still kept for somebody.",
+            rows.filter(SETTLED, held_now__gt=0),
+        ),
+    ]
+
+
+def _of_people(campaign: Campaign) -> list[Check]:
+    votes = Vote.objects.filter(campaign=campaign).order_by()
+    by_person = votes.values("campaign_face", "annotator", "round").annotate(n=Count("pk"))
+    voted = Q(
+        campaign_face__cast__annotator=F("annotator"), campaign_face__cast__round=F("campaign_face__round")
+    )
+    return [
+        Check(
+            "two votes of one person in a round",
+            "Somebody counts twice on one face.",
+            by_person.filter(n__gt=1),
+        ),
+        Check(
+            "holds by somebody who has voted",
+            "A face is kept for somebody who has answered it already.",
+            Lease.objects.filter(voted, campaign=campaign).order_by().values("pk"),
+        ),
+    ]
+
+
+def _late(campaign: Campaign) -> Check:
+    return Check(
+        "votes later than the closing",
+        "A vote was counted although the campaign was closed.",
+        Vote.objects.filter(campaign=campaign, cast_at__gt=F("campaign__closed_at")).order_by().values("pk"),
+    )
 
 
 def _counted(campaign: Campaign) -> QuerySet[Any]:
     cast = Vote.objects.filter(campaign_face=OuterRef("pk"), round=OuterRef("round"))
     held = Lease.objects.filter(campaign_face=OuterRef("pk"))
-    return CampaignFace.objects.filter(campaign=campaign).annotate(
+    counted = CampaignFace.objects.filter(campaign=campaign).annotate(
         cast_now=Coalesce(Subquery(_count_by_face(cast)), 0),
         held_now=Coalesce(Subquery(_count_by_face(held)), 0),
     )
+    return counted.order_by().values("pk")
 
 
 def _count_by_face(rows: QuerySet[Any]) -> QuerySet[Any]:
     counted: QuerySet[Any] = rows.order_by().values("campaign_face").annotate(n=Count("pk")).values("n")
     return counted
-
-
-def _doubles(campaign: Campaign) -> int:
-    by_person = (
-        Vote.objects.filter(campaign=campaign).order_by().values("campaign_face", "annotator", "round")
-    )
-    return by_person.annotate(n=Count("pk")).filter(n__gt=1).count()
-
-
-def _held_after_vote(campaign: Campaign) -> int:
-    voted = Q(
-        campaign_face__cast__annotator=F("annotator"), campaign_face__cast__round=F("campaign_face__round")
-    )
-    return Lease.objects.filter(voted, campaign=campaign).count()

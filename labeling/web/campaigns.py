@@ -13,11 +13,13 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling import campaigns as verbs
 from labeling import queries
+from labeling.annotator_queries import annotators
 from labeling.campaign_queries import campaign_rows, choose_faces
 from labeling.models import Campaign, CampaignFace, Outcome
 from labeling.queries import FaceFilter
 from labeling.refusals import Refusal
 from labeling.rules import may_manage
+from labeling.voting import integrity
 from labeling.web import paging
 from labeling.web.campaign_forms import CampaignForm, FacesForm
 from labeling.web.doors import door
@@ -114,6 +116,23 @@ def campaign_disputes(request: HttpRequest, pk: int) -> HttpResponse:
     page = Paginator(verbs.disputes(shown), FACES_PER_PAGE).get_page(request.GET.get("page"))
     context = {"campaign": shown, "page": page, "tab": "disputes"}
     return render(request, "labeling/campaign_disputes.html", context)
+
+
+@door(may_manage)
+@require_safe
+def campaign_annotators(request: HttpRequest, pk: int) -> HttpResponse:
+    shown = get_object_or_404(Campaign, pk=pk)
+    context = {"campaign": shown, "people": annotators(shown), "tab": "annotators"}
+    return render(request, "labeling/campaign_annotators.html", context)
+
+
+@door(may_manage)
+@require_safe
+def campaign_integrity(request: HttpRequest, pk: int) -> HttpResponse:
+    shown = get_object_or_404(Campaign, pk=pk)
+    checks = [(check, check.count()) for check in integrity.checks(shown)]
+    context = {"campaign": shown, "checks": checks, "wrong": sum(n for _, n in checks), "tab": "integrity"}
+    return render(request, "labeling/campaign_integrity.html", context)
 
 
 def _moved(request: HttpRequest, pk: int, move: Callable[..., object]) -> HttpResponseBase:

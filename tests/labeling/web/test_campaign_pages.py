@@ -1,14 +1,19 @@
 """The managers' pages of campaigns."""
 
+from uuid import uuid4
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from labeling.models import Campaign, CampaignFace
+from labeling.voting import votes
 from tests.factories import make_campaign, make_faces, make_user, settle
 
 pytestmark = pytest.mark.django_db
+
+PAGES = ["campaign", "campaign_faces", "campaign_disputes", "campaign_annotators", "campaign_integrity"]
 
 
 @pytest.fixture
@@ -44,7 +49,7 @@ def test_the_list_asks_the_database_the_same_for_one_campaign_and_for_three(mana
     assert statements(manager, reverse("labeling:campaigns")) == one
 
 
-@pytest.mark.parametrize("page", ["campaign", "campaign_faces", "campaign_disputes"])
+@pytest.mark.parametrize("page", PAGES)
 def test_a_campaigns_pages_ask_the_same_for_one_face_and_for_three(manager, page: str) -> None:
     campaigns = [make_campaign(1), make_campaign(3)]
     for face in CampaignFace.objects.all():
@@ -127,3 +132,27 @@ def test_faces_added_twice_are_in_once(manager) -> None:
 def test_others_are_refused(client, role: str, page: str) -> None:
     client.force_login(make_user(role))
     assert client.get(reverse(f"labeling:{page}")).status_code == 403
+
+
+def test_the_integrity_page_names_each_count_and_what_is_wrong(manager) -> None:
+    campaign = make_campaign(1)
+    address = reverse("labeling:campaign_integrity", args=[campaign.pk])
+    page = manager.get(address).content.decode()
+    assert "All is well" in page
+    assert page.count("SELECT COUNT(*)") == 8
+    settle(CampaignFace.objects.get(), "happy")
+    assert "Something is wrong" in manager.get(address).content.decode()
+
+
+def test_the_annotators_page_shows_who_voted_and_first_says_that_nobody_did(manager) -> None:
+    campaign, annotator = make_campaign(1), make_user(name="Ada")
+    address = reverse("labeling:campaign_annotators", args=[campaign.pk])
+    assert "Nobody has voted yet" in manager.get(address).content.decode()
+    votes.cast(
+        campaign=campaign,
+        annotator=annotator,
+        campaign_face_id=CampaignFace.objects.get().pk,
+        answer="happy",
+        client_key=uuid4(),
+    )
+    assert "Ada" in manager.get(address).content.decode()
