@@ -8,12 +8,12 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-import numpy as np
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
 
+from labeling.campaign_figures import tally, usual
 from labeling.consensus.agreement import fleiss_kappa, pairwise_agreement
 from labeling.expressions import OTHER_ANSWERS, SEVEN
 from labeling.models import Campaign, CampaignFace, Face, Outcome, Participation
@@ -152,7 +152,7 @@ def progress(campaign: Campaign) -> Progress:
     open_rows = rows.values_list("votes").annotate(Count("pk")).order_by("votes")
     votes_so_far = dict(open_rows)
     sums = rows.aggregate(wanted=Sum("wanted"), votes=Sum("votes"))
-    counts = _counts(rows.filter(state=CampaignFace.State.SETTLED, round=1), campaign)
+    counts, faces = tally(campaign)
     return Progress(
         faces=sum(votes_so_far.values()),
         settled=sum(settled.values()),
@@ -163,27 +163,9 @@ def progress(campaign: Campaign) -> Progress:
         wanted=sums["wanted"] or 0,
         by_label=by_label,
         votes_so_far=votes_so_far,
-        kappa=_kappa(counts),
-        agreement=pairwise_agreement(counts),
+        kappa=fleiss_kappa(*usual(counts, faces)),
+        agreement=pairwise_agreement(counts, faces),
     )
-
-
-def _counts(rows: QuerySet[CampaignFace], campaign: Campaign) -> Any:
-    """(faces, answers) of the votes on settled faces. Many faces have the same counts, so few rows are fetched."""
-    answers = [*campaign.expressions, *OTHER_ANSWERS]
-    grouped = list(rows.order_by().values_list("counts").annotate(Count("pk")))
-    table = [[counts.get(answer, 0) for answer in answers] for counts, _ in grouped]
-    distinct = np.array(table, dtype=np.int64).reshape(-1, len(answers))
-    return np.repeat(distinct, [faces for _, faces in grouped], axis=0)
-
-
-def _kappa(counts: Any) -> float:
-    """Over the faces with the most common number of votes: kappa needs it to be one number."""
-    if not len(counts):
-        return float("nan")
-    votes = counts.sum(axis=1)
-    usual = np.bincount(votes).argmax()
-    return fleiss_kappa(counts[votes == usual]) if usual > 1 else float("nan")
 
 
 def disputes(campaign: Campaign) -> QuerySet[CampaignFace]:

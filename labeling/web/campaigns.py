@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from labeling import campaign_figures, queries
 from labeling import campaigns as verbs
-from labeling import queries
 from labeling.annotator_queries import annotators
 from labeling.campaign_queries import campaign_rows, choose_faces
 from labeling.models import Campaign, CampaignFace, Outcome
@@ -59,7 +59,14 @@ def _create(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase:
 @require_safe
 def campaign(request: HttpRequest, pk: int) -> HttpResponse:
     shown = get_object_or_404(Campaign, pk=pk)
-    context = {"campaign": shown, "progress": verbs.progress(shown), "form": FacesForm(), "tab": "progress"}
+    context = {
+        "campaign": shown,
+        "progress": verbs.progress(shown),
+        "reliability": campaign_figures.reliability(shown),
+        "pace": campaign_figures.pace(shown),
+        "form": FacesForm(),
+        "tab": "progress",
+    }
     return render(request, "labeling/campaign.html", context)
 
 
