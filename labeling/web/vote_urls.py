@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from labeling.web import campaigns, context, vote, vote_api
+from labeling.web import campaigns, context, preferences, vote, vote_api
 
 urlpatterns = [
     path("vote/", vote.vote_home, name="vote_home"),
+    path("vote/preferences/", preferences.vote_preferences, name="vote_preferences"),
     path("vote/<int:campaign_pk>/", vote.vote, name="vote"),
     path("vote/<int:campaign_pk>/next", vote_api.vote_next, name="vote_next"),
     path("vote/<int:campaign_pk>/cast", vote_api.vote_cast, name="vote_cast"),

@@ -43,11 +43,11 @@ def test_the_annotators_pages_are_sound(
 ) -> None:
     page = enter(make_user("annotator"))
     page.emulate_media(color_scheme=scheme)
-    for address in ("/", "/vote/", "/account/", f"/vote/{campaign.pk}/"):
+    for address in ("/", "/vote/", "/vote/preferences/", "/account/", f"/vote/{campaign.pk}/"):
         page.goto(live_server.url + address)
         page.wait_for_load_state("networkidle")
         assert (address, serious(page)) == (address, [])
-    for key in "123":
+    for key in ("1", "2", "3", "z", "v", "x", "Shift+S"):
         page.keyboard.press(key)
     page.wait_for_timeout(300)  # until the buttons' colours have come to rest
     assert serious(page) == []

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from labeling import campaigns as campaign_verbs
+from labeling import preferences
 from labeling.models import Campaign, Lease, Skip, Vote
 from tests.factories import make_campaign, make_user
 from vemo.accounts.models import User
@@ -248,3 +249,51 @@ def test_a_face_can_be_looked_at_in_other_ways_until_the_next_one(
     expect(voting.get_by_role("button", name="Whole picture")).to_have_attribute("aria-pressed", "false")
     settle_down(voting, campaign, 1)
     assert complaints == []
+
+
+def test_own_keys_vote_and_the_goal_and_a_pause_are_told(
+    voting: Page, campaign: Campaign, annotator: User, complaints: list[str]
+) -> None:
+    preferences.save(user=annotator, keys={"happy": "h", "undo": "-"}, session_goal=2, pause_minutes=10)
+    voting.reload()
+    voting.wait_for_selector(FACE)
+    voting.keyboard.press("h")
+    expect(voting.locator("[data-goal-line]")).to_have_text("1 of 2 this sitting")
+    voting.keyboard.press("-")
+    expect(voting.locator("[data-goal-line]")).to_have_text("0 of 2 this sitting")
+    for _ in range(2):
+        voting.keyboard.press("h")
+    expect(voting.locator("[data-told]")).to_contain_text("your goal for this sitting")
+    # As if the first vote had been cast ten minutes ago, and others ever since.
+    voting.evaluate(
+        """() => { const name = Object.keys(sessionStorage).find(name => name.startsWith("vemo-looking"));
+            sessionStorage.setItem(name, JSON.stringify({since: Date.now() - 600_000, last: Date.now() - 1_000})); }"""
+    )
+    voting.keyboard.press("h")
+    expect(voting.locator("[data-told]")).to_contain_text("looked at faces for 10 minutes")
+    settle_down(voting, campaign, 3)
+    assert answers(campaign) == ["happy"] * 3
+    assert complaints == []
+
+
+def swipe(page: Page, by: int) -> None:
+    """A finger over the face, sideways."""
+    page.evaluate(
+        """by => { const frame = document.querySelector("[data-frame]");
+            const say = (name, x) => frame.dispatchEvent(new PointerEvent(name,
+                { pointerType: "touch", isPrimary: true, clientX: x, clientY: 300, bubbles: true }));
+            say("pointerdown", 100); say("pointermove", 100 + by / 2); say("pointerup", 100 + by); }""",
+        by,
+    )
+
+
+def test_a_swipe_to_the_right_takes_the_last_vote_back(voting: Page, campaign: Campaign) -> None:
+    first = shown(voting)
+    voting.keyboard.press("1")
+    settle_down(voting, campaign, 1)
+    swipe(voting, 30)
+    swipe(voting, -200)
+    assert shown(voting) != first
+    swipe(voting, 120)
+    assert shown(voting) == first
+    settle_down(voting, campaign, 0)

@@ -37,6 +37,7 @@ PAGES: dict[str, set[str]] = {
     "labeling:vote_cast": VOTERS,
     "labeling:vote_skip": VOTERS,
     "labeling:vote_undo": VOTERS,
+    "labeling:vote_preferences": VOTERS,
     "labeling:vote_context": VOTERS,
     "labeling:crop": ANY_ROLE,
     "labeling:campaigns": MANAGERS,

@@ -23,6 +23,14 @@ export class View {
     this.parts.frame.removeAttribute("aria-busy");
   }
 
+  /** The face came back from where it had gone. */
+  returned() {
+    const { frame } = this.parts;
+    frame.classList.remove("returned");
+    void frame.offsetWidth;
+    frame.classList.add("returned");
+  }
+
   loading(text) {
     this.#stage(true);
     this.parts.loading.textContent = text;

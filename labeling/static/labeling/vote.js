@@ -1,10 +1,12 @@
 // The vote page: a key press shows the next face at once; what was answered travels behind the scenes, in order.
+import { Care } from "./vote-care.js";
 import { Faces } from "./vote-faces.js";
 import { Outbox, newKey } from "./vote-outbox.js";
 import { Look } from "./vote-look.js";
 import { Past } from "./vote-past.js";
 import { Refused, SignedOut, Unreachable, post } from "./vote-post.js";
 import { Reasons } from "./vote-reasons.js";
+import { listenToSwipes } from "./vote-swipe.js";
 import { View } from "./vote-view.js";
 
 const AHEAD = 5; // faces held, their pictures decoded, so that the page never waits
@@ -17,6 +19,7 @@ class Sitting {
     this.words = JSON.parse(document.getElementById("vote-words").textContent);
     this.view = new View(root);
     this.looks = new Look(root, this.words);
+    this.care = new Care(root, this.words);
     this.reasons = new Reasons(root);
     this.faces = new Faces();
     this.outbox = new Outbox(root.dataset.shelf);
@@ -46,6 +49,8 @@ class Sitting {
     this.count(1);
     this.view.flash(button);
     this.next(`${word}.`);
+    const care = this.care.after(this.past.sitting);
+    if (care) this.view.tell(care);
     this.pump();
   }
 
@@ -119,6 +124,7 @@ class Sitting {
 
   refresh() {
     this.view.enable({ answers: Boolean(this.faces.current), undo: Boolean(this.past.newest) });
+    this.care.show(this.past.sitting);
     this.view.lastThree(this.past.lastThree);
     this.view.counts({ mine: this.mine, left: this.left, sitting: this.past.sitting });
     this.view.unsent(this.failures ? this.outbox.length : 0, this.outbox.lasting);
@@ -251,6 +257,10 @@ function listen(root, sitting) {
     const asksWhy = event.shiftKey && button.dataset.do === "skip" && !button.dataset.reason;
     if (asksWhy) sitting.why();
     else press(button);
+  });
+  listenToSwipes(root.querySelector("[data-frame]"), () => sitting.past.newest, () => {
+    sitting.undo();
+    sitting.view.returned();
   });
   addEventListener("online", () => sitting.pump());
 }
