@@ -36,6 +36,7 @@ class Chosen:
     agreement: float
     votes: tuple[int, ...]
     given_split: str
+    adjudicated: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Choice:
 
 
 def choose(*, campaign: Campaign, rule: Mapping[str, Any], alive: Alive) -> Choice:
-    """All agreed faces of the campaign as they stand now, whoever goes on voting meanwhile. Raises Refused."""
+    """The agreed and adjudicated faces as they stand now, whoever goes on voting meanwhile. Raises Refused."""
     faces, left_out = _settled(campaign, alive)
     _demand_classes(faces, campaign.expressions)
     faces.sort(key=lambda face: face.key)
@@ -64,7 +65,7 @@ def choose(*, campaign: Campaign, rule: Mapping[str, Any], alive: Alive) -> Choi
 
 
 def _settled(campaign: Campaign, alive: Alive) -> tuple[list[Chosen], dict[str, int]]:
-    """The agreed faces, and the others counted. One statement reads them all, so they are of one moment."""
+    """The agreed and adjudicated faces; the others counted. One statement reads all, so they are of one moment."""
     media, *box = ("face__media__sha256", "face__x", "face__y", "face__width", "face__height")
     where = ("face", media, "face__detector", "face__time_ms", "face__row", *box)
     what = ("label", "agreement", "counts", "face__given__split")
@@ -75,14 +76,14 @@ def _settled(campaign: Campaign, alive: Alive) -> tuple[list[Chosen], dict[str, 
         if state == CampaignFace.State.OPEN:
             # A face re-opened for fresh votes still carries its former outcome; that is under question now.
             left_out["open"] += 1
-        elif outcome != Outcome.AGREED:
+        elif outcome not in (Outcome.AGREED, Outcome.ADJUDICATED):
             left_out[outcome] += 1
         else:
-            chosen.append(_chosen(campaign.expressions, *rest))
+            chosen.append(_chosen(campaign.expressions, outcome == Outcome.ADJUDICATED, *rest))
     return chosen, dict(sorted(left_out.items()))
 
 
-def _chosen(expressions: Sequence[str], face: int, media: str, *rest: Any) -> Chosen:
+def _chosen(expressions: Sequence[str], adjudicated: bool, face: int, media: str, *rest: Any) -> Chosen:
     detector, time_ms, row, *box, label, agreement, counts, given_split = rest
     key = snapshots.face_key(media_sha256=media, detector=detector, time_ms=time_ms, row=row, box=box)
     return Chosen(
@@ -94,6 +95,7 @@ def _chosen(expressions: Sequence[str], face: int, media: str, *rest: Any) -> Ch
         agreement=agreement,
         votes=tuple(counts.get(answer, 0) for answer in (*expressions, *OTHER_ANSWERS)),
         given_split=sys.intern(str(given_split or "")),
+        adjudicated=adjudicated,
     )
 
 
@@ -142,7 +144,7 @@ def _examples(faces: Sequence[Chosen]) -> str:
 
 
 def _notes(
-    faces: Iterable[Chosen],
+    faces: Sequence[Chosen],
     splits: Iterable[str],
     expressions: Sequence[str],
     wanted: Sequence[str],
@@ -159,3 +161,6 @@ def _notes(
             yield f"No face in {split}."
     if moved:
         yield f"{moved} faces left the split they came with, because their media stands in a stricter one."
+    if adjudicated := sum(face.adjudicated for face in faces):
+        many = "1 face carries" if adjudicated == 1 else f"{adjudicated:,} faces carry"
+        yield f"{many} an adjudicated label."

@@ -1,0 +1,133 @@
+"""A manager's decision on a disputed face, beside the votes."""
+
+from uuid import uuid4
+
+import pytest
+
+from labeling import adjudication
+from labeling.adjudication import CannotAdjudicate
+from labeling.models import Adjudication, CampaignFace
+from labeling.snapshots.choosing import STRATIFIED, choose
+from labeling.voting import votes
+from tests.factories import make_campaign, make_user, settle
+
+pytestmark = pytest.mark.django_db
+
+
+def answer(campaign, person, said):
+    [held] = votes.lease(campaign=campaign, annotator=person, limit=1)
+    votes.cast(
+        campaign=campaign,
+        annotator=person,
+        campaign_face_id=held.campaign_face_id,
+        answer=said,
+        client_key=uuid4(),
+    )
+
+
+def disputed(*answers):
+    """A campaign with one settled face, and who voted on it last."""
+    campaign = make_campaign(1, votes_per_face=len(answers))
+    person = None
+    for said in answers:
+        person = make_user()
+        answer(campaign, person, said)
+    return campaign, campaign.campaign_faces.get(), person
+
+
+def decide(row, label="happy", reason="clear smile", by=None):
+    made = adjudication.adjudicate(campaign_face_id=row.pk, label=label, reason=reason, by=by)
+    row.refresh_from_db()
+    return made
+
+
+def says(row):
+    row.refresh_from_db()
+    return (row.outcome, row.label)
+
+
+def test_a_decision_sets_the_label_and_leaves_what_the_votes_say():
+    _, row, _ = disputed("happy", "sad")
+    decide(row)
+    assert says(row) == ("adjudicated", "happy")
+    assert (row.agreement, row.counts) == (0.5, {"happy": 1, "sad": 1})
+
+
+def test_not_a_face_is_a_decision_without_a_label():
+    _, row, _ = disputed("happy", "sad")
+    decide(row, "not_a_face")
+    assert says(row) == ("not_a_face", "")
+
+
+@pytest.mark.parametrize(
+    ("label", "reason"), [("bored", "clear smile"), ("happy", " x "), ("happy", "x" * 501)]
+)
+def test_a_foreign_label_or_no_proper_reason_is_refused(label, reason):
+    _, row, _ = disputed("happy", "sad")
+    with pytest.raises(CannotAdjudicate):
+        decide(row, label, reason)
+    assert not Adjudication.objects.exists()
+
+
+def test_an_open_or_unknown_face_cannot_be_decided():
+    row = make_campaign(1).campaign_faces.get()
+    with pytest.raises(CannotAdjudicate, match="being voted on"):
+        decide(row)
+    with pytest.raises(CannotAdjudicate, match="not in the campaign"):
+        adjudication.adjudicate(campaign_face_id=0, label="happy", reason="clear smile", by=None)
+
+
+def test_a_newer_decision_supersedes_the_older_which_stays_on_record():
+    _, row, _ = disputed("happy", "sad")
+    decide(row, "happy")
+    decide(row, "sad")
+    assert says(row) == ("adjudicated", "sad")
+    assert [made.label for made in row.adjudications.all()] == ["sad", "happy"]
+
+
+def test_taking_it_back_restores_what_the_votes_say():
+    _, row, _ = disputed("happy", "happy", "sad")
+    decide(row, "sad")
+    decide(row, "fear")
+    assert adjudication.retract(campaign_face_id=row.pk, by=None).retracted_at
+    assert says(row) == ("agreed", "happy")
+    with pytest.raises(CannotAdjudicate):
+        adjudication.retract(campaign_face_id=row.pk, by=None)
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"), [("fear", ("adjudicated", "fear")), ("not_a_face", ("not_a_face", ""))]
+)
+def test_a_decision_outlives_a_round_of_fresh_votes(label, expected):
+    campaign, row, _ = disputed("happy", "sad")
+    decide(row, label)
+    votes.reopen(campaign_faces=[row.pk], votes=1)
+    answer(campaign, make_user(), "sad")
+    assert says(row) == expected
+    assert row.counts == {"happy": 1, "sad": 2}
+    adjudication.retract(campaign_face_id=row.pk, by=None)
+    assert says(row) == ("agreed", "sad")
+
+
+def test_a_decision_outlives_the_withdrawal_of_the_settling_vote():
+    campaign, row, last = disputed("happy", "sad")
+    decide(row, "fear")
+    votes.withdraw(campaign=campaign, annotator=last)
+    assert says(row) == ("adjudicated", "fear")
+    assert row.state == CampaignFace.State.OPEN
+    adjudication.retract(campaign_face_id=row.pk, by=None)
+    assert says(row) == ("", "")
+
+
+def test_a_snapshot_holds_adjudicated_faces_and_says_so():
+    campaign = make_campaign(3)
+    happy, sad, decided = campaign.campaign_faces.order_by("pk")
+    settle(happy, "happy")
+    settle(sad, "sad")
+    settle(decided, "sad")
+    decide(decided, "happy")
+    fractions = {"train": 1.0, "validation": 0.0, "test": 0.0}
+    rule = {"splits": STRATIFIED, "fractions": fractions, "seed": 0}
+    choice = choose(campaign=campaign, rule=rule, alive=lambda: None)
+    assert sorted(face.label for face in choice.faces) == ["happy", "happy", "sad"]
+    assert "1 face carries an adjudicated label." in choice.notes
