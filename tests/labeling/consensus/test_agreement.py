@@ -32,6 +32,8 @@ FLEISS = np.array(
 
 def test_kappa_of_the_worked_example() -> None:
     assert fleiss_kappa(FLEISS) == pytest.approx(0.210, abs=0.0005)
+    # What statsmodels 0.15.0 computes of the same table.
+    assert fleiss_kappa(FLEISS) == pytest.approx(0.20993070442195522, abs=1e-12)
 
 
 def test_pairwise_agreement_of_the_worked_example() -> None:
