@@ -1,8 +1,9 @@
-"""The annotators of bench.voting: one light process, one connection each, no pause between answers.
+"""The annotators of bench.voting: one light process, one connection each.
 
-Reads {"port", "campaign", "sessions", "seconds", "top_up"} as JSON from stdin, and prints what it saw. An
+Reads {"port", "campaign", "sessions", "seconds", "top_up", "pace_s"} as JSON from stdin, and prints what it saw. An
 annotator asks for five faces, answers them one by one, and asks again; with top_up, as the page does, each answer
-brings new faces along with its reply. Without sessions they are turned away each time.
+brings new faces along with its reply. With a pace above 0 each answers once in so many seconds, not all at the same
+moment. Without sessions they are turned away each time.
 """
 
 import asyncio
@@ -49,11 +50,15 @@ class Annotator:
     async def vote(self, ends: float) -> None:
         self._in, self._out = await asyncio.open_connection("127.0.0.1", self._order["port"])
         waiting: list[int] = []
+        pace_s = self._order["pace_s"]
+        await asyncio.sleep(self._dice.random() * pace_s)
         while time.monotonic() < ends:
             waiting = waiting or await self._next()
             if not waiting:
                 return
             waiting = await self._cast(waiting)
+            if pace_s:
+                await asyncio.sleep(pace_s * self._dice.uniform(0.8, 1.2))
         self._out.close()
 
     async def _next(self) -> list[int]:

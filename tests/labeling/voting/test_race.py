@@ -188,7 +188,7 @@ def hold_and_hang(campaign: Campaign, annotator: User, seed: int, told: list[Bas
 
 
 def test_ten_votes_of_ten_people_on_every_face_however_many_vote_at_once(sweeping: None) -> None:
-    people, in_processes, killed, faces = (40, 4, 3, 200) if on_postgresql() else (12, 2, 1, 30)
+    people, in_processes, killed, faces = (40, 4, 3, 200) if on_postgresql() else (12, 2, 1, 60)
     campaign = campaign_of(faces, lease_seconds=2)
     annotators = [make_user() for _ in range(people)]
     processes = [
@@ -196,7 +196,7 @@ def test_ten_votes_of_ten_people_on_every_face_however_many_vote_at_once(sweepin
     ]
     victims = [start(say_and_vote, campaign, make_user(), 100 + n) for n in range(killed)]
     assert all(hears(process, "voting") for process in [*processes, *victims])
-    killers = [threading.Timer(1.0 + n / 3, kill, [victim]) for n, victim in enumerate(victims)]
+    killers = [threading.Timer(0.3 + n / 3, kill, [victim]) for n, victim in enumerate(victims)]
     for killer in killers:
         killer.start()
     run_threads(
