@@ -297,3 +297,15 @@ def test_a_swipe_to_the_right_takes_the_last_vote_back(voting: Page, campaign: C
     swipe(voting, 120)
     assert shown(voting) == first
     settle_down(voting, campaign, 0)
+
+
+def test_backspace_undoes_whatever_key_one_chose_for_it(
+    voting: Page, campaign: Campaign, annotator: User
+) -> None:
+    preferences.save(user=annotator, keys={"happy": "u", "undo": "-"}, session_goal=0, pause_minutes=25)
+    voting.reload()
+    voting.wait_for_selector(FACE)
+    voting.keyboard.press("1")
+    settle_down(voting, campaign, 1)
+    voting.keyboard.press("Backspace")
+    settle_down(voting, campaign, 0)

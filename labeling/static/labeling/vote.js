@@ -237,7 +237,7 @@ class Sitting {
 
 function listen(root, sitting) {
   const keys = new Map([...root.querySelectorAll(".stage [data-key], .panel [data-key]")].map((button) => [button.dataset.key, button]));
-  keys.set("Backspace", keys.get("u"));
+  keys.set("Backspace", root.querySelector('.panel [data-do="undo"]'));
   const press = (button) => {
     if (button.dataset.answer) sitting.answer(button);
     else sitting[button.dataset.do](button.dataset.do === "undo" ? undefined : button);
