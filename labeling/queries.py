@@ -211,7 +211,10 @@ def freeze_preview(campaign_pk: int, expressions: Iterable[str]) -> FreezePrevie
         else:
             settled[outcome, label] = count
     return FreezePreview(
-        by_label={name: settled.get((Outcome.AGREED, name), 0) for name in expressions},
+        by_label={
+            name: settled.get((Outcome.AGREED, name), 0) + settled.get((Outcome.ADJUDICATED, name), 0)
+            for name in expressions
+        },
         open=still_open,
         no_consensus=settled.get((Outcome.NO_CONSENSUS, ""), 0),
         not_a_face=settled.get((Outcome.NOT_A_FACE, ""), 0),

@@ -21,12 +21,12 @@ def doubt(
 
     With p the network's probabilities and q the face's votes as shares of the votes that name an expression:
 
-    - agreed on `label`: 1 − p(label), what the network leaves for all other labels together;
+    - agreed on `label`, or adjudicated: 1 − p(label), what the network leaves for all other labels together;
     - no consensus: ½ Σ |p − q|, the total variation distance, so that a network as undecided as the
       voters, between the same labels, doubts nothing;
     - not a face, no vote for any expression, or not settled: 0, as there is nothing it could disagree with.
     """
-    if outcome == Outcome.AGREED:
+    if outcome in (Outcome.AGREED, Outcome.ADJUDICATED):
         return _unit(1.0 - probabilities.get(label, 0.0))
     named = {answer: count for answer, count in counts.items() if count and answer not in OTHER_ANSWERS}
     if outcome != Outcome.NO_CONSENSUS or not named:

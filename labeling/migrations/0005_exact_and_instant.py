@@ -93,5 +93,10 @@ class Migration(migrations.Migration):
             name='campaign_face',
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='adjudications', to='labeling.campaignface'),
         ),
+        migrations.AlterField(
+            model_name='campaignface',
+            name='label',
+            field=models.CharField(blank=True, default='', help_text='Set exactly when agreed or adjudicated.', max_length=40),
+        ),
         migrations.RunPython(leave_room, migrations.RunPython.noop, elidable=False),
     ]

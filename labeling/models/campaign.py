@@ -91,7 +91,9 @@ class CampaignFace(models.Model):
     priority = models.PositiveSmallIntegerField(default=0, help_text="Above 0: asked before all others.")
     shuffle = models.BigIntegerField(help_text="Place in the campaign's line; see labeling.voting.line.")
     outcome = models.CharField(max_length=12, choices=Outcome.choices, blank=True, default="")
-    label = models.CharField(max_length=40, blank=True, default="", help_text="Set exactly when agreed.")
+    label = models.CharField(
+        max_length=40, blank=True, default="", help_text="Set exactly when agreed or adjudicated."
+    )
     agreement = models.FloatField(null=True, blank=True, help_text="Share of the top answer among all votes.")
     counts = models.JSONField(default=dict, blank=True, help_text="Votes per answer, at the consensus.")
     settled_at = models.DateTimeField(null=True, blank=True)

@@ -56,7 +56,7 @@ def freeze(
     if splits not in (STRATIFIED, GIVEN):
         raise CannotFreeze(f"Splits are “{STRATIFIED}” or “{GIVEN}”, not “{splits}”.")
     settled = CampaignFace.objects.filter(campaign=campaign, state=CampaignFace.State.SETTLED)
-    if not settled.filter(outcome=Outcome.AGREED).exists():
+    if not settled.filter(outcome__in=[Outcome.AGREED, Outcome.ADJUDICATED]).exists():
         raise CannotFreeze("No face of this campaign has a consensus yet. Let people vote first.")
     rule = {
         "label": "majority",

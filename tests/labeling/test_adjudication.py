@@ -7,7 +7,10 @@ import pytest
 from labeling import adjudication
 from labeling.adjudication import CannotAdjudicate
 from labeling.models import Adjudication, CampaignFace
+from labeling.queries import freeze_preview
+from labeling.snapshots import freezing
 from labeling.snapshots.choosing import STRATIFIED, choose
+from labeling.suggestions import doubt
 from labeling.voting import votes
 from tests.factories import make_campaign, make_user, settle
 
@@ -131,3 +134,19 @@ def test_a_snapshot_holds_adjudicated_faces_and_says_so():
     choice = choose(campaign=campaign, rule=rule, alive=lambda: None)
     assert sorted(face.label for face in choice.faces) == ["happy", "happy", "sad"]
     assert "1 face carries an adjudicated label." in choice.notes
+
+
+def test_a_campaign_whose_only_label_was_adjudicated_can_be_frozen():
+    campaign, row, _ = disputed("happy", "sad")
+    with pytest.raises(freezing.CannotFreeze):
+        freezing.freeze(campaign=campaign, wake=False)
+    decide(row)
+    assert freezing.freeze(campaign=campaign, wake=False).campaign == campaign
+    assert freeze_preview(campaign.pk, campaign.expressions).by_label["happy"] == 1
+
+
+def test_a_network_doubts_an_adjudicated_label_as_it_would_an_agreed_one():
+    said = {"happy": 0.25, "sad": 0.75}
+    assert (
+        doubt(outcome="adjudicated", label="happy", counts={"happy": 1, "sad": 1}, probabilities=said) == 0.75
+    )
