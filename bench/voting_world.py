@@ -37,6 +37,8 @@ def fill(faces: int, cast: int) -> int:
     campaign = campaigns.create(name="bench")
     if connection.vendor == "postgresql":
         _fill_by_sql(campaign.pk, media.pk, faces, cast)
+    elif cast:
+        raise SystemExit("Votes are cast beforehand on PostgreSQL only.")
     else:
         _fill_by_verbs(campaign, media, faces)
     with connection.cursor() as cursor:

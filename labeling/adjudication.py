@@ -38,7 +38,7 @@ def adjudicate(*, campaign_face_id: int, label: str, reason: str, by: Any) -> Ad
 def retract(*, campaign_face_id: int, by: Any) -> Adjudication:
     """Take the standing decision back: the face says again what its votes say. Raises CannotAdjudicate.
 
-    by: any manager; the decision itself stays on record with the time of its retraction.
+    The decision itself stays on record, with who took it back and when.
     """
     with transaction.atomic():
         row = _locked(campaign_face_id)
@@ -46,7 +46,8 @@ def retract(*, campaign_face_id: int, by: Any) -> Adjudication:
         if standing is None:
             raise CannotAdjudicate("No decision stands on this face. There is nothing to take back.")
         standing.retracted_at = timezone.now()
-        standing.save(update_fields=["retracted_at"])
+        standing.retracted_by = by
+        standing.save(update_fields=["retracted_at", "retracted_by"])
         settled = row.state == CampaignFace.State.SETTLED
         last_round = row.round if settled else row.round - 1
         fields = settle.consensus_fields(row, row.campaign, up_to_round=last_round)

@@ -9,7 +9,7 @@ import numpy as np
 from django.contrib.auth import get_user_model
 from numpy.typing import NDArray
 
-from labeling.expressions import CANT_TELL, NOT_A_FACE, OTHER_ANSWERS
+from labeling.expressions import OTHER_ANSWERS, word
 from labeling.models import Campaign, CampaignFace, Vote
 
 PAUSE_S = 300
@@ -48,7 +48,6 @@ class Annotator:
     pk: int
     name: str
     votes: int
-    first: datetime
     last: datetime
     per_hour: float
     """Votes per hour while working; pauses of PAUSE_S and more do not count."""
@@ -143,7 +142,6 @@ def _annotator(
         pk=who,
         name=name,
         votes=len(part),
-        first=datetime.fromtimestamp(part["at"][0], UTC),
         last=datetime.fromtimestamp(part["at"][-1], UTC),
         per_hour=_per_hour(part["at"]),
         median_ms=float(np.median(times)) if len(times) else float("nan"),
@@ -209,7 +207,7 @@ def _one_answer(person: Annotator, shares: NDArray[np.float64], bits: NDArray[np
         return None
     return Flag(
         "one answer",
-        f"{_percent(person.top_share)} of {person.votes:,} answers are “{_word(person.top_answer)}”; the most frequent "
+        f"{_percent(person.top_share)} of {person.votes:,} answers are “{word(person.top_answer)}”; the most frequent "
         f"answer of the median annotator has {_percent(usual)}. The answers carry {person.entropy:.1f} bits, the "
         f"median annotator's {float(np.median(bits)):.1f}.",
     )
@@ -227,7 +225,3 @@ def _hurries(person: Annotator) -> Flag | None:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
-
-
-def _word(answer: str) -> str:
-    return {CANT_TELL: "can't tell", NOT_A_FACE: "not a face"}.get(answer, answer)

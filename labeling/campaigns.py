@@ -13,8 +13,6 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
 
-from labeling.campaign_figures import tally, usual
-from labeling.consensus.agreement import fleiss_kappa, pairwise_agreement
 from labeling.expressions import OTHER_ANSWERS, SEVEN
 from labeling.models import Campaign, CampaignFace, Face, Outcome, Participation
 from labeling.models.campaign import LAP
@@ -122,23 +120,22 @@ def _move(
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a campaign is. kappa and agreement are NaN while nothing can be said."""
+    """How far a campaign is. How far its people agree: labeling.campaign_figures."""
 
     faces: int
     settled: int
     agreed: int
+    adjudicated: int
     no_consensus: int
     not_a_face: int
     votes: int
     wanted: int
     by_label: dict[str, int]
     votes_so_far: dict[int, int]
-    kappa: float
-    agreement: float
 
 
 def progress(campaign: Campaign) -> Progress:
-    """Figures of a campaign, in four queries whatever its size. agreement: share of pairs of votes that agree."""
+    """Figures of a campaign, in three queries whatever its size."""
     rows = CampaignFace.objects.filter(campaign=campaign)
     settled = Counter[str]()
     by_label = dict.fromkeys(campaign.expressions, 0)
@@ -152,19 +149,17 @@ def progress(campaign: Campaign) -> Progress:
     open_rows = rows.values_list("votes").annotate(Count("pk")).order_by("votes")
     votes_so_far = dict(open_rows)
     sums = rows.aggregate(wanted=Sum("wanted"), votes=Sum("votes"))
-    counts, faces = tally(campaign)
     return Progress(
         faces=sum(votes_so_far.values()),
         settled=sum(settled.values()),
         agreed=settled[Outcome.AGREED],
+        adjudicated=settled[Outcome.ADJUDICATED],
         no_consensus=settled[Outcome.NO_CONSENSUS],
         not_a_face=settled[Outcome.NOT_A_FACE],
         votes=sums["votes"] or 0,
         wanted=sums["wanted"] or 0,
         by_label=by_label,
         votes_so_far=votes_so_far,
-        kappa=fleiss_kappa(*usual(counts, faces)),
-        agreement=pairwise_agreement(counts, faces),
     )
 
 

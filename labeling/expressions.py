@@ -11,6 +11,14 @@ NOT_A_FACE = "not_a_face"
 OTHER_ANSWERS = (CANT_TELL, NOT_A_FACE)
 """What an annotator may answer besides an expression; both count as votes."""
 
+_WORDS = {CANT_TELL: "can't tell"}
+
+
+def word(answer: str) -> str:
+    """An answer as people read it: `cant_tell` → "can't tell"."""
+    return _WORDS.get(answer, answer.replace("_", " "))
+
+
 FERPLUS_ANSWERS = {
     "neutral": "neutral",
     "happiness": "happy",

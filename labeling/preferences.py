@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from labeling.expressions import EIGHT, OTHER_ANSWERS
+from labeling.expressions import EIGHT, OTHER_ANSWERS, word
 from labeling.models import Preferences
 from labeling.refusals import Refusal
 
@@ -30,14 +30,15 @@ def of(user: Any) -> Preferences:
 def keys_for(expressions: Iterable[str], own: Mapping[str, str]) -> dict[str, str]:
     """Every answer and action of a campaign and its key: one's own where chosen, else the usual one.
 
-    Where somebody gave a usual key to something else, what had it gets the next that is free.
+    Where somebody gave a usual key to something else, what had it gets the next that is free. An expression for which
+    there is none left has an empty key: it can be clicked.
     """
-    usual = {**dict(zip(expressions, KEYS, strict=False)), **OTHER_KEYS}
+    usual = {**{name: KEYS[n : n + 1] for n, name in enumerate(expressions)}, **OTHER_KEYS}
     chosen = {name: own[name] for name in usual if name in own}
     kept = {name: key for name, key in usual.items() if name not in chosen and key not in chosen.values()}
     taken = {*chosen.values(), *kept.values()}
     free = (key for key in (*KEYS, *OTHER_KEYS.values()) if key not in taken)
-    return {name: chosen.get(name) or kept.get(name) or next(free) for name in usual}
+    return {name: chosen.get(name) or kept.get(name) or next(free, "") for name in usual}
 
 
 def save(*, user: Any, keys: Mapping[str, str], session_goal: int, pause_minutes: int) -> Preferences:
@@ -55,13 +56,13 @@ def save(*, user: Any, keys: Mapping[str, str], session_goal: int, pause_minutes
 def _demand_sound(chosen: Mapping[str, str]) -> None:
     seen: dict[str, str] = {}
     for name, key in chosen.items():
-        word = name.replace("_", " ")
+        what = word(name)
         if name not in CHOOSABLE:
-            raise CannotPrefer(f"There is no “{word}” to choose a key for.")
+            raise CannotPrefer(f"There is no “{what}” to choose a key for.")
         if len(key) != 1 or not key.isprintable() or key.isspace():
-            raise CannotPrefer(f"The key of {word} is not one character. Give a letter, digit or sign.")
+            raise CannotPrefer(f"The key of {what} is not one character. Give a letter, digit or sign.")
         if key in LOOK_KEYS.values():
-            raise CannotPrefer(f"“{key}” changes how the face looks. Choose another key for {word}.")
+            raise CannotPrefer(f"“{key}” changes how the face looks. Choose another key for {what}.")
         if key in seen:
-            raise CannotPrefer(f"“{key}” is given to both {seen[key]} and {word}. Choose another for one.")
-        seen[key] = word
+            raise CannotPrefer(f"“{key}” is given to both {seen[key]} and {what}. Choose another for one.")
+        seen[key] = what

@@ -4,7 +4,18 @@ from typing import Any
 
 from rest_framework import serializers
 
-from labeling.models import Campaign, Detection, Export, Face, Item, Media, Scan, Snapshot, Source
+from labeling.models import (
+    Adjudication,
+    Campaign,
+    Detection,
+    Export,
+    Face,
+    Item,
+    Media,
+    Scan,
+    Snapshot,
+    Source,
+)
 
 WORK = ("state", "attempt", "done", "total", "message", "error", "started_at", "heartbeat_at", "ended_at")
 
@@ -122,10 +133,28 @@ class WithdrawnSerializer(serializers.Serializer[Any]):
     answer = serializers.CharField()
 
 
+class AdjudicateSerializer(serializers.Serializer[Any]):
+    campaign_face = serializers.IntegerField(min_value=0, max_value=2**63 - 1)
+    label = serializers.CharField(max_length=40, help_text="An expression of the campaign, or `not_a_face`.")  # type: ignore[assignment]
+    reason = serializers.CharField(min_length=3, max_length=500)
+
+
+class RetractSerializer(serializers.Serializer[Any]):
+    campaign_face = serializers.IntegerField(min_value=0, max_value=2**63 - 1)
+
+
+class AdjudicationSerializer(serializers.ModelSerializer[Adjudication]):
+    class Meta:
+        model = Adjudication
+        fields = ("campaign_face", "label", "reason", "by", "made_at", "retracted_at", "retracted_by")
+        read_only_fields = fields
+
+
 class ProgressSerializer(serializers.Serializer[Any]):
     faces = serializers.IntegerField()
     settled = serializers.IntegerField()
     agreed = serializers.IntegerField()
+    adjudicated = serializers.IntegerField()
     no_consensus = serializers.IntegerField()
     not_a_face = serializers.IntegerField()
     votes = serializers.IntegerField()

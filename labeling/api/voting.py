@@ -2,23 +2,27 @@
 
 from typing import Any
 
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import campaigns
+from labeling import adjudication, campaigns
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
 from labeling.api.serializers import (
     AddedSerializer,
+    AdjudicateSerializer,
+    AdjudicationSerializer,
     CampaignSerializer,
     CastSerializer,
     ChosenFacesSerializer,
     LeasedSerializer,
     LimitSerializer,
     ProgressSerializer,
+    RetractSerializer,
     SkipSerializer,
     UndoSerializer,
     VoteSerializer,
@@ -90,6 +94,28 @@ class CampaignViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     def progress(self, request: Request, pk: str) -> Response:
         """How far it is and what came out. Not for annotators: votes are blind."""
         return Response(ProgressSerializer(campaigns.progress(self.get_object())).data)
+
+    @extend_schema(request=AdjudicateSerializer, responses=AdjudicationSerializer)
+    @action(detail=True, methods=["post"])
+    def adjudicate(self, request: Request, pk: str) -> Response:
+        """Decide on a settled face, whatever its votes say; they stay beside the decision."""
+        asked = _asked(AdjudicateSerializer, request)
+        made = adjudication.adjudicate(
+            campaign_face_id=self._face(asked), label=asked["label"], reason=asked["reason"], by=request.user
+        )
+        return Response(AdjudicationSerializer(made).data)
+
+    @extend_schema(request=RetractSerializer, responses=AdjudicationSerializer)
+    @action(detail=True, methods=["post"])
+    def retract(self, request: Request, pk: str) -> Response:
+        """Take the standing decision back: the face says again what its votes say."""
+        face = self._face(_asked(RetractSerializer, request))
+        return Response(
+            AdjudicationSerializer(adjudication.retract(campaign_face_id=face, by=request.user)).data
+        )
+
+    def _face(self, asked: dict[str, Any]) -> int:
+        return get_object_or_404(self.get_object().campaign_faces, pk=asked["campaign_face"]).pk
 
     @extend_schema(request=LimitSerializer, responses=LeasedSerializer(many=True))
     @action(detail=True, methods=["post"], permission_classes=[Voters], pagination_class=None)

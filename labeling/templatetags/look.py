@@ -14,19 +14,14 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
-from labeling.expressions import CANT_TELL, EIGHT, NOT_A_FACE, OTHER_ANSWERS
+from labeling import expressions
+from labeling.expressions import EIGHT, OTHER_ANSWERS
 
 register = template.Library()
 
 DRAWN = frozenset((*EIGHT, *OTHER_ANSWERS))
 """Answers that have a colour in vemo.css and an icon in expressions.svg."""
-WORDS = {CANT_TELL: "can't tell", NOT_A_FACE: "not a face"}
-
-
-@register.filter
-def answer_word(answer: str) -> str:
-    """An answer as people read it: `cant_tell` → "can't tell"."""
-    return WORDS.get(answer, answer.replace("_", " "))
+answer_word = register.filter("answer_word", expressions.word)
 
 
 @register.filter

@@ -77,18 +77,12 @@ PASS = """
     UPDATE labeling_participation SET "cursor" = %(cursor)s, wrapped = %(wrapped)s, front = %(front)s
     WHERE id = %(participation)s
 """
-TYPES = {
-    **dict.fromkeys(["campaign", "annotator", "first", "end", "cursor", "front", "participation"], "bigint"),
-    **dict.fromkeys(["need", "most"], "integer"),
-    **dict.fromkeys(["now", "until"], "timestamptz"),
-    "wrapped": "boolean",
-}
-_walk = Statement("walk", PARTICIPATION, TYPES)
-_locked = Statement("walk_locked", f"{PARTICIPATION} FOR NO KEY UPDATE OF p", TYPES)
-_ahead = Statement("ahead", AHEAD, TYPES)
-_take_all = Statement("take", TAKE, TYPES)
-_held_now = Statement("held", HELD, TYPES)
-_pass = Statement("pass", PASS, TYPES)
+_walk = Statement("walk", PARTICIPATION)
+_locked = Statement("walk_locked", f"{PARTICIPATION} FOR NO KEY UPDATE OF p")
+_ahead = Statement("ahead", AHEAD)
+_take_all = Statement("take", TAKE)
+_held_now = Statement("held", HELD)
+_pass = Statement("pass", PASS)
 
 
 @dataclass(frozen=True)

@@ -12,20 +12,32 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 from django.db import connection
 
+TYPES = {
+    **dict.fromkeys(
+        ["campaign", "annotator", "user", "face", "participation", "first", "end", "cursor", "front"],
+        "bigint",
+    ),
+    **dict.fromkeys(["need", "most", "took_ms"], "integer"),
+    **dict.fromkeys(["now", "until"], "timestamptz"),
+    **dict.fromkeys(["answer", "session", "data", "password"], "text"),
+    "key": "uuid",
+    "wrapped": "boolean",
+}
+"""A value's name → its PostgreSQL type."""
 _NAMED = re.compile(r"%\((\w+)\)s")
 _have: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 """Raw connection → the names prepared on it."""
 
 
 class Statement:
-    """SQL with values by name, `%(name)s`; types: name → PostgreSQL type, of each value in it."""
+    """SQL with values by name, `%(name)s`; the names are those of TYPES."""
 
-    def __init__(self, name: str, sql: str, types: Mapping[str, str]) -> None:
+    def __init__(self, name: str, sql: str) -> None:
         self.name = f"vemo_{name}"
         self.sql = sql
         self._order = list(dict.fromkeys(_NAMED.findall(sql)))
         numbered = _NAMED.sub(lambda found: f"${self._order.index(found[1]) + 1}", sql)
-        listed = ", ".join(types[value] for value in self._order)
+        listed = ", ".join(TYPES[value] for value in self._order)
         self._prepare = f"PREPARE {self.name} ({listed}) AS {numbered}"
         self._execute = f"EXECUTE {self.name} ({', '.join(['%s'] * len(self._order))})"
 

@@ -12,6 +12,7 @@ again: what an earlier round had agreed on comes back into sight, else nothing i
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -74,16 +75,9 @@ TALLY = """
     RETURNING round
 """
 USED = "DELETE FROM labeling_lease WHERE campaign_face_id = %(face)s AND annotator_id = %(annotator)s"
-TYPES = {
-    **dict.fromkeys(["campaign", "annotator", "face"], "bigint"),
-    "answer": "varchar",
-    "key": "uuid",
-    "took_ms": "integer",
-    "now": "timestamptz",
-}
-_common = Statement("cast", COMMON, TYPES)
-_tally = Statement("tally", TALLY, TYPES)
-_used = Statement("used", USED, TYPES)
+_common = Statement("cast", COMMON)
+_tally = Statement("tally", TALLY)
+_used = Statement("used", USED)
 
 
 @dataclass(frozen=True)
@@ -113,6 +107,8 @@ class _Answer:
     answer: str
     key: UUID
     took_ms: int | None
+    at: datetime
+    """Taken before anything is asked of the campaign: no vote that counts is later than the closing."""
 
     def where(self) -> dict[str, int]:
         return {"campaign": self.campaign.pk, "annotator": self.annotator.pk, "face": self.face}
@@ -134,7 +130,7 @@ def cast(
     demand_annotator(annotator, CannotVote)
     if answer not in campaign.expressions and answer not in OTHER_ANSWERS:
         raise CannotVote(f"“{answer}” is not an answer of this campaign.", "answer")
-    given = _Answer(campaign, annotator, campaign_face_id, answer, client_key, took_ms)
+    given = _Answer(campaign, annotator, campaign_face_id, answer, client_key, took_ms, timezone.now())
     try:
         return _cast_at_once(given) or _cast_in_steps(given)
     except IntegrityError:
@@ -152,7 +148,7 @@ def _cast_at_once(given: _Answer) -> Cast | None:
         "answer": given.answer,
         "key": given.key,
         "took_ms": given.took_ms,
-        "now": timezone.now(),
+        "now": given.at,
     }
     # Inside another transaction, what it violates must not end that one.
     with transaction.atomic() if connection.in_atomic_block else nullcontext():
@@ -177,7 +173,7 @@ def _store(given: _Answer, round: int) -> Vote:
         answer=given.answer,
         client_key=given.key,
         took_ms=given.took_ms,
-        cast_at=timezone.now(),
+        cast_at=given.at,
     )
 
 

@@ -73,7 +73,9 @@ def face(request: HttpRequest, pk: int) -> HttpResponseBase:
         "labeling/face.html",
         {
             "face": row,
-            "campaign_faces": row.campaign_faces.select_related("campaign").order_by("-pk"),
+            "campaign_faces": row.campaign_faces.select_related("campaign")
+            .prefetch_related("adjudications__by", "adjudications__retracted_by")
+            .order_by("-pk"),
             "before": before,
             "after": after,
             "address": _address(request),

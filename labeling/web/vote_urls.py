@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.web import campaigns, context, preferences, vote, vote_api
+from labeling.web import adjudication, campaigns, context, preferences, vote, vote_api
 
 urlpatterns = [
     path("vote/", vote.vote_home, name="vote_home"),
@@ -28,4 +28,6 @@ urlpatterns = [
     path("campaigns/<int:pk>/pause/", campaigns.campaign_pause, name="campaign_pause"),
     path("campaigns/<int:pk>/reopen/", campaigns.campaign_reopen, name="campaign_reopen"),
     path("campaigns/<int:pk>/close/", campaigns.campaign_close, name="campaign_close"),
+    path("campaign-faces/<int:pk>/adjudicate/", adjudication.adjudicate, name="adjudicate"),
+    path("campaign-faces/<int:pk>/retract/", adjudication.retract, name="retract"),
 ]

@@ -40,12 +40,7 @@ STILL = f"""
     WHERE s.session_key = %(session)s AND s.session_data = %(data)s AND s.expire_date > %(now)s
       AND u.id = %(user)s AND u.password = %(password)s AND c.id = %(campaign)s
 """
-TYPES = {
-    **dict.fromkeys(["session", "data", "password"], "text"),
-    **dict.fromkeys(["user", "campaign"], "bigint"),
-    "now": "timestamptz",
-}
-_still = Statement("voter", STILL, TYPES)
+_still = Statement("voter", STILL)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,9 @@ def serious(page: Page) -> list[str]:
     ]
 
 
+TABS = ("faces", "disputes", "annotators", "integrity")
+
+
 @pytest.fixture
 def campaign():
     campaign = make_campaign(4)
@@ -60,7 +63,7 @@ def test_the_managers_campaign_pages_are_sound(
 ) -> None:
     page = enter(make_user("manager"))
     page.emulate_media(color_scheme=scheme)
-    pages = ("", "new/", f"{campaign.pk}/", f"{campaign.pk}/faces/", f"{campaign.pk}/disputes/")
+    pages = ("", "new/", f"{campaign.pk}/", *(f"{campaign.pk}/{tab}/" for tab in TABS))
     for address in ("/", "/doctor/", *(f"/campaigns/{below}" for below in pages)):
         page.goto(live_server.url + address)
         page.wait_for_load_state("networkidle")

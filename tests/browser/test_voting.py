@@ -309,3 +309,4 @@ def test_backspace_undoes_whatever_key_one_chose_for_it(
     settle_down(voting, campaign, 1)
     voting.keyboard.press("Backspace")
     settle_down(voting, campaign, 0)
+    assert answers(campaign) == []

@@ -150,3 +150,49 @@ def test_a_network_doubts_an_adjudicated_label_as_it_would_an_agreed_one():
     assert (
         doubt(outcome="adjudicated", label="happy", counts={"happy": 1, "sad": 1}, probabilities=said) == 0.75
     )
+
+
+def test_who_took_a_decision_back_stays_on_record():
+    _, row, _ = disputed("happy", "sad")
+    one, other = make_user("manager"), make_user("manager")
+    decide(row, by=one)
+    adjudication.retract(campaign_face_id=row.pk, by=other)
+    made = Adjudication.objects.get()
+    assert (made.by, made.retracted_by) == (one, other)
+
+
+def test_a_manager_decides_on_the_faces_page_and_takes_it_back(client):
+    _, row, _ = disputed("happy", "sad")
+    client.force_login(make_user("manager"))
+    page = f"/faces/{row.face_id}/?campaign={row.campaign_id}"
+    sent = {"label": "sad", "reason": "mouth corners down", "next": page}
+    assert client.post(f"/campaign-faces/{row.pk}/adjudicate/", sent).url == page
+    assert says(row) == ("adjudicated", "sad")
+    assert "mouth corners down" in client.get(page).content.decode()
+    client.post(f"/campaign-faces/{row.pk}/retract/", {"next": "https://elsewhere.example/"})
+    assert says(row) == ("no_consensus", "")
+
+
+def test_a_decision_without_a_reason_is_told_on_the_page_and_changes_nothing(client):
+    _, row, _ = disputed("happy", "sad")
+    client.force_login(make_user("manager"))
+    answer = client.post(f"/campaign-faces/{row.pk}/adjudicate/", {"label": "sad"}, follow=True)
+    assert "Say why" in answer.content.decode()
+    assert answer.request["PATH_INFO"] == f"/faces/{row.face_id}/"
+    assert says(row) == ("no_consensus", "")
+
+
+def test_the_api_decides_within_its_campaign_alone(client):
+    campaign, row, _ = disputed("happy", "sad")
+    elsewhere = make_campaign(1)
+    client.force_login(make_user("manager"))
+    sent = {"campaign_face": row.pk, "label": "happy", "reason": "clear smile"}
+
+    def ask(where, verb):
+        return client.post(f"/api/v1/campaigns/{where.pk}/{verb}/", sent, content_type="application/json")
+
+    assert ask(elsewhere, "adjudicate").status_code == 404
+    assert ask(campaign, "adjudicate").json()["label"] == "happy"
+    assert says(row) == ("adjudicated", "happy")
+    assert ask(campaign, "retract").json()["retracted_at"] is not None
+    assert ask(campaign, "retract").status_code == 409

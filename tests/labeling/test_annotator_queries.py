@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +10,7 @@ from django.utils import timezone
 
 from labeling.annotator_queries import Annotator, annotators
 from labeling.models import Campaign, CampaignFace, Vote
-from tests.factories import make_campaign, make_faces, make_user
+from tests.factories import make_campaign, make_faces, make_user, make_votes
 
 pytestmark = pytest.mark.django_db
 
@@ -34,22 +33,8 @@ def voted(answers: Sequence[Sequence[str]], *, every_s: float = 2.0, **fields: A
         )
         for n, each in enumerate(face)
     )
-    begin = timezone.now() - timedelta(days=1)
     for number, given in enumerate(answers):
-        person = make_user(name=f"person {number}")
-        Vote.objects.bulk_create(
-            Vote(
-                campaign=campaign,
-                campaign_face=row,
-                annotator=person,
-                round=1,
-                answer=answer,
-                client_key=uuid4(),
-                cast_at=begin + timedelta(seconds=every_s * n),
-                **fields,
-            )
-            for n, (row, answer) in enumerate(zip(rows, given, strict=True))
-        )
+        make_votes(rows, make_user(name=f"person {number}"), given, every_s=every_s, **fields)
     return campaign
 
 

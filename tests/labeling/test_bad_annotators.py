@@ -5,15 +5,14 @@ import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
 from labeling.annotator_queries import annotators
 from labeling.expressions import EIGHT, FERPLUS_ANSWERS, OTHER_ANSWERS
-from labeling.models import Campaign, CampaignFace, Face, Vote
-from tests.factories import make_campaign, make_media, make_user
+from labeling.models import Campaign, Face
+from tests.factories import make_campaign, make_media, make_user, make_votes
 
 pytestmark = pytest.mark.django_db
 FERPLUS = Path(__file__).resolve().parents[3] / "shared" / "data" / "ferplus" / "fer2013new.csv"
@@ -42,19 +41,9 @@ def replayed(rows: int) -> Campaign:
     campaign.campaign_faces.update(
         state="settled", votes=10, places=0, outcome="no_consensus", settled_at=timezone.now()
     )
-    Vote.objects.bulk_create(
-        Vote(
-            campaign=campaign,
-            campaign_face=face,
-            annotator=person,
-            round=1,
-            answer=answer,
-            client_key=uuid4(),
-            cast_at=timezone.now(),
-        )
-        for face, dealt in zip(CampaignFace.objects.order_by("pk"), hands(rows), strict=True)
-        for person, answer in zip(people, dealt, strict=True)
-    )
+    faces_in = list(campaign.campaign_faces.order_by("pk"))
+    for person, given in zip(people, zip(*hands(rows), strict=True), strict=True):
+        make_votes(faces_in, person, list(given))
     return campaign
 
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from labeling import campaigns
+from labeling import campaign_figures, campaigns
 from labeling.models import Campaign, CampaignFace, Face
 from labeling.voting import votes
 from tests.factories import make_campaign, make_faces, make_user
@@ -126,24 +126,26 @@ def test_progress_says_how_far_it_is_and_what_came_out() -> None:
     assert (progress.votes, progress.wanted) == (13, 15)
     assert {label: count for label, count in progress.by_label.items() if count} == {"happy": 1, "sad": 1}
     assert progress.votes_so_far == {1: 1, 3: 4}
-    assert progress.agreement == pytest.approx((3 + 1 + 0 + 1) / 12)
+    reliability = campaign_figures.reliability(campaign)
+    assert reliability.agreement.value == pytest.approx((3 + 1 + 0 + 1) / 12)
     # By Fleiss' formula: shares of happy 6, sad 2, fear 1, angry 1, not a face 2 of 12 votes.
     chance = (36 + 4 + 1 + 1 + 4) / 144
-    assert progress.kappa == pytest.approx((5 / 12 - chance) / (1 - chance))
+    assert reliability.kappa.value == pytest.approx((5 / 12 - chance) / (1 - chance))
 
 
 def test_of_no_votes_nothing_is_said() -> None:
-    progress = campaigns.progress(make_campaign(2))
-    assert math.isnan(progress.kappa)
-    assert math.isnan(progress.agreement)
+    campaign = make_campaign(2)
+    progress, reliability = campaigns.progress(campaign), campaign_figures.reliability(campaign)
+    assert math.isnan(reliability.kappa.value)
+    assert math.isnan(reliability.agreement.value)
     assert (progress.settled, progress.votes, progress.wanted) == (0, 0, 20)
 
 
 @pytest.mark.parametrize("faces", [1, 3])
-def test_progress_takes_four_queries_however_many_faces(faces: int, django_assert_num_queries: Any) -> None:
+def test_progress_takes_three_queries_however_many_faces(faces: int, django_assert_num_queries: Any) -> None:
     campaign = make_campaign(faces, votes_per_face=2)
     vote_on(campaign, {n: ["happy", "sad"] for n in range(faces)})
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         campaigns.progress(campaign)
 
 

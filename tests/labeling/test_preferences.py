@@ -74,3 +74,9 @@ def test_a_refused_wish_is_told_on_the_page(client) -> None:
     response = client.post(reverse("labeling:vote_preferences"), form)
     assert response.status_code == 400
     assert "given to both happy and sad" in response.content.decode()
+
+
+def test_more_expressions_than_keys_are_still_offered() -> None:
+    names = [f"expression {n}" for n in range(40)]
+    found = preferences.keys_for(names, {})
+    assert [found[name] for name in names] == [*preferences.KEYS, *[""] * (40 - len(preferences.KEYS))]

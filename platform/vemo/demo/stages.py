@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 
-from labeling import campaigns, work
+from labeling import campaign_figures, campaigns, work
 from labeling.expressions import EIGHT, SEVEN
 from labeling.management.progress import ProgressLine
 from labeling.models import Campaign, CampaignFace, Detection, Face, Item, Snapshot, Source, Work, WorkState
@@ -146,7 +146,8 @@ class Demo:
             )
         self.say(title, f"{cast:,} votes, {how}", begun)
         progress = campaigns.progress(campaign)
-        kappa = "–" if math.isnan(progress.kappa) else f"{progress.kappa:.2f}"
+        agreed = campaign_figures.reliability(campaign).kappa.value
+        kappa = "–" if math.isnan(agreed) else f"{agreed:.2f}"
         self.say(
             "Consensus",
             f"{progress.agreed:,} agreed, {progress.no_consensus:,} without consensus, {progress.not_a_face:,} no "
