@@ -1,5 +1,7 @@
+from labeling.models.audit import AuditEntry, Discard, DiscardedVote
 from labeling.models.campaign import Adjudication, Campaign, CampaignFace, Line, Outcome, Suggestion
 from labeling.models.face import Detection, Face, Scan
+from labeling.models.gold import Example, Gold, GoldAnswer
 from labeling.models.preferences import Preferences
 from labeling.models.snapshot import Export, Snapshot
 from labeling.models.source import Item, Media, Source
@@ -9,11 +11,17 @@ from labeling.models.work import OVER, Pulse, Work, WorkState
 __all__ = [
     "OVER",
     "Adjudication",
+    "AuditEntry",
     "Campaign",
     "CampaignFace",
     "Detection",
+    "Discard",
+    "DiscardedVote",
+    "Example",
     "Export",
     "Face",
+    "Gold",
+    "GoldAnswer",
     "Item",
     "Lease",
     "Line",

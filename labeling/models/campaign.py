@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from labeling.expressions import SEVEN
 from labeling.models.face import Face
@@ -22,14 +23,21 @@ def seven() -> list[str]:
 
 class Campaign(models.Model):
     class State(models.TextChoices):
-        OPEN = "open", "open"
-        PAUSED = "paused", "paused"
-        CLOSED = "closed", "closed"
+        OPEN = "open", _("open")
+        PAUSED = "paused", _("paused")
+        CLOSED = "closed", _("closed")
 
     class Rule(models.TextChoices):
-        PLURALITY = "plurality", "most votes"
-        STRICT_MAJORITY = "strict_majority", "more than half of the votes"
-        MINIMUM_AGREEMENT = "minimum_agreement", "most votes, and at least a set share"
+        PLURALITY = "plurality", _("most votes")
+        STRICT_MAJORITY = "strict_majority", _("more than half of the votes")
+        MINIMUM_AGREEMENT = "minimum_agreement", _("most votes, and at least a set share")
+
+    class Order(models.TextChoices):
+        """In which order a campaign's faces are asked; see labeling.voting.line."""
+
+        BREADTH = "breadth", _("all faces a little, everybody from another start")
+        DEPTH = "depth", _("face after face, each to its end")
+        BALANCED = "balanced", _("face after face, the sources in turn")
 
     name = models.CharField(max_length=200, unique=True)
     question = models.CharField(max_length=300, default="Which expression do you see?")
@@ -44,6 +52,40 @@ class Campaign(models.Model):
         validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
         help_text="Share of all votes, 0–1.",
     )
+    keys = models.JSONField(default=dict, blank=True, help_text="Answer → key, where not the usual one.")
+    icons = models.JSONField(
+        default=dict, blank=True, help_text="Expression → icon, where not the usual one."
+    )
+    mixed_allowed = models.BooleanField(default=False, help_text="An answer may name a second expression.")
+    undo_minutes = models.PositiveIntegerField(
+        default=60, help_text="So long an annotator may take a vote back; 0: never."
+    )
+    order = models.CharField(max_length=8, choices=Order.choices, default=Order.BREADTH)
+    gold_share = models.FloatField(
+        default=0.05,
+        validators=[MinValueValidator(0.0), MaxValueValidator(0.5)],
+        help_text="Share of gold among the faces handed out, 0–0.5, as long as there is some.",
+    )
+    qualification_faces = models.PositiveSmallIntegerField(
+        default=0, help_text="Gold faces to answer before voting; 0: none."
+    )
+    qualification_pass = models.FloatField(
+        default=0.7,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text="Share right, 0–1.",
+    )
+    qualification_attempts = models.PositiveSmallIntegerField(
+        default=3, validators=[MinValueValidator(1)], help_text="How often one may try."
+    )
+    groups = models.ManyToManyField(
+        "auth.Group", blank=True, related_name="+", help_text="Only their members may vote; none: everybody."
+    )
+    languages = models.JSONField(
+        default=list, blank=True, help_text="Only who has chosen one of these; none: everybody."
+    )
+    daily_cap = models.PositiveIntegerField(null=True, blank=True, help_text="Votes per annotator and day.")
+    cap = models.PositiveIntegerField(null=True, blank=True, help_text="Votes per annotator in all.")
+    deadline = models.DateTimeField(null=True, blank=True, help_text="Closes by itself then.")
     lease_seconds = models.PositiveIntegerField(default=600, validators=[MinValueValidator(1)])
     state = models.CharField(max_length=6, choices=State.choices, default=State.OPEN)
     closed_at = models.DateTimeField(
@@ -60,10 +102,10 @@ class Campaign(models.Model):
 
 
 class Outcome(models.TextChoices):
-    AGREED = "agreed", "agreed"
-    ADJUDICATED = "adjudicated", "adjudicated"
-    NO_CONSENSUS = "no_consensus", "no consensus"
-    NOT_A_FACE = "not_a_face", "not a face"
+    AGREED = "agreed", _("agreed")
+    ADJUDICATED = "adjudicated", _("adjudicated")
+    NO_CONSENSUS = "no_consensus", _("no consensus")
+    NOT_A_FACE = "not_a_face", _("not a face")
 
 
 class CampaignFace(models.Model):
@@ -71,11 +113,13 @@ class CampaignFace(models.Model):
 
     Of `wanted` votes in the present round some are cast (`votes`), some are held by a lease (`leases`),
     the rest are free (`places`). The database itself keeps the sum, so eleven votes cannot be stored.
+    A gold face is asked no votes (`wanted` is 0): its answer is known, and people are measured by it.
     """
 
     class State(models.TextChoices):
-        OPEN = "open", "open"
-        SETTLED = "settled", "settled"
+        OPEN = "open", _("open")
+        SETTLED = "settled", _("settled")
+        GOLD = "gold", _("gold")
 
     # No index of its own: those below begin with the campaign, and each index is paid for by every vote.
     campaign = models.ForeignKey(
@@ -90,6 +134,9 @@ class CampaignFace(models.Model):
     places = models.PositiveSmallIntegerField(help_text="Votes nobody has cast or holds.")
     priority = models.PositiveSmallIntegerField(default=0, help_text="Above 0: asked before all others.")
     shuffle = models.BigIntegerField(help_text="Place in the campaign's line; see labeling.voting.line.")
+    kin = models.BigIntegerField(
+        default=0, help_text="Faces that share it look alike, so nobody gets two in a row; 0: none."
+    )
     outcome = models.CharField(max_length=12, choices=Outcome.choices, blank=True, default="")
     label = models.CharField(
         max_length=40, blank=True, default="", help_text="Set exactly when agreed or adjudicated."
@@ -108,7 +155,8 @@ class CampaignFace(models.Model):
             models.CheckConstraint(
                 name="settled_iff_all_votes",
                 condition=Q(state="settled", votes=F("wanted"), settled_at__isnull=False)
-                | (Q(state="open") & Q(votes__lt=F("wanted"))),
+                | Q(state="open", votes__lt=F("wanted"))
+                | Q(state="gold", wanted=0),
             ),
             models.CheckConstraint(
                 name="label_iff_agreed",

@@ -22,6 +22,12 @@ class Participation(models.Model):
     front = models.BigIntegerField(
         default=FRONT, help_text="The same as cursor, among the faces asked before all others."
     )
+    last_kin = models.BigIntegerField(default=0, help_text="Of the face handed out last.")
+    qualified_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="Qualification rounds begun.")
+    paused_at = models.DateTimeField(
+        null=True, blank=True, help_text="A manager lets them vote no more for now."
+    )
     joined_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -77,6 +83,9 @@ class Vote(models.Model):
     )
     round = models.PositiveSmallIntegerField()
     answer = models.CharField(max_length=40)
+    second = models.CharField(
+        max_length=40, blank=True, default="", help_text="The weaker expression of a mixed answer."
+    )
     client_key = models.UUIDField(help_text="Chosen by the client; the same key again is the same vote.")
     took_ms = models.PositiveIntegerField(
         null=True, blank=True, help_text="Seen to answered, as the client says."
