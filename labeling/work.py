@@ -9,6 +9,9 @@ Every move is one conditional UPDATE, so of two workers only one wins and the ot
 
 Leaving the block normally finishes the row; an exception that is `Refused` fails it with its message;
 any other exception fails it and is raised on, for the log.
+
+What is written into the row is English, whatever language the process speaks: pages show it by
+`labeling.sayings.told`, in the language of who reads.
 """
 
 import logging
@@ -26,14 +29,20 @@ from django.apps import apps
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
 from labeling.models.work import OVER, Pulse, Work, WorkState
 from labeling.refusals import Refusal
+from labeling.sayings import gettext_noop
 
 logger = logging.getLogger(__name__)
 W = TypeVar("W", bound=Work)
 SWEEPER = "sweeper"
+_STOPPED = gettext_noop("Stopped.")
+_DIED = gettext_noop(
+    "The worker died {times:,} times at this, perhaps for want of memory. See its log, then restart."
+)
 
 
 class CannotMove(Refusal):
@@ -127,7 +136,7 @@ def claim(model: type[W], pk: int) -> Job[W]:
         error="",
     )
     if not taken:
-        raise AlreadyClaimed(f"{model.__name__} {pk} is not waiting for a worker.")
+        raise AlreadyClaimed(_("{row} is not waiting for a worker.").format(row=f"{model.__name__} {pk}"))
     return Job(model._default_manager.get(pk=pk), token)
 
 
@@ -136,9 +145,10 @@ def claimed(model: type[W], pk: int) -> Iterator[Job[W]]:
     """Own the row for the block; see the module's text for what ends it how."""
     job = claim(model, pk)
     try:
-        yield job
+        with translation.override("en"):
+            yield job
     except StopAsked:
-        job.leave(WorkState.STOPPED, message="Stopped.")
+        job.leave(WorkState.STOPPED, message=_STOPPED)
     except ClaimLost:
         logger.warning("%r was taken over by another worker", job.row)
     except Refused as refusal:
@@ -189,7 +199,11 @@ def restart(row: Work, *, also_done: bool = False, wake: bool = True) -> None:
     )
     row.refresh_from_db()
     if not moved:
-        raise CannotMove(f"This is {row.get_state_display()}; only what has stopped or failed can go on.")
+        raise CannotMove(
+            _("This is {state}; only what has stopped or failed can go on.").format(
+                state=row.get_state_display()
+            )
+        )
     if wake:
         enqueue(row)
 
@@ -233,9 +247,7 @@ def _sweep_dead(model: type[Work], stale: datetime) -> int:
 
 
 def _died(row: Work) -> str:
-    return (
-        f"The worker died {row.attempt} times at this, perhaps for want of memory. See its log, then restart."
-    )
+    return _DIED.format(times=row.attempt)
 
 
 def _sweep_lost(model: type[Work], stale: datetime) -> int:

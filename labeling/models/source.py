@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from labeling.models.work import Work
 
@@ -34,8 +35,8 @@ class Media(models.Model):
     """One fetched file, known by its sha256; stored once however many sources hold it."""
 
     class Kind(models.TextChoices):
-        IMAGE = "image", "image"
-        VIDEO = "video", "video"
+        IMAGE = "image", _("image")
+        VIDEO = "video", _("video")
 
     sha256 = models.CharField(max_length=64, unique=True)
     kind = models.CharField(max_length=5, choices=Kind.choices)
@@ -69,10 +70,10 @@ class Item(models.Model):
     """One thing a source offers (a file, a member of a zip, a CSV row) and what became of it."""
 
     class State(models.TextChoices):
-        FOUND = "found", "found"
-        INGESTED = "ingested", "ingested"
-        KNOWN = "known", "already known"
-        REFUSED = "refused", "refused"
+        FOUND = "found", _("found")
+        INGESTED = "ingested", _("ingested")
+        KNOWN = "known", _("already known")
+        REFUSED = "refused", _("refused")
 
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="items")
     locator = models.CharField(max_length=1000, help_text="Path inside the source, or `row 17`.")

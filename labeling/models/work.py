@@ -4,14 +4,15 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 
 class WorkState(models.TextChoices):
-    WAITING = "waiting", "waiting"
-    RUNNING = "running", "running"
-    STOPPED = "stopped", "stopped"
-    FAILED = "failed", "failed"
-    DONE = "done", "done"
+    WAITING = "waiting", _("waiting")
+    RUNNING = "running", _("running")
+    STOPPED = "stopped", _("stopped")
+    FAILED = "failed", _("failed")
+    DONE = "done", _("done")
 
 
 OVER = (WorkState.STOPPED, WorkState.FAILED, WorkState.DONE)

@@ -1,5 +1,9 @@
 """Kinds of sources. To add one: a module with a class like `base.Kind`, and a line here."""
 
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
 from labeling.sources.base import Kind
 from labeling.sources.fer2013 import Fer2013
 from labeling.sources.folder import Folder
@@ -13,3 +17,10 @@ KINDS: dict[str, Kind] = {
     "file": Single(),
 }
 """In the order in which a path is tried on them."""
+KIND_WORDS: dict[str, Any] = {
+    "folder": _("folder"),
+    "zip": _("zip"),
+    "fer2013": "fer2013",
+    "file": _("file"),
+}
+"""Their names for people."""

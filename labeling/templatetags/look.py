@@ -9,12 +9,14 @@ from urllib.parse import urlencode
 from django import template
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from labeling import expressions
+from labeling import expressions, sayings
 from labeling.expressions import EIGHT, OTHER_ANSWERS
 
 register = template.Library()
@@ -22,6 +24,8 @@ register = template.Library()
 DRAWN = frozenset((*EIGHT, *OTHER_ANSWERS))
 """Answers that have a colour in vemo.css and an icon in expressions.svg."""
 answer_word = register.filter("answer_word", expressions.word)
+told = register.filter("told", sayings.told)
+"""What a worker wrote into the database, in the reader's language."""
 
 
 @register.filter
@@ -33,13 +37,18 @@ def answer_class(answer: str) -> str:
 @register.filter
 def percent(share: float | None, digits: int = 0) -> str:
     """A share of 0–1 as `63 %`; a dash where there is none (None or NaN)."""
-    return "–" if share is None or isnan(share) else f"{100 * share:.{digits}f} %"
+    return "–" if share is None or isnan(share) else f"{_decimal(100 * share, digits)} %"
 
 
 @register.filter
 def figure(number: float | None, digits: int = 2) -> str:
     """`0.63`; a dash where there is none (None or NaN)."""
-    return "–" if number is None or isnan(number) else f"{number:.{digits}f}"
+    return "–" if number is None or isnan(number) else _decimal(number, digits)
+
+
+def _decimal(number: float, digits: int) -> str:
+    """Rounded, with the decimal mark of the reader's language."""
+    return number_format(f"{number:.{digits}f}")
 
 
 @register.filter
@@ -83,11 +92,11 @@ def vote_bar(counts: Mapping[str, int] | None) -> SafeString:
     """
     parts = segments(counts or {})
     if not parts:
-        return SafeString('<svg class="bar" role="img" aria-label="No votes yet"></svg>')
+        return format_html('<svg class="bar" role="img" aria-label="{}"></svg>', _("No votes yet"))
     words = ", ".join(f"{answer_word(part.answer)} {part.votes}" for part in parts)
     return format_html(
-        '<svg class="bar" role="img" aria-label="Votes: {}"><title>{}</title>{}</svg>',
-        words,
+        '<svg class="bar" role="img" aria-label="{}"><title>{}</title>{}</svg>',
+        _("Votes: {votes}").format(votes=words),
         words,
         _rects(parts),
     )
@@ -118,10 +127,13 @@ def ago(moment: datetime | None) -> SafeString:
     if moment is None:
         return SafeString("–")
     exact = date_format(timezone.localtime(moment), "j M Y, H:i:s e")
-    words = (
-        "just now" if (timezone.now() - moment).total_seconds() < 60 else f"{timesince(moment, depth=1)} ago"
-    )
-    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact, words)
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact, _since(moment))
+
+
+def _since(moment: datetime) -> str:
+    if (timezone.now() - moment).total_seconds() < 60:
+        return _("just now")
+    return _("{time} ago").format(time=timesince(moment, depth=1))
 
 
 @register.simple_tag
@@ -178,4 +190,9 @@ def label_bars(by_label: Mapping[str, int], gallery: str) -> dict[str, list[Bar]
 @register.inclusion_tag("labeling/bars.html")
 def votes_bars(votes_so_far: Mapping[int, int]) -> dict[str, list[Bar]]:
     """How many faces have how many votes."""
-    return _bars((f"{votes} votes", faces, "", "") for votes, faces in sorted(votes_so_far.items()))
+    rows = sorted(votes_so_far.items())
+    return _bars((_votes(votes), faces, "", "") for votes, faces in rows)
+
+
+def _votes(votes: int) -> str:
+    return ngettext("{votes} vote", "{votes} votes", votes).format(votes=votes)

@@ -3,6 +3,11 @@
 from collections.abc import Iterable
 
 from django import template
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from labeling.sources import KIND_WORDS
 
 register = template.Library()
 
@@ -15,6 +20,11 @@ CHIPS = {
     "waiting": "chip-quiet",
     "open": "chip-quiet",
     "not_a_face": "chip-quiet",
+}
+SPLITS = {
+    "train": gettext_noop("train"),
+    "validation": gettext_noop("validation"),
+    "test": gettext_noop("test"),
 }
 
 
@@ -32,15 +42,29 @@ def clock(milliseconds: int) -> str:
 def took(milliseconds: int) -> str:
     """462 → 462 ms, 12345 → 12 s, 179833 → 3:00 min."""
     if milliseconds < 10_000:
-        return f"{milliseconds:,} ms"
+        return _("{number} ms").format(number=number_format(milliseconds, force_grouping=True))
     seconds = round(milliseconds / 1000)
-    return f"{seconds} s" if seconds < 120 else f"{seconds // 60}:{seconds % 60:02} min"
+    if seconds < 120:
+        return _("{number} s").format(number=seconds)
+    return _("{number} min").format(number=f"{seconds // 60}:{seconds % 60:02}")
 
 
 @register.filter
 def chip(state: str) -> str:
     """The chip class of a state; plain for what is running."""
     return CHIPS.get(state, "")
+
+
+@register.filter
+def kind_word(kind: str) -> str:
+    """A kind of source as people read it; of one this version no longer has, its key."""
+    return str(KIND_WORDS.get(kind, kind))
+
+
+@register.filter
+def split_word(split: str) -> str:
+    """train, validation or test as people read it."""
+    return _(SPLITS[split]) if split in SPLITS else split
 
 
 @register.filter
