@@ -7,6 +7,7 @@ from typing import Any, Concatenate, ParamSpec
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.translation import gettext as _
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
@@ -21,7 +22,7 @@ def door(may_enter: Callable[[Any], bool]) -> Callable[[View[P]], View[P]]:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
             if not may_enter(request.user):
-                raise PermissionDenied("Your account has no role for this page. Ask an admin for it.")
+                raise PermissionDenied(_("Your account has no role for this page. Ask an admin for it."))
             return view(request, *args, **kwargs)
 
         return guarded

@@ -5,9 +5,10 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from labeling import queries
+from labeling import expressions, queries
 from labeling.models import Campaign, CampaignFace, Detection, Face, Outcome, Source
 from labeling.queries import FaceFilter
 from labeling.rules import may_manage, may_see_labels, may_vote
@@ -119,17 +120,25 @@ def _chips(
     of_campaign = ("campaign", "state", "outcome", "label")
     campaign = campaigns.get(wanted.campaign or 0)
     words = {
-        "source": sources.get(wanted.source or 0, "one source") if wanted.source else "",
+        "source": sources.get(wanted.source or 0, _("one source")) if wanted.source else "",
         "detector": wanted.detector,
-        "campaign": (campaign.name if campaign else "one campaign") if wanted.campaign else "",
-        "state": wanted.state,
-        "outcome": Outcome(wanted.outcome).label if wanted.outcome else "",
-        "label": wanted.label,
+        "campaign": (campaign.name if campaign else _("one campaign")) if wanted.campaign else "",
+        "state": str(CampaignFace.State(wanted.state).label) if wanted.state else "",
+        "outcome": str(Outcome(wanted.outcome).label) if wanted.outcome else "",
+        "label": expressions.word(wanted.label),
+    }
+    names = {
+        "source": _("source"),
+        "detector": _("detector"),
+        "campaign": _("campaign"),
+        "state": _("state"),
+        "outcome": _("outcome"),
+        "label": _("label"),
     }
     gallery = reverse("labeling:faces")
     return [
         {
-            "name": name,
+            "name": names[name],
             "value": value,
             "href": f"{gallery}?{_address(request, without=of_campaign if name == 'campaign' else (name,))}",
         }

@@ -16,6 +16,7 @@ from django.http import (
 )
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
 
 BLOCK = 256 * 1024
 FOREVER = "private, max-age=31536000, immutable"
@@ -44,7 +45,7 @@ def open_stored(name: str) -> IO[Any]:
     try:
         return default_storage.open(name, "rb")
     except FileNotFoundError as gone:
-        raise Http404("This file is no longer in the storage.") from gone
+        raise Http404(_("This file is no longer in the storage.")) from gone
 
 
 def not_modified(request: HttpRequest, etag: str, cache: str = FOREVER) -> HttpResponseBase | None:

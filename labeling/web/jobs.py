@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from labeling import work
 from labeling.models import Work
 from labeling.refusals import Refusal
+from labeling.sayings import told
 
 OVER = "over"
 """The last stage of any work: nothing moves any more."""
@@ -34,7 +35,7 @@ def ask(request: HttpRequest, verb: Callable[[], Any], done: str, to: str) -> Ht
     try:
         verb()
     except (Refusal, work.CannotMove, work.Refused) as refusal:
-        messages.error(request, str(refusal))
+        messages.error(request, told(str(refusal)))
     else:
         messages.success(request, done)
     return HttpResponseRedirect(to)

@@ -4,12 +4,14 @@ from collections import Counter
 
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from labeling import queries
 from labeling.models import Face, Media
 from labeling.queries import Mark
 from labeling.rules import may_manage
+from labeling.sayings import told
 from labeling.sources import pictures
 from labeling.web import files, paging
 from labeling.web.doors import door
@@ -54,7 +56,7 @@ def thumbnail(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = get_object_or_404(Media, pk=pk)
     size, at = paging.number(request, "size") or WIDTHS[0], paging.number(request, "at") or 0
     if size not in WIDTHS or (at and not Face.objects.filter(media=row, time_ms=at).exists()):
-        raise Http404("There is no such picture of this media.")
+        raise Http404(_("There is no such picture of this media."))
     key = f"{row.sha256}-{size}-{at}"
     known = files.not_modified(request, f'"{key}"')
     if known is not None:
@@ -62,7 +64,7 @@ def thumbnail(request: HttpRequest, pk: int) -> HttpResponseBase:
     try:
         name = pictures.kept(media=row, longest_side=size, time_ms=at)
     except pictures.CannotShow as reason:
-        raise Http404(str(reason)) from reason
+        raise Http404(told(str(reason))) from reason
     return files.send(request, name=name, filename=f"{pk}.jpg", mime="image/jpeg", key=key)
 
 

@@ -8,12 +8,14 @@ from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedi
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling import queries, work
 from labeling.models import Campaign, Export, Snapshot, WorkState
 from labeling.refusals import Refusal
 from labeling.rules import may_manage, may_see_labels
+from labeling.sayings import told
 from labeling.snapshots import exporting, freezing
 from labeling.web import files, jobs, paging
 from labeling.web.doors import door
@@ -41,7 +43,7 @@ def snapshot_new(request: HttpRequest) -> HttpResponseBase:
         try:
             made = freezing.freeze(**form.wanted(), created_by=request.user)
         except (Refusal, work.Refused) as refusal:
-            form.add_error(None, str(refusal))
+            form.add_error(None, told(str(refusal)))
         else:
             return HttpResponseRedirect(_page(made.pk))
     campaign = _campaign_asked(request)
@@ -67,14 +69,14 @@ def snapshot_live(request: HttpRequest, pk: int) -> JsonResponse:
 @require_POST
 def snapshot_stop(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = _snapshot(pk)
-    return jobs.ask(request, lambda: work.stop(row), "It will stop shortly.", _page(pk))
+    return jobs.ask(request, lambda: work.stop(row), _("It will stop shortly."), _page(pk))
 
 
 @door(may_manage)
 @require_POST
 def snapshot_restart(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = _snapshot(pk)
-    return jobs.ask(request, lambda: work.restart(row), "It goes on where it was.", _page(pk))
+    return jobs.ask(request, lambda: work.restart(row), _("It goes on where it was."), _page(pk))
 
 
 @door(may_manage)
@@ -83,11 +85,11 @@ def snapshot_verify(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Read every byte again and show what no longer fits, if anything."""
     row = _snapshot(pk)
     if row.state != WorkState.DONE:
-        raise Http404("Only a finished snapshot can be verified.")
+        raise Http404(_("Only a finished snapshot can be verified."))
     try:
         problems = freezing.verify(snapshot=row)
     except work.Refused as refusal:
-        messages.error(request, str(refusal))
+        messages.error(request, told(str(refusal)))
         return HttpResponseRedirect(_page(pk))
     context = {**_context(request, row), "verified": True, "problems": problems}
     return render(request, "labeling/snapshot.html", context)
@@ -98,7 +100,10 @@ def snapshot_verify(request: HttpRequest, pk: int) -> HttpResponseBase:
 def snapshot_export(request: HttpRequest, pk: int) -> HttpResponseBase:
     row, wanted = _snapshot(pk), request.POST.get("format", "")
     return jobs.ask(
-        request, lambda: exporting.export(snapshot=row, format=wanted), "The file is being made.", _page(pk)
+        request,
+        lambda: exporting.export(snapshot=row, format=wanted),
+        _("The file is being made."),
+        _page(pk),
     )
 
 
@@ -106,7 +111,7 @@ def snapshot_export(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_POST
 def export_stop(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = get_object_or_404(Export, pk=pk)
-    return jobs.ask(request, lambda: work.stop(row), "It will stop shortly.", _page(row.snapshot_id))
+    return jobs.ask(request, lambda: work.stop(row), _("It will stop shortly."), _page(row.snapshot_id))
 
 
 @door(may_manage)
@@ -142,7 +147,7 @@ def _context(request: HttpRequest, row: Snapshot) -> dict[str, Any]:
         "table": queries.split_table(row),
         "rule": _rule(row),
         "exports": [(export, _title(export.format)) for export in exports],
-        "formats": [(name, shape.title) for name, shape in exporting.FORMATS.items() if name not in made],
+        "formats": [(name, _(shape.title)) for name, shape in exporting.FORMATS.items() if name not in made],
         "manages": may_manage(request.user),
         "unattended": jobs.waits_for_nobody([row, *exports]),
         "stage": _stage(row, exports),
@@ -152,7 +157,7 @@ def _context(request: HttpRequest, row: Snapshot) -> dict[str, Any]:
 def _title(format_name: str) -> str:
     """A format's name for people; of one this version no longer writes, its key."""
     known = exporting.FORMATS.get(format_name)
-    return known.title if known else format_name
+    return _(known.title) if known else format_name
 
 
 def _rule(row: Snapshot) -> str:
@@ -160,7 +165,8 @@ def _rule(row: Snapshot) -> str:
     consensus = row.rule.get("consensus", row.campaign.rule)
     words = str(Campaign.Rule(consensus).label)
     if consensus == Campaign.Rule.MINIMUM_AGREEMENT:
-        return f"{words} of {row.rule.get('minimum_agreement', row.campaign.minimum_agreement):.0%}"
+        share = row.rule.get("minimum_agreement", row.campaign.minimum_agreement)
+        return _("{rule} of {share}").format(rule=words, share=f"{share:.0%}")
     return words
 
 

@@ -8,12 +8,19 @@ from django import forms
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.text import get_valid_filename
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from labeling import sources
+from labeling.sayings import gettext_noop, said
 from labeling.sources.roots import OutsideRoots, allowed
 from labeling.vision import detectors
 
-DETECTOR_NAMES = {"haar": "Viola–Jones cascade, as in the paper", "yunet": "YuNet, a small network"}
+DETECTOR_NAMES = {
+    "haar": _("Viola–Jones cascade, as in the paper"),
+    "yunet": _("YuNet, a small network"),
+}
+_TOO_LARGE = gettext_noop("This file is larger than {most:,} MB. Put it on the server and name its path.")
 
 
 def detectors_offered() -> list[str]:
@@ -25,42 +32,46 @@ class NewSource(forms.Form):
     location = forms.CharField(
         max_length=1000,
         required=False,
-        label="Path on the server",
-        help_text="A folder, a zip, a picture, a video or a FER2013 CSV, as the server sees it.",
+        label=_("Path on the server"),
+        help_text=_("A folder, a zip, a picture, a video or a FER2013 CSV, as the server sees it."),
     )
     upload = forms.FileField(
         required=False,
-        label="Or a file from here",
-        help_text="A zip, a picture, a video or a FER2013 CSV.",
+        label=_("Or a file from here"),
+        help_text=_("A zip, a picture, a video or a FER2013 CSV."),
     )
-    kind = forms.ChoiceField(required=False, help_text="Left to the path, it is nearly always right.")
-    name = forms.CharField(max_length=200, required=False, help_text="Empty: the file's own name.")
+    kind = forms.ChoiceField(
+        required=False, label=_("Kind"), help_text=_("Left to the path, it is nearly always right.")
+    )
+    name = forms.CharField(
+        max_length=200, required=False, label=_("Name"), help_text=_("Empty: the file's own name.")
+    )
     licence = forms.CharField(
         max_length=200,
         required=False,
-        label="Licence",
-        help_text="Of what names none itself, for instance CC BY 4.0. A sources.csv beside the files wins.",
+        label=_("Licence"),
+        help_text=_(
+            "Of what names none itself, for instance CC BY 4.0. A sources.csv beside the files wins."
+        ),
     )
-    author = forms.CharField(max_length=200, required=False)
+    author = forms.CharField(max_length=200, required=False, label=_("Author"))
     ferplus = forms.CharField(
         max_length=1000,
         required=False,
-        label="FER+ vote CSV",
-        help_text="For a FER2013 CSV only: the ten votes per row of Barsoum et al. 2016.",
+        label=_("FER+ vote CSV"),
+        help_text=_("For a FER2013 CSV only: the ten votes per row of Barsoum et al. 2016."),
     )
-    first_row = forms.IntegerField(min_value=1, required=False, label="From row")
-    last_row = forms.IntegerField(min_value=1, required=False, label="To row")
+    first_row = forms.IntegerField(min_value=1, required=False, label=_("From row"))
+    last_row = forms.IntegerField(min_value=1, required=False, label=_("To row"))
     detectors = forms.MultipleChoiceField(
-        required=False, label="Then find faces with", widget=forms.CheckboxSelectMultiple
+        required=False, label=_("Then find faces with"), widget=forms.CheckboxSelectMultiple
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        kinds = [("", "what the path says"), *((name, name) for name in sources.KINDS)]
+        kinds = [("", _("what the path says")), *((name, sources.KIND_WORDS[name]) for name in sources.KINDS)]
         offered = [(name, DETECTOR_NAMES.get(name, name)) for name in detectors_offered()]
-        self.fields["kind"] = forms.ChoiceField(
-            choices=kinds, required=False, help_text=self.fields["kind"].help_text
-        )
+        self.fields["kind"].choices = kinds  # type: ignore[attr-defined]
         self.fields["detectors"].choices = offered  # type: ignore[attr-defined]
         self.fields["detectors"].initial = ["haar"]
 
@@ -73,10 +84,7 @@ class NewSource(forms.Form):
     def clean_upload(self) -> "UploadedFile[bytes] | None":
         upload: UploadedFile[bytes] | None = self.cleaned_data["upload"]
         if upload is not None and (upload.size or 0) > settings.MAX_UPLOAD_BYTES:
-            raise forms.ValidationError(
-                f"This file is larger than {settings.MAX_UPLOAD_BYTES // 1024**2:,} MB. "
-                "Put it on the server and name its path."
-            )
+            raise forms.ValidationError(said(_TOO_LARGE, most=settings.MAX_UPLOAD_BYTES // 1024**2))
         return upload
 
     def clean(self) -> dict[str, Any]:
@@ -84,9 +92,11 @@ class NewSource(forms.Form):
         if self.errors:
             return data
         if bool(data.get("location")) == bool(data.get("upload")):
-            raise forms.ValidationError("Name a path on the server, or choose a file: one of the two.")
+            raise forms.ValidationError(
+                gettext("Name a path on the server, or choose a file: one of the two.")
+            )
         if data.get("first_row") and data.get("last_row") and data["last_row"] < data["first_row"]:
-            self.add_error("last_row", "The last row comes before the first.")
+            self.add_error("last_row", gettext("The last row comes before the first."))
         return data
 
     def wanted(self) -> dict[str, Any]:

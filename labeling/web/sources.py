@@ -5,11 +5,13 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling import queries, work
 from labeling.models import Detection, Item, Source, Work
 from labeling.rules import may_manage
+from labeling.sayings import told
 from labeling.sources import faces, ingest
 from labeling.web import jobs, paging
 from labeling.web.doors import door
@@ -36,7 +38,7 @@ def source_new(request: HttpRequest) -> HttpResponseBase:
         try:
             source = ingest.add(**form.wanted(), created_by=request.user)
         except ingest.CannotAdd as refusal:
-            form.add_error(None, str(refusal))
+            form.add_error(None, told(str(refusal)))
         else:
             return HttpResponseRedirect(_page(source.pk))
     return render(request, "labeling/source_new.html", {"form": form}, status=400 if form.errors else 200)
@@ -71,14 +73,14 @@ def source_live(request: HttpRequest, pk: int) -> JsonResponse:
 @require_POST
 def source_stop(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = get_object_or_404(Source, pk=pk)
-    return jobs.ask(request, lambda: work.stop(row), "It will stop after the item it is at.", _page(pk))
+    return jobs.ask(request, lambda: work.stop(row), _("It will stop after the item it is at."), _page(pk))
 
 
 @door(may_manage)
 @require_POST
 def source_restart(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = get_object_or_404(Source, pk=pk)
-    return jobs.ask(request, lambda: ingest.refresh(source=row), "It goes on where it was.", _page(pk))
+    return jobs.ask(request, lambda: ingest.refresh(source=row), _("It goes on where it was."), _page(pk))
 
 
 @door(may_manage)
@@ -86,7 +88,7 @@ def source_restart(request: HttpRequest, pk: int) -> HttpResponseBase:
 def source_retry(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = get_object_or_404(Source, pk=pk)
     return jobs.ask(
-        request, lambda: ingest.retry_refused(source=row), "The refused items are tried again.", _page(pk)
+        request, lambda: ingest.retry_refused(source=row), _("The refused items are tried again."), _page(pk)
     )
 
 
@@ -98,7 +100,7 @@ def source_detect(request: HttpRequest, pk: int) -> HttpResponseBase:
     return jobs.ask(
         request,
         lambda: faces.detect_in(source=row, detector=detector),
-        "The search has been queued.",
+        _("The search has been queued."),
         _page(pk),
     )
 
@@ -108,7 +110,7 @@ def source_detect(request: HttpRequest, pk: int) -> HttpResponseBase:
 def detection_stop(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = get_object_or_404(Detection, pk=pk)
     to = _page(row.source_id)
-    return jobs.ask(request, lambda: work.stop(row), "The search will stop after this picture.", to)
+    return jobs.ask(request, lambda: work.stop(row), _("The search will stop after this picture."), to)
 
 
 @door(may_manage)
@@ -117,7 +119,7 @@ def detection_restart(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = get_object_or_404(Detection, pk=pk)
     to = _page(row.source_id)
     return jobs.ask(
-        request, lambda: work.restart(row, also_done=True), "The search goes on where it was.", to
+        request, lambda: work.restart(row, also_done=True), _("The search goes on where it was."), to
     )
 
 
@@ -131,8 +133,8 @@ def _progress(row: Source) -> dict[str, Any]:
     detections = [
         (detection, found.pop(detection.detector, 0)) for detection in row.detections.order_by("pk")
     ]
-    searched = {detection.detector for detection, _ in detections}
-    rows = [row, *(detection for detection, _ in detections)]
+    searched = {detection.detector for detection, faces_found in detections}
+    rows = [row, *(detection for detection, faces_found in detections)]
     return {
         "source": row,
         "items": queries.items_per_state(row),

@@ -7,6 +7,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext as _
 
 FORM_BYTES = 64 * 1024
 """What a form may hold besides its file."""
@@ -25,8 +26,9 @@ class CappedUpload(FileUploadHandler):
     ) -> tuple[QueryDict, MultiValueDict[str, Any]] | None:
         if content_length > settings.MAX_UPLOAD_BYTES + FORM_BYTES:
             raise RequestDataTooBig(
-                f"An upload may be {settings.MAX_UPLOAD_BYTES} bytes long. "
-                "Put a larger file on the server and name its path."
+                _(
+                    "An upload may be {most} bytes long. Put a larger file on the server and name its path."
+                ).format(most=settings.MAX_UPLOAD_BYTES)
             )
         return None
 

@@ -2,11 +2,17 @@
 
 const POLL_MS = 2000;
 
-/** Seconds as people say them: 40 s, 3 min, 2 h 5 min. */
-function spoken(seconds) {
-  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+/** A sentence of the page with its {fields} filled in. */
+function filled(sentence, values) {
+  return sentence.replace(/\{(\w+)\}/g, (field, name) => values[name] ?? field);
+}
+
+/** Seconds as people say them: 40 s, 3 min, 2 h 5 min. The words are the page's, in its language. */
+function spoken(seconds, words) {
+  if (seconds < 90) return filled(words.seconds, { seconds: Math.max(1, Math.round(seconds)) });
   const minutes = Math.round(seconds / 60);
-  return minutes < 90 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  if (minutes < 90) return filled(words.minutes, { minutes });
+  return filled(words.hours, { hours: Math.floor(minutes / 60), minutes: minutes % 60 });
 }
 
 /** Estimate from what this page has seen itself: work taken up again does not begin at zero. */
@@ -21,7 +27,8 @@ function estimator() {
       if (!start || start.done > done) first.set(index, { done, now });
       else if (done > start.done) {
         const rate = (done - start.done) / (now - start.now);
-        place.textContent = `about ${spoken((total - done) / rate / 1000)} left`;
+        const time = spoken((total - done) / rate / 1000, place.dataset);
+        place.textContent = filled(place.dataset.eta, { time });
       }
     });
   };
