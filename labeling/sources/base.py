@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from labeling.refusals import Refusal
+from labeling.sayings import gettext_noop
 
 LONGEST_LOCATOR = 1000
+_NOT_TO_ITS_END = gettext_noop("It cannot be read to its end ({error}).")
+_LONG_PATH = gettext_noop("Its path has {characters:,} characters; {most:,} are allowed.")
 
 
 class CannotAdd(Refusal):
@@ -50,11 +53,11 @@ class Reader:
         try:
             block = self._file.read(size)
         except self._broken as error:
-            raise Unusable(f"It cannot be read to its end ({error}).") from error
+            raise Unusable(_NOT_TO_ITS_END.format(error=error)) from error
         if self._left is not None:
             self._left -= len(block)
             if self._left < 0:
-                raise Unusable("It unpacks to more bytes than are declared for it.")
+                raise Unusable(gettext_noop("It unpacks to more bytes than are declared for it."))
         return block
 
 
@@ -139,13 +142,13 @@ def locator_of(name: str) -> Offer:
         name.encode()
     except UnicodeEncodeError:
         shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        return Offer(shown[:LONGEST_LOCATOR], "Its name is not valid UTF-8. Rename the file.")
+        return Offer(shown[:LONGEST_LOCATOR], gettext_noop("Its name is not valid UTF-8. Rename the file."))
     if "\x00" in name:
-        return Offer(name.replace("\x00", "␀")[:LONGEST_LOCATOR], "Its name holds a zero byte.")
+        return Offer(name.replace("\x00", "␀")[:LONGEST_LOCATOR], gettext_noop("Its name holds a zero byte."))
     if len(name) > LONGEST_LOCATOR:
         return Offer(
             name[: LONGEST_LOCATOR - 1] + "…",
-            f"Its path has {len(name):,} characters; {LONGEST_LOCATOR:,} are allowed.",
+            _LONG_PATH.format(characters=len(name), most=LONGEST_LOCATOR),
         )
     return Offer(name)
 

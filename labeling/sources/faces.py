@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from labeling import work
 from labeling.models import Detection, Face, Item, Media, Scan, Source
 from labeling.refusals import Refusal
+from labeling.sayings import gettext_noop, said, told
 from labeling.sources import store
 from labeling.vision import crops, detectors, images, video
 from labeling.vision.detectors import Detector, Found
@@ -20,6 +21,14 @@ from labeling.vision.images import Pixels
 FOLDER = "crops"
 _OURS = {"per_second": video.PER_SECOND, "margin": crops.MARGIN}
 """Settings of every search; the others are the detector's own."""
+_AT = gettext_noop("At {name}")
+_FOUND = gettext_noop("{faces:,} faces")
+_BAD_SETTINGS = gettext_noop("per_second is a number from 0.01 to 120, margin one from 0 to 2.")
+_SEARCHED_ALREADY = gettext_noop(
+    "{detector} has searched this source already, with other settings ({settings}). "
+    "Searched twice, each face would be there twice."
+)
+_FILE_GONE = gettext_noop("{media}: {reason} Bring the file back, then restart the search.")
 
 
 class CannotDetect(Refusal):
@@ -60,8 +69,11 @@ def detect_in(
         )
         if settings is not None and row.settings != wanted:
             raise CannotDetect(
-                f"{detector} has searched this source already, with other settings ({row.settings or 'the usual'}). "
-                "Searched twice, each face would be there twice."
+                said(
+                    _SEARCHED_ALREADY,
+                    detector=detector,
+                    settings=row.settings or said(gettext_noop("the usual")),
+                )
             )
         if made and wake:
             work.enqueue(row)
@@ -86,7 +98,7 @@ def find_faces(detection_id: int, *, tell: Callable[[int, int | None, str], None
         for media in left.order_by("pk").iterator(chunk_size=200):
             if tell:
                 tell(done, total, media.original_name)
-            job.beat(done=done, message=f"At {media.original_name}"[:500])
+            job.beat(done=done, message=_AT.format(name=media.original_name)[:500])
             look = _Look(search, row.detector, per_second, margin, job.beat)
             look.over(media)
             done += 1
@@ -118,7 +130,7 @@ class _Look:
                 else:
                     self._image(media, images.read(path, max_pixels=_most()), findings)
         except FileNotFoundError as error:
-            raise work.Refused(f"{media}: {error} Bring the file back, then restart the search.") from error
+            raise work.Refused(_FILE_GONE.format(media=media, reason=error)) from error
         except (images.BadImage, video.BadVideo) as reason:
             findings.problem = str(reason)
         _record(media, self._name, findings, round((time.monotonic() - begun) * 1000))
@@ -183,11 +195,11 @@ def _prepared(
     own = {key: value for key, value in settings.items() if key not in _OURS}
     per_second, margin = (settings.get(key, usual) for key, usual in _OURS.items())
     if not _is_between(per_second, 0.01, 120) or not _is_between(margin, 0, 2):
-        raise refusal("per_second is a number from 0.01 to 120, margin one from 0 to 2.")
+        raise refusal(said(_BAD_SETTINGS))
     try:
         return detectors.make(name, own, model=site.YUNET_MODEL), per_second, margin
     except detectors.BadSettings as reason:
-        raise refusal(str(reason)) from reason
+        raise refusal(told(str(reason))) from reason
 
 
 def _is_between(value: object, low: float, high: float) -> bool:
@@ -204,7 +216,7 @@ def _scanned_by(detector: str) -> Exists:
 
 def _summary(row: Detection) -> str:
     found = Face.objects.filter(media__in=_media_of(row.source), detector=row.detector).count()
-    return f"{found:,} faces"
+    return _FOUND.format(faces=found)
 
 
 def _most() -> int:

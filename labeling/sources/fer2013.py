@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from labeling.expressions import FERPLUS_ANSWERS, SEVEN
+from labeling.sayings import gettext_noop
 from labeling.sources.base import BadContent, CannotRead, Content, Offer, RowContent
 from labeling.vision.crops import grey_png
 
@@ -19,6 +20,18 @@ SIDE = 48
 USAGES = ("Training", "PublicTest", "PrivateTest")
 _COLUMNS = ("emotion", "pixels", "usage")
 _LONGEST_LINE = 64 * 1024
+_UNREADABLE = gettext_noop("“{location}” cannot be read ({error}).")
+_NOT_A_TABLE = gettext_noop("This is no FER2013 table: its first line must name emotion, pixels and Usage.")
+_BAD_RANGE = gettext_noop("Rows are a first and a last number, from 1, both included; not {rows}.")
+_NOT_FERPLUS = gettext_noop("“{path}” is no FER+ table: it lacks {missing}.")
+_FERPLUS_UNREADABLE = gettext_noop("The FER+ table “{path}” cannot be read ({error}).")
+_COLUMNS_DIFFER = gettext_noop("It has {cells} columns where the heading names {columns}.")
+_NOT_CSV = gettext_noop("The line is not CSV ({error}).")
+_BAD_EMOTION = gettext_noop("The column emotion says “{emotion}”; it must be a number from 0 to 6.")
+_BAD_USAGE = gettext_noop("The column Usage says “{usage}”; it must be one of {known}.")
+_BAD_PIXELS = gettext_noop("The column pixels must hold whole numbers from 0 to 255.")
+_PIXELS_MISSING = gettext_noop("The column pixels holds {numbers:,} numbers; 48 × 48 are 2,304.")
+_OTHER_IMAGE = gettext_noop("FER+ calls this row {theirs}, the table {ours}: they are not rows of one image.")
 
 
 class _BadRow(Exception):
@@ -43,7 +56,7 @@ class Fer2013:
             with location.open("rb") as file:
                 yield TablePlace(file, rows, votes)
         except OSError as error:
-            raise CannotRead(f"“{location}” cannot be read ({error.strerror}).") from error
+            raise CannotRead(_UNREADABLE.format(location=location, error=error.strerror)) from error
 
 
 class TablePlace:
@@ -90,7 +103,7 @@ class TablePlace:
             if number == row:
                 return line
         self._at = 0
-        raise _BadRow("The table has no such row any more.")
+        raise _BadRow(gettext_noop("The table has no such row any more."))
 
     def _rows(self) -> Iterator[tuple[int, bytes]]:
         self._file.seek(0)
@@ -108,7 +121,7 @@ class TablePlace:
     def _cells(self, line: bytes) -> tuple[str, str, str]:
         cells = _split(line)
         if len(cells) != len(self._order):
-            raise _BadRow(f"It has {len(cells)} columns where the heading names {len(self._order)}.")
+            raise _BadRow(_COLUMNS_DIFFER.format(cells=len(cells), columns=len(self._order)))
         emotion, pixels, usage = (cells[self._order[name]].strip() for name in _COLUMNS)
         return emotion, pixels, usage
 
@@ -127,7 +140,7 @@ def _split(line: bytes) -> list[str]:
     try:
         return next(csv.reader([line.decode("utf-8-sig", "replace").replace("\x00", "�")]), [])
     except csv.Error as error:
-        raise _BadRow(f"The line is not CSV ({error}).") from error
+        raise _BadRow(_NOT_CSV.format(error=error)) from error
 
 
 def _columns(heading: bytes) -> dict[str, int]:
@@ -137,19 +150,19 @@ def _columns(heading: bytes) -> dict[str, int]:
     except _BadRow:
         names = []
     if not set(_COLUMNS) <= set(names):
-        raise CannotRead("This is no FER2013 table: its first line must name emotion, pixels and Usage.")
+        raise CannotRead(_NOT_A_TABLE)
     return {name: index for index, name in enumerate(names)}
 
 
 def _label(emotion: str) -> str:
     if not re.fullmatch(r"[0-6]", emotion):
-        raise _BadRow(f"The column emotion says “{emotion[:20]}”; it must be a number from 0 to 6.")
+        raise _BadRow(_BAD_EMOTION.format(emotion=emotion[:20]))
     return SEVEN[int(emotion)]
 
 
 def _usage(usage: str) -> str:
     if usage not in USAGES:
-        raise _BadRow(f"The column Usage says “{usage[:20]}”; it must be one of {', '.join(USAGES)}.")
+        raise _BadRow(_BAD_USAGE.format(usage=usage[:20], known=", ".join(USAGES)))
     return usage
 
 
@@ -157,9 +170,9 @@ def _pixels(text: str) -> bytes:
     try:
         values = bytes(map(int, text.split()))
     except ValueError:
-        raise _BadRow("The column pixels must hold whole numbers from 0 to 255.") from None
+        raise _BadRow(_BAD_PIXELS) from None
     if len(values) != SIDE * SIDE:
-        raise _BadRow(f"The column pixels holds {len(values):,} numbers; 48 × 48 are 2,304.")
+        raise _BadRow(_PIXELS_MISSING.format(numbers=len(values)))
     return values
 
 
@@ -168,7 +181,7 @@ def _range(rows: Any) -> tuple[int, int | None]:
         return 1, None
     whole = isinstance(rows, list | tuple) and len(rows) == 2 and isinstance(rows[0], int)
     if not whole or rows[0] < 1 or not (rows[1] is None or (isinstance(rows[1], int) and rows[1] >= rows[0])):
-        raise CannotRead(f"Rows are a first and a last number, from 1, both included; not {rows!r}.")
+        raise CannotRead(_BAD_RANGE.format(rows=repr(rows)))
     return rows[0], rows[1]
 
 
@@ -185,14 +198,14 @@ def _ferplus(path: Path, rows: tuple[int, int | None]) -> dict[int, _Votes]:
             names = [name.strip() for name in next(lines, [])]
             missing = {"Usage", *FERPLUS_ANSWERS} - set(names)
             if missing:
-                raise CannotRead(f"“{path}” is no FER+ table: it lacks {', '.join(sorted(missing))}.")
+                raise CannotRead(_NOT_FERPLUS.format(path=path, missing=", ".join(sorted(missing))))
             return {
                 row: _vote_row(dict(zip(names, cells, strict=False)))
                 for row, cells in enumerate((cells for cells in lines if cells), 1)
                 if row >= first and (last is None or row <= last)
             }
     except (OSError, csv.Error) as error:
-        raise CannotRead(f"The FER+ table “{path}” cannot be read ({error}).") from error
+        raise CannotRead(_FERPLUS_UNREADABLE.format(path=path, error=error)) from error
 
 
 def _vote_row(cells: Mapping[str, str]) -> _Votes:
@@ -204,9 +217,9 @@ def _vote_row(cells: Mapping[str, str]) -> _Votes:
 
 def _votes_of(found: _Votes | None, usage: str) -> dict[str, int]:
     if found is None:
-        raise _BadRow("The FER+ table has no such row; is it the table of these images?")
+        raise _BadRow(gettext_noop("The FER+ table has no such row; is it the table of these images?"))
     if found[0] != usage:
-        raise _BadRow(f"FER+ calls this row {found[0]}, the table {usage}: they are not rows of one image.")
+        raise _BadRow(_OTHER_IMAGE.format(theirs=found[0], ours=usage))
     if found[1] is None:
-        raise _BadRow("The FER+ row holds something that is no number of votes.")
+        raise _BadRow(gettext_noop("The FER+ row holds something that is no number of votes."))
     return found[1]

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from labeling.sayings import gettext_noop
 from labeling.sources.base import (
     NOTES_NAME,
     BadContent,
@@ -22,6 +23,10 @@ from labeling.sources.base import (
 )
 from labeling.sources.notes import BadNotes, Notes, parse
 
+_NO_FOLDER = gettext_noop("There is no folder at “{location}” that can be read.")
+_FOLDER_CLOSED = gettext_noop("The folder cannot be read ({error}).")
+_FILE_CLOSED = gettext_noop("The file cannot be opened ({error}).")
+
 
 class Folder:
     option_names: frozenset[str] = frozenset()
@@ -31,7 +36,7 @@ class Folder:
 
     def open(self, location: Path, options: Mapping[str, Any]) -> AbstractContextManager["FolderPlace"]:
         if not location.is_dir():
-            raise CannotRead(f"There is no folder at “{location}” that can be read.")
+            raise CannotRead(_NO_FOLDER.format(location=location))
         return nullcontext(FolderPlace(location.resolve()))
 
 
@@ -48,13 +53,13 @@ class FolderPlace:
                 yield from self._offer(Path(folder) / name)
         for error in closed:
             name = os.path.relpath(str(error.filename), self._root)
-            yield Offer(locator_of(name).locator, f"The folder cannot be read ({error.strerror}).")
+            yield Offer(locator_of(name).locator, _FOLDER_CLOSED.format(error=error.strerror))
 
     def contents(self, locators: Sequence[str]) -> Iterable[Content]:
         for locator in locators:
             path = self._root / locator
             if not _inside(path, self._root):
-                yield BadContent(locator, "This is a link to a place outside the folder.")
+                yield BadContent(locator, gettext_noop("This is a link to a place outside the folder."))
             else:
                 yield FileContent(locator, partial(opened, path), self._notes.of(locator))
 
@@ -89,8 +94,10 @@ def opened(path: Path) -> Iterator[Reader]:
         # Without O_NONBLOCK opening a pipe would wait for somebody to write into it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
-        raise Unusable(f"The file cannot be opened ({error.strerror}).") from error
+        raise Unusable(_FILE_CLOSED.format(error=error.strerror)) from error
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Unusable("This is neither a file nor a folder but a pipe, a socket or a device.")
+            raise Unusable(
+                gettext_noop("This is neither a file nor a folder but a pipe, a socket or a device.")
+            )
         yield Reader(file, broken=(OSError,))

@@ -9,10 +9,12 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from labeling import work
 from labeling.models import Item, Source
 from labeling.refusals import Refusal
+from labeling.sayings import gettext_noop, told
 from labeling.sources import KINDS, faces, intake, store
 from labeling.sources.base import BadContent, CannotAdd, CannotRead, FileContent, Offer, Place, RowContent
 from labeling.vision import detectors
@@ -31,6 +33,11 @@ __all__ = [
 DETECT = "detect"
 """The option that every kind has: detectors to run when all is in."""
 _BATCH = 500
+_AT = gettext_noop("At {name}")
+_LOOKING = gettext_noop("Looking: {items:,} items")
+_IN = gettext_noop("{items:,} items in")
+_IN_AND_REFUSED = gettext_noop("{items:,} items in, {refused:,} refused")
+_NOT_SEARCHED = gettext_noop("All media are in, but no faces are looked for: {reason}")
 
 Tell = Callable[[int, int | None, str], None]
 """Told how far the work is: done, total, message."""
@@ -51,8 +58,10 @@ def guess_kind(path: Path | str) -> str:
         if kind.fits(place):
             return name
     raise CannotAdd(
-        f"“{path}” is neither a folder nor a zip, an image, a video or a FER2013 CSV. "
-        "Name one of these, or say which kind it is."
+        _(
+            "“{path}” is neither a folder nor a zip, an image, a video or a FER2013 CSV. "
+            "Name one of these, or say which kind it is."
+        ).format(path=path)
     )
 
 
@@ -120,7 +129,7 @@ def retry_refused(*, source: Source) -> None:
     with transaction.atomic():
         again = source.items.filter(state=Item.State.REFUSED).update(state=Item.State.FOUND, reason="")
         if not again:
-            raise NothingRefused("Nothing of this source was refused; there is nothing to try again.")
+            raise NothingRefused(_("Nothing of this source was refused; there is nothing to try again."))
         work.restart(source, also_done=True)
 
 
@@ -149,7 +158,7 @@ def _find(job: work.Job[Source], place: Place, tell: Tell) -> None:
     while batch := list(islice(offers, _BATCH)):
         _keep_offers(job.row, batch)
         found += len(batch)
-        message = f"Looking: {found:,} items"
+        message = _LOOKING.format(items=found)
         job.beat(message=message)
         tell(found, None, message)
 
@@ -175,7 +184,7 @@ def _take(job: work.Job[Source], place: Place, tell: Tell) -> None:
         rows: list[tuple[Item, RowContent]] = []
         for content in place.contents(list(items)):
             item = items[content.locator]
-            message = f"At {item.locator}"[:500]
+            message = _AT.format(name=item.locator)[:500]
             tell(done, total, message)
             job.beat(done=done, message=message)
             if isinstance(content, RowContent):
@@ -207,21 +216,21 @@ def _detect(source: Source, wake: bool) -> None:
         try:
             faces.detect_in(source=source, detector=name, wake=wake)
         except faces.CannotDetect as reason:
-            raise work.Refused(f"All media are in, but no faces are looked for: {reason}") from reason
+            raise work.Refused(_NOT_SEARCHED.format(reason=reason)) from reason
 
 
 def _summary(source: Source) -> str:
     refused = source.items.filter(state=Item.State.REFUSED).count()
     taken = source.items.exclude(state=Item.State.REFUSED).count()
-    return f"{taken:,} items in" + (f", {refused:,} refused" if refused else "")
+    return (_IN_AND_REFUSED if refused else _IN).format(items=taken, refused=refused)
 
 
 def _existing(location: Path | str) -> Path:
     path = Path(os.path.abspath(Path(location).expanduser()))
     if not path.exists():
-        raise CannotAdd(f"There is nothing at “{location}”.")
+        raise CannotAdd(_("There is nothing at “{location}”.").format(location=location))
     if not (path.is_file() or path.is_dir()):
-        raise CannotAdd(f"“{location}” is neither a file nor a folder.")
+        raise CannotAdd(_("“{location}” is neither a file nor a folder.").format(location=location))
     return path
 
 
@@ -230,7 +239,11 @@ def _checked(kind: str, location: str | Path, options: Mapping[str, Any] | None)
     path = _existing(location)
     kind = kind or guess_kind(path)
     if kind not in KINDS:
-        raise CannotAdd(f"There is no kind of source “{kind}”; there are {', '.join(KINDS)}.")
+        raise CannotAdd(
+            _("There is no kind of source “{kind}”; there are {known}.").format(
+                kind=kind, known=", ".join(KINDS)
+            )
+        )
     wanted = {name: value for name, value in (options or {}).items() if value not in (None, "", [])}
     _check_options(kind, wanted)
     if "ferplus" in wanted:
@@ -239,7 +252,7 @@ def _checked(kind: str, location: str | Path, options: Mapping[str, Any] | None)
         with _open(kind, str(path), wanted):
             pass
     except (CannotRead, OSError) as reason:
-        raise CannotAdd(str(reason)) from reason
+        raise CannotAdd(told(str(reason))) from reason
     return {"kind": kind, "location": str(path), "options": wanted}
 
 
@@ -248,15 +261,25 @@ def _check_options(kind: str, options: Mapping[str, Any]) -> None:
     for name in options:
         if name not in known:
             raise CannotAdd(
-                f"A source of kind {kind} has no option “{name}”; it has {', '.join(sorted(known))}."
+                _("A source of kind {kind} has no option “{name}”; it has {known}.").format(
+                    kind=kind, name=name, known=", ".join(sorted(known))
+                )
             )
     names = options.get(DETECT, [])
     offered = detectors.available(settings.YUNET_MODEL)
     if not isinstance(names, list):
-        raise CannotAdd(f"The option {DETECT} is a list of detectors, not {names!r}.")
+        raise CannotAdd(
+            _("The option {option} is a list of detectors, not {value}.").format(
+                option=DETECT, value=repr(names)
+            )
+        )
     for name in names:
         if name not in offered:
-            raise CannotAdd(f"The detector “{name}” cannot run here; there is {', '.join(offered)}.")
+            raise CannotAdd(
+                _("The detector “{name}” cannot run here; there is {known}.").format(
+                    name=name, known=", ".join(offered)
+                )
+            )
 
 
 def _open(kind: str, location: str, options: Mapping[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from labeling.expressions import known_as
 from labeling.models import Face, Item, Media, Source
+from labeling.sayings import gettext_noop
 from labeling.sources import store
 from labeling.sources.base import FileContent, Note, RowContent, Unusable
 from labeling.vision import images, video
@@ -20,6 +21,9 @@ FOLDER = "media"
 _BLOCK = 1024 * 1024
 _BYTES_PER_PIXEL = 8
 _METADATA = 64 * 1024**2
+_TOO_LONG = gettext_noop(
+    "It is longer than the {most:,} bytes allowed (MAX_MEDIA_BYTES, for images also MAX_IMAGE_PIXELS)."
+)
 
 
 @dataclass(frozen=True)
@@ -81,9 +85,7 @@ def _copy(content: FileContent, part: Path, alive: Callable[[], None]) -> tuple[
         while block:
             size += len(block)
             if size > most:
-                raise Unusable(
-                    f"It is longer than the {most:,} bytes allowed (MAX_MEDIA_BYTES, for images also MAX_IMAGE_PIXELS)."
-                )
+                raise Unusable(_TOO_LONG.format(most=most))
             digest.update(block)
             target.write(block)
             alive()

@@ -5,12 +5,18 @@ import io
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from labeling.sayings import gettext_noop
 from labeling.sources.base import NOTES_NAME, Note, Reader, Unusable
 
 COLUMNS = ("licence", "author", "page_url", "label")
 _ALSO = {"license": "licence", "url": "page_url", "filename": "file", "path": "file"}
 _LIMITS = {"licence": 200, "author": 200, "page_url": 2000, "label": 100}
 _MOST_BYTES = 64 * 1024**2
+_TOO_LONG = gettext_noop("It is longer than {most:,} bytes.")
+_NO_FILE_COLUMN = gettext_noop(
+    "It has no column “file”. Its first line names the columns: file, licence, author …"
+)
+_NOT_CSV = gettext_noop("It is not a CSV file in UTF-8 ({error}).")
 
 
 class BadNotes(Exception):
@@ -51,17 +57,15 @@ def parse(file: Reader) -> dict[str, Note]:
     """File name → note. Raises BadNotes, and Unusable where the file cannot be read."""
     data = file.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:
-        raise BadNotes(f"It is longer than {_MOST_BYTES:,} bytes.")
+        raise BadNotes(_TOO_LONG.format(most=_MOST_BYTES))
     try:
         rows = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), restkey="")
         names = {name: _column(name) for name in rows.fieldnames or () if name}
         if "file" not in names.values():
-            raise BadNotes(
-                "It has no column “file”. Its first line names the columns: file, licence, author …"
-            )
+            raise BadNotes(_NO_FILE_COLUMN)
         return dict(_entry({names[k]: v for k, v in row.items() if k in names}) for row in rows)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise BadNotes(f"It is not a CSV file in UTF-8 ({error}).") from error
+        raise BadNotes(_NOT_CSV.format(error=error)) from error
 
 
 def _column(name: str) -> str:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from labeling.refusals import Refusal
 
@@ -20,14 +21,18 @@ def allowed(location: str) -> Path:
     """
     path = Path(location).expanduser()
     if not path.is_absolute():
-        raise OutsideRoots(f"“{location}” is not a whole path; begin it with a /.")
+        raise OutsideRoots(
+            _("“{location}” is not a whole path; begin it with a /.").format(location=location)
+        )
     resolved = path.resolve()
     roots = [Path(root).resolve() for root in settings.IMPORT_ROOTS]
     if not any(resolved.is_relative_to(root) for root in roots):
-        named = ", ".join(str(root) for root in roots) or "none"
+        named = ", ".join(str(root) for root in roots) or _("none")
         raise OutsideRoots(
-            f"“{location}” is outside the folders this site may read from ({named}). "
-            "Move the files there, or have an operator add the folder to IMPORT_ROOTS."
+            _(
+                "“{location}” is outside the folders this site may read from ({named}). "
+                "Move the files there, or have an operator add the folder to IMPORT_ROOTS."
+            ).format(location=location, named=named)
         )
     _readable(resolved, location)
     return resolved
@@ -35,9 +40,11 @@ def allowed(location: str) -> Path:
 
 def _readable(resolved: Path, location: str) -> None:
     if not resolved.exists():
-        raise OutsideRoots(f"There is nothing at “{location}” on the server.")
+        raise OutsideRoots(_("There is nothing at “{location}” on the server.").format(location=location))
     # A pipe or a device would hold the worker for ever.
     if not (resolved.is_file() or resolved.is_dir()):
-        raise OutsideRoots(f"“{location}” is neither a file nor a folder.")
+        raise OutsideRoots(_("“{location}” is neither a file nor a folder.").format(location=location))
     if not os.access(resolved, os.R_OK):
-        raise OutsideRoots(f"The server may not read “{location}”; check its permissions.")
+        raise OutsideRoots(
+            _("The server may not read “{location}”; check its permissions.").format(location=location)
+        )

@@ -5,10 +5,13 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from labeling.sayings import gettext_noop
 from labeling.sources.base import CannotRead, Content, FileContent, Offer, locator_of
 from labeling.sources.folder import opened
 from labeling.sources.notes import Notes
 from labeling.vision.sniff import HEADER_BYTES, sniff
+
+_NO_FILE = gettext_noop("There is no file at “{location}” that can be read.")
 
 
 class Single:
@@ -23,7 +26,7 @@ class Single:
 
     def open(self, location: Path, options: Mapping[str, Any]) -> AbstractContextManager["SinglePlace"]:
         if not location.is_file():
-            raise CannotRead(f"There is no file at “{location}” that can be read.")
+            raise CannotRead(_NO_FILE.format(location=location))
         return nullcontext(SinglePlace(location))
 
 

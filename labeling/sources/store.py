@@ -15,8 +15,11 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
+from labeling.sayings import gettext_noop
+
 _PARTS = "parts"
 _LEFTOVER_S = 24 * 3600
+_NO_FILE = gettext_noop("The storage holds no file “{name}”.")
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def local_file(name: str) -> Iterator[Path]:
     path = _path(name)
     if path is not None:
         if not path.is_file():
-            raise FileNotFoundError(f"The storage holds no file “{name}”.")
+            raise FileNotFoundError(_NO_FILE.format(name=name))
         yield path
         return
     with staged() as part:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, cast
 
 from django.conf import settings
 
+from labeling.sayings import gettext_noop
 from labeling.sources.base import (
     NOTES_NAME,
     BadContent,
@@ -28,6 +29,12 @@ from labeling.sources.notes import BadNotes, Notes, parse
 _ENCRYPTED = 0x1
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
 """What zipfile raises on members that are damaged, encrypted or packed by an unknown method."""
+_NOT_A_ZIP = gettext_noop("“{location}” is not a zip that can be read ({error}).")
+_BEYOND = gettext_noop(
+    "With it the zip would unpack to more than the {most:,} bytes allowed (MAX_ZIP_BYTES)."
+)
+_DAMAGED = gettext_noop("This member of the zip is damaged ({error}).")
+_TOO_LARGE = gettext_noop("It would unpack to {bytes:,} bytes; {most:,} are allowed (MAX_MEDIA_BYTES).")
 
 
 class Zip:
@@ -41,7 +48,7 @@ class Zip:
         try:
             archive = zipfile.ZipFile(location)
         except _BROKEN as error:
-            raise CannotRead(f"“{location}” is not a zip that can be read ({error}).") from error
+            raise CannotRead(_NOT_A_ZIP.format(location=location, error=error)) from error
         with archive:
             yield ZipPlace(archive)
 
@@ -73,10 +80,9 @@ class ZipPlace:
 
     def _refused(self, name: str) -> str:
         if name not in self._members:
-            return "The zip has no such member any more."
+            return gettext_noop("The zip has no such member any more.")
         if name in self._beyond:
-            most = settings.MAX_ZIP_BYTES
-            return f"With it the zip would unpack to more than the {most:,} bytes allowed (MAX_ZIP_BYTES)."
+            return _BEYOND.format(most=settings.MAX_ZIP_BYTES)
         return _refused(self._members[name])
 
     @contextmanager
@@ -84,7 +90,7 @@ class ZipPlace:
         try:
             member = self._archive.open(info)
         except _BROKEN as error:
-            raise Unusable(f"This member of the zip is damaged ({error}).") from error
+            raise Unusable(_DAMAGED.format(error=error)) from error
         with member:
             yield Reader(cast(BinaryIO, member), broken=_BROKEN, declared=info.file_size)
 
@@ -131,12 +137,11 @@ def _refused(info: zipfile.ZipInfo) -> str:
     """Why a member is not even opened; empty if it may be."""
     parts = info.filename.replace("\\", "/").split("/")
     if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
-        return "Its name leads out of the zip (“..” or an absolute path)."
+        return gettext_noop("Its name leads out of the zip (“..” or an absolute path).")
     if stat.S_ISLNK(info.external_attr >> 16):
-        return "This is a link, not a file."
+        return gettext_noop("This is a link, not a file.")
     if info.flag_bits & _ENCRYPTED:
-        return "It is encrypted. Unpack the zip with its password and add the folder."
+        return gettext_noop("It is encrypted. Unpack the zip with its password and add the folder.")
     if info.file_size > settings.MAX_MEDIA_BYTES:
-        most = settings.MAX_MEDIA_BYTES
-        return f"It would unpack to {info.file_size:,} bytes; {most:,} are allowed (MAX_MEDIA_BYTES)."
+        return _TOO_LARGE.format(bytes=info.file_size, most=settings.MAX_MEDIA_BYTES)
     return ""

@@ -8,9 +8,17 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
+from labeling.sayings import gettext_noop
 from labeling.vision.images import Pixels
 
 Point = tuple[float, float]
+_NO_MODEL = gettext_noop(
+    "YuNet needs its model file; there is none at “{path}”. Set YUNET_MODEL to the .onnx file."
+)
+_NOT_A_MODEL = gettext_noop("“{path}” is no YuNet model that OpenCV can read.")
+_NO_DETECTOR = gettext_noop("There is no detector “{detector}”; there are {known}.")
+_NO_SETTING = gettext_noop("{detector} has no setting “{setting}”; it has {known}.")
+_NOT_ABOVE_ZERO = gettext_noop("{detector}'s {setting} is a number above 0, not {value}.")
 
 
 @dataclass(frozen=True)
@@ -93,16 +101,14 @@ class YuNet:
 
     def __init__(self, settings: YuNetSettings, model: str) -> None:
         if not Path(model).is_file():
-            raise BadSettings(
-                f"YuNet needs its model file; there is none at “{model}”. Set YUNET_MODEL to the .onnx file."
-            )
+            raise BadSettings(_NO_MODEL.format(path=model))
         self.settings = settings
         try:
             self._network = cv2.FaceDetectorYN.create(
                 model, "", (320, 320), settings.score_threshold, settings.nms_threshold, self._MOST
             )
         except cv2.error as error:
-            raise BadSettings(f"“{model}” is no YuNet model that OpenCV can read.") from error
+            raise BadSettings(_NOT_A_MODEL.format(path=model)) from error
 
     def find(self, pixels: Pixels) -> list[Found]:
         small, scale = _scaled_down(pixels, self.settings.longest_side)
@@ -165,13 +171,13 @@ def available(model: str) -> list[str]:
 def make(name: str, settings: Mapping[str, Any] | None = None, *, model: str = "") -> Detector:
     """The detector of that name. settings: its own settings by name. Raises BadSettings."""
     if name not in DETECTORS:
-        raise BadSettings(f"There is no detector “{name}”; there are {', '.join(DETECTORS)}.")
+        raise BadSettings(_NO_DETECTOR.format(detector=name, known=", ".join(DETECTORS)))
     entry = DETECTORS[name]
     wanted = dict(settings or {})
     known = {field.name: field.type for field in fields(entry.settings)}
     for setting, value in wanted.items():
         if setting not in known:
-            raise BadSettings(f"{name} has no setting “{setting}”; it has {', '.join(known)}.")
+            raise BadSettings(_NO_SETTING.format(detector=name, setting=setting, known=", ".join(known)))
         if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-            raise BadSettings(f"{name}'s {setting} is a number above 0, not {value!r}.")
+            raise BadSettings(_NOT_ABOVE_ZERO.format(detector=name, setting=setting, value=repr(value)))
     return entry.make(entry.settings(**wanted), model)

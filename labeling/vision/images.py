@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, TypeAlias, cast
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from labeling.sayings import gettext_noop
 from labeling.vision.sniff import HEADER_BYTES, sniff, why_not
 
 Pixels: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]"
@@ -17,6 +18,13 @@ Pixels: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]"
 
 MAX_PIXELS = 100_000_000
 _BACKDROP = (255, 255, 255)
+_DAMAGED = gettext_noop("The image is damaged or cut short ({error}).")
+_TOO_LARGE = gettext_noop(
+    "The picture is larger than the {most:,} pixels allowed. "
+    "Scale it down, or have an operator raise MAX_IMAGE_PIXELS."
+)
+_SO_LARGE = gettext_noop("{width:,} × {height:,} pixels: {reason}")
+_ANIMATED = gettext_noop("Animated: only the first of its {frames} frames was looked at.")
 # What Pillow raises on files that are cut short, damaged or made to hurt.
 _BROKEN = (
     OSError,
@@ -72,7 +80,7 @@ def read(source: bytes | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
         header = stream.read(HEADER_BYTES)
         found = sniff(header)
         if found is None or found.kind != "image":
-            raise BadImage(why_not(found, header) or "This is a video, not an image.")
+            raise BadImage(why_not(found, header) or gettext_noop("This is a video, not an image."))
         stream.seek(0)
         _let_pillow_open(max_pixels)
         try:
@@ -83,9 +91,11 @@ def read(source: bytes | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise BadImage(_too_large(max_pixels)) from error
         except UnidentifiedImageError as error:
-            raise BadImage("The image is damaged or cut short within its first lines.") from error
+            raise BadImage(
+                gettext_noop("The image is damaged or cut short within its first lines.")
+            ) from error
         except _BROKEN as error:
-            raise BadImage(f"The image is damaged or cut short ({_first_line(error)}).") from error
+            raise BadImage(_DAMAGED.format(error=_first_line(error))) from error
 
 
 class _Impatient:
@@ -118,19 +128,18 @@ def _let_pillow_open(max_pixels: int) -> None:
 
 def _check_size(image: Image.Image, max_pixels: int) -> None:
     if image.width * image.height > max_pixels:
-        raise BadImage(f"{image.width:,} × {image.height:,} pixels: {_too_large(max_pixels)}")
+        raise BadImage(
+            _SO_LARGE.format(width=image.width, height=image.height, reason=_too_large(max_pixels))
+        )
 
 
 def _too_large(max_pixels: int) -> str:
-    return (
-        f"The picture is larger than the {max_pixels:,} pixels allowed. "
-        "Scale it down, or have an operator raise MAX_IMAGE_PIXELS."
-    )
+    return _TOO_LARGE.format(most=max_pixels)
 
 
 def _note(image: Image.Image) -> str:
     frames = getattr(image, "n_frames", 1)
-    return f"Animated: only the first of its {frames} frames was looked at." if frames > 1 else ""
+    return _ANIMATED.format(frames=frames) if frames > 1 else ""
 
 
 def _upright(image: Image.Image) -> Pixels:

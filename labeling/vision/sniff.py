@@ -2,8 +2,13 @@
 
 from dataclasses import dataclass
 
+from labeling.sayings import gettext_noop
+
 HEADER_BYTES = 1024
 """As many first bytes as `sniff` wants to see."""
+_SOUND = gettext_noop("This is sound ({extension}) without a picture; faces cannot be found in it.")
+_ARCHIVE = gettext_noop("This is an archive ({extension}) inside the source. Unpack it, or add it by itself.")
+_OTHER_TYPE = gettext_noop("Files of type {mime} are not read. Convert it to JPEG, PNG or MP4.")
 
 
 @dataclass(frozen=True)
@@ -88,22 +93,24 @@ def why_not(found: Sniffed | None, header: bytes) -> str:
     if found is not None and found.kind in ("image", "video"):
         return ""
     if not header:
-        return "The file is empty (0 bytes)."
+        return gettext_noop("The file is empty (0 bytes).")
     if found is None:
         return _looks_like(header)
     return {
-        "sound": f"This is sound ({found.extension}) without a picture; faces cannot be found in it.",
-        "archive": f"This is an archive ({found.extension}) inside the source. Unpack it, or add it by itself.",
-    }.get(found.kind, f"Files of type {found.mime} are not read. Convert it to JPEG, PNG or MP4.")
+        "sound": _SOUND.format(extension=found.extension),
+        "archive": _ARCHIVE.format(extension=found.extension),
+    }.get(found.kind, _OTHER_TYPE.format(mime=found.mime))
 
 
 def _looks_like(header: bytes) -> str:
     text = header.strip(b"\x00")
     if not text:
-        return "The file begins with nothing but zero bytes; it is neither an image nor a video."
+        return gettext_noop(
+            "The file begins with nothing but zero bytes; it is neither an image nor a video."
+        )
     try:
         text[:512].decode()
     except UnicodeDecodeError as error:
         if error.start < len(text[:512]) - 4:
-            return "The content is neither an image nor a video that can be read."
-    return "The content is text, not an image or a video, whatever its name says."
+            return gettext_noop("The content is neither an image nor a video that can be read.")
+    return gettext_noop("The content is text, not an image or a video, whatever its name says.")

@@ -10,12 +10,20 @@ from typing import Any
 import av
 import numpy as np
 
+from labeling.sayings import gettext_noop
 from labeling.vision.images import MAX_PIXELS, Pixels
 from labeling.vision.sniff import HEADER_BYTES, Sniffed, sniff, why_not
 
 PER_SECOND = 5.0
 _LATE_S = 0.5
 """A video whose last picture ends this much before its announced end has lost its tail."""
+_NO_PICTURE = gettext_noop("The video holds no picture that can be decoded.")
+_DAMAGED = gettext_noop("The video is damaged or cut short ({error}).")
+_ONLY_SOUND = gettext_noop("There is no video stream in this file; it holds only sound.")
+_NOTHING_SHOWN = gettext_noop("There is no video stream in this file; it holds nothing that can be shown.")
+_TOO_LARGE = gettext_noop("Its frames are {width:,} × {height:,} pixels, more than the {most:,} allowed.")
+_LEFT_OUT = gettext_noop("{places} damaged places were left out ({error}).")
+_TAIL_LOST = gettext_noop("The video says it runs {announced} s, but its pictures end at {shown} s.")
 
 
 class BadVideo(Exception):
@@ -50,7 +58,7 @@ def probe(path: Path, *, max_pixels: int = MAX_PIXELS) -> Probe:
     with _opened(path, max_pixels) as (container, stream, found):
         first = next(_decoded(container, stream, []), None)
         if first is None:
-            raise BadVideo("The video holds no picture that can be decoded.")
+            raise BadVideo(_NO_PICTURE)
         turned = first.rotation % 180 != 0
         rate = stream.average_rate or stream.base_rate
         extension, mime = found.extension, found.mime
@@ -115,7 +123,7 @@ def frame_at(path: Path, time_ms: int, *, max_pixels: int = MAX_PIXELS) -> Pixel
     with _opened(path, max_pixels) as (container, stream, _):
         first = next(_decoded(container, stream, []), None)
         if first is None:
-            raise BadVideo("The video holds no picture that can be decoded.")
+            raise BadVideo(_NO_PICTURE)
         start = first.pts if first.pts is not None else 0
         if time_ms <= 0:
             return _pixels(first)
@@ -144,12 +152,12 @@ def _opened(path: Path, max_pixels: int) -> Iterator[tuple[Any, Any, Sniffed]]:
         header = file.read(HEADER_BYTES)
     found = sniff(header)
     if found is None or found.kind != "video":
-        raise BadVideo(why_not(found, header) or "This is an image, not a video.")
+        raise BadVideo(why_not(found, header) or gettext_noop("This is an image, not a video."))
     try:
         # By its own reader only: a playlist dressed up as a video would have FFmpeg open other files.
         container = av.open(str(path.resolve()), format=found.format, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
-        raise BadVideo(f"The video is damaged or cut short ({_said(error)}).") from error
+        raise BadVideo(_DAMAGED.format(error=_said(error))) from error
     with container:
         yield container, _picture_stream(container, max_pixels), found
 
@@ -158,14 +166,13 @@ def _picture_stream(container: Any, max_pixels: int) -> Any:
     covers = av.stream.Disposition.attached_pic
     streams = [stream for stream in container.streams.video if not stream.disposition & covers]
     if not streams:
-        held = "only sound" if container.streams.audio else "nothing that can be shown"
-        raise BadVideo(f"There is no video stream in this file; it holds {held}.")
+        raise BadVideo(_ONLY_SOUND if container.streams.audio else _NOTHING_SHOWN)
     stream = streams[0]
     if stream.codec_context is None:
-        raise BadVideo("The video is encoded in a way that cannot be decoded here.")
+        raise BadVideo(gettext_noop("The video is encoded in a way that cannot be decoded here."))
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > max_pixels:
-        raise BadVideo(f"Its frames are {width:,} × {height:,} pixels, more than the {max_pixels:,} allowed.")
+        raise BadVideo(_TOO_LARGE.format(width=width, height=height, most=max_pixels))
     stream.thread_type = "AUTO"
     return stream
 
@@ -221,17 +228,15 @@ def _duration_s(container: Any, stream: Any) -> Fraction | None:
 def _problem(errors: list[str], last: Fraction, duration: Fraction | None, stream: Any) -> str:
     parts = []
     if errors:
-        parts.append(f"{len(errors)} damaged places were left out ({errors[0]}).")
+        parts.append(_LEFT_OUT.format(places=len(errors), error=errors[0]))
     rate = stream.average_rate
     announced = [stream.frames / rate] if rate and stream.frames else []
     if duration and not (stream.duration is None and _has_sound(stream)):
         announced.append(duration)
     shown = last + (1 / rate if rate else 0)
     if announced and max(announced) - shown > _LATE_S:
-        parts.append(
-            f"The video says it runs {float(max(announced)):.1f} s, "
-            f"but its pictures end at {float(shown):.1f} s."
-        )
+        told = {"announced": f"{float(max(announced)):.1f}", "shown": f"{float(shown):.1f}"}
+        parts.append(_TAIL_LOST.format(**told))
     return " ".join(parts)
 
 
