@@ -103,5 +103,5 @@ def _pattern(sentence: str) -> "re.Pattern[str]":
     for literal, name, spec, _ in Formatter().parse(sentence):
         parts.append(re.escape(literal))
         if name is not None:
-            parts.append(f"(?P<{name}>{r'-?[0-9][0-9,]*' if spec == WHOLE_NUMBER else '.+'})")
+            parts.append(f"(?P<{name}>{r'-?[0-9][0-9,]*' if spec == WHOLE_NUMBER else '.+?'})")
     return re.compile("".join(parts), re.DOTALL)

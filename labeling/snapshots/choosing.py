@@ -9,6 +9,7 @@ from typing import Any
 from labeling import work
 from labeling.expressions import OTHER_ANSWERS
 from labeling.models import Campaign, CampaignFace, Outcome
+from labeling.sayings import gettext_noop
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.split import split_groups
 from labeling.snapshots.stored import Alive
@@ -23,6 +24,23 @@ GIVEN_SPLITS = {
 """What publishers call the splits, FER2013's names among them, and what we call them."""
 _CHUNK = 2_000
 _EXAMPLES = 3
+_TOO_FEW_CLASSES = gettext_noop(
+    "A snapshot needs settled faces of at least two expressions. Let people vote on more."
+)
+_STRANGE_LABEL = gettext_noop(
+    "{faces} faces are labelled “{label}”, which is no expression of the campaign any more. "
+    "Put it back among the campaign's expressions."
+)
+_WITHOUT_SPLIT = gettext_noop(
+    "{some} of {all} faces came without a split of their own: {examples}. Freeze with drawn splits instead."
+)
+_NOTHING_TO_TRAIN_ON = gettext_noop("No face of {labels} to train on.")
+_EMPTY_SPLIT = gettext_noop("No face in {split}.")
+_MOVED = gettext_noop(
+    "{faces} faces left the split they came with, because their media stands in a stricter one."
+)
+_ONE_ADJUDICATED = gettext_noop("1 face carries an adjudicated label.")
+_ADJUDICATED = gettext_noop("{faces:,} faces carry an adjudicated label.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +120,9 @@ def _chosen(expressions: Sequence[str], adjudicated: bool, face: int, media: str
 def _demand_classes(faces: Sequence[Chosen], expressions: Sequence[str]) -> None:
     labels = Counter(face.label for face in faces)
     if len(labels) < 2:
-        raise work.Refused(
-            "A snapshot needs settled faces of at least two expressions. Let people vote on more."
-        )
+        raise work.Refused(_TOO_FEW_CLASSES)
     for label in sorted(labels.keys() - set(expressions)):
-        raise work.Refused(
-            f"{labels[label]} faces are labelled “{label}”, which is no expression of the campaign any more. "
-            "Put it back among the campaign's expressions."
-        )
+        raise work.Refused(_STRANGE_LABEL.format(faces=labels[label], label=label))
 
 
 def _drawn_splits(faces: Sequence[Chosen], rule: Mapping[str, Any]) -> list[str]:
@@ -125,8 +138,7 @@ def _given_splits(faces: Sequence[Chosen]) -> tuple[list[str], int]:
     unknown = [face for face in faces if face.given_split not in GIVEN_SPLITS]
     if unknown:
         raise work.Refused(
-            f"{len(unknown)} of {len(faces)} faces came without a split of their own: {_examples(unknown)}. "
-            "Freeze with drawn splits instead."
+            _WITHOUT_SPLIT.format(some=len(unknown), all=len(faces), examples=_examples(unknown))
         )
     own = [snapshots.SPLITS.index(GIVEN_SPLITS[face.given_split]) for face in faces]
     strictest: dict[str, int] = {}
@@ -155,12 +167,11 @@ def _notes(
     learnt = {face.label for face, split in zip(faces, splits, strict=True) if split == "train"}
     missing = [name for name in expressions if name not in learnt]
     if missing and learnt:
-        yield f"No face of {', '.join(missing)} to train on."
+        yield _NOTHING_TO_TRAIN_ON.format(labels=", ".join(missing))
     for split in wanted:
         if not there[split]:
-            yield f"No face in {split}."
+            yield _EMPTY_SPLIT.format(split=split)
     if moved:
-        yield f"{moved} faces left the split they came with, because their media stands in a stricter one."
+        yield _MOVED.format(faces=moved)
     if adjudicated := sum(face.adjudicated for face in faces):
-        many = "1 face carries" if adjudicated == 1 else f"{adjudicated:,} faces carry"
-        yield f"{many} an adjudicated label."
+        yield _ONE_ADJUDICATED if adjudicated == 1 else _ADJUDICATED.format(faces=adjudicated)

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from labeling import work
 from labeling.models import Export, Snapshot, WorkState
 from labeling.refusals import Refusal
+from labeling.sayings import gettext_noop
 from labeling.snapshots import format as snapshots
 from labeling.snapshots import stored
 from labeling.snapshots.exports import FORMATS
@@ -17,6 +19,7 @@ from labeling.snapshots.telling import Tell, Telling, nobody
 __all__ = ["FORMATS", "CannotExport", "export", "run_export"]
 
 _MESSAGE = 500
+_CHECKING = gettext_noop("Checking")
 
 
 class CannotExport(Refusal):
@@ -30,9 +33,15 @@ def export(*, snapshot: Snapshot, format: str, wake: bool = True) -> Export:
     worker; without it the caller does the work. Raises CannotExport.
     """
     if format not in FORMATS:
-        raise CannotExport(f"There is no format “{format}”; choose one of {', '.join(FORMATS)}.")
+        raise CannotExport(
+            _("There is no format “{format}”; choose one of {known}.").format(
+                format=format, known=", ".join(FORMATS)
+            )
+        )
     if snapshot.state != WorkState.DONE:
-        raise CannotExport(f"This snapshot is {snapshot.get_state_display()}; wait until it is frozen.")
+        raise CannotExport(
+            _("This snapshot is {state}; wait until it is frozen.").format(state=snapshot.get_state_display())
+        )
     with transaction.atomic():
         row, made = Export.objects.get_or_create(snapshot=snapshot, format=format)
         if made and wake:
@@ -54,21 +63,21 @@ def run_export(export_id: int, *, tell: Tell = nobody) -> None:
         folder = _whole_folder(job.row.snapshot, telling)
         total = snapshots.read_manifest(folder).rows
         with stored.making(attempts) as made:
-            note = chosen.write(folder, made, telling.of(total, "Writing"))
+            note = chosen.write(folder, made, telling.of(total, gettext_noop("Writing")))
             sha256, size = _sha256(made), made.stat().st_size
             # Named by its bytes: the same content written by another version of the code replaces nobody's file.
             name = f"exports/{digest}/{job.row.format}-{sha256[:16]}{chosen.ending}"
             _forget_other_file(job.row, name)
             # The row names the file before it is there: what a killed attempt stores is never without an owner.
-            telling("Storing", total, total, stored_as=name)
+            telling(gettext_noop("Storing"), total, total, stored_as=name)
             stored.put_file(made, name)
         job.leave(WorkState.DONE, stored_as=name, sha256=sha256, bytes=size, message=note[:_MESSAGE])
 
 
 def _whole_folder(snapshot: Snapshot, telling: Telling) -> Path:
     """The snapshot on this machine, every byte of it checked: what is damaged goes to nobody. Raises Refused."""
-    folder = stored.local_folder(snapshot, telling.alive("Fetching"))
-    if problems := snapshots.verify(folder, lambda rows: telling("Checking", rows)):
+    folder = stored.local_folder(snapshot, telling.alive(gettext_noop("Fetching")))
+    if problems := snapshots.verify(folder, lambda rows: telling(_CHECKING, rows)):
         raise work.Refused(stored.damaged(problems))
     return folder
 

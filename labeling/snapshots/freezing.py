@@ -8,10 +8,12 @@ from typing import Any
 
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from labeling import work
 from labeling.models import Campaign, CampaignFace, Face, Item, Outcome, Snapshot, WorkState
 from labeling.refusals import Refusal
+from labeling.sayings import gettext_noop
 from labeling.snapshots import format as snapshots
 from labeling.snapshots import stored
 from labeling.snapshots.choosing import GIVEN, STRATIFIED, Choice, Chosen, choose
@@ -32,6 +34,16 @@ __all__ = [
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 _CHUNK = 500
 _MESSAGE = 500
+_READING = gettext_noop("Reading the votes")
+_FREEZING = gettext_noop("Freezing")
+_STORING = gettext_noop("Storing")
+_FACE_GONE = gettext_noop("Face {face} was deleted while it was being frozen. Start again.")
+_PICTURE_GONE = gettext_noop(
+    "The picture of face {face} ({name}) is not in the storage. Put it back, then go on."
+)
+_OTHER_PICTURE = gettext_noop(
+    "The picture of face {face} ({name}) is not the one people voted on. Put it back, then go on."
+)
 
 
 class CannotFreeze(Refusal):
@@ -54,10 +66,14 @@ def freeze(
     source came with. wake: tell a worker; without it the caller does the work. Raises CannotFreeze.
     """
     if splits not in (STRATIFIED, GIVEN):
-        raise CannotFreeze(f"Splits are “{STRATIFIED}” or “{GIVEN}”, not “{splits}”.")
+        raise CannotFreeze(
+            _("Splits are “{stratified}” or “{given}”, not “{asked}”.").format(
+                stratified=STRATIFIED, given=GIVEN, asked=splits
+            )
+        )
     settled = CampaignFace.objects.filter(campaign=campaign, state=CampaignFace.State.SETTLED)
     if not settled.filter(outcome__in=[Outcome.AGREED, Outcome.ADJUDICATED]).exists():
-        raise CannotFreeze("No face of this campaign has a consensus yet. Let people vote first.")
+        raise CannotFreeze(_("No face of this campaign has a consensus yet. Let people vote first."))
     rule = {
         "label": "majority",
         "consensus": campaign.rule,
@@ -81,9 +97,9 @@ def _shares(fractions: Mapping[str, float]) -> dict[str, float]:
     """Of every split, adding up to 1: 8, 1, 1 is the same rule as 0.8, 0.1, 0.1."""
     known = set(fractions) <= set(snapshots.SPLITS)
     if not known or not all(math.isfinite(share) and share >= 0 for share in fractions.values()):
-        raise CannotFreeze("Fractions are shares of train, validation and test, none below 0.")
+        raise CannotFreeze(_("Fractions are shares of train, validation and test, none below 0."))
     if not fractions.get("train"):
-        raise CannotFreeze("Train needs a share: without it there is nothing to learn from.")
+        raise CannotFreeze(_("Train needs a share: without it there is nothing to learn from."))
     total = sum(fractions.values())
     return {split: round(fractions.get(split, 0.0) / total, 9) for split in snapshots.SPLITS}
 
@@ -100,11 +116,11 @@ def run_freeze(snapshot_id: int, *, tell: Tell = nobody) -> None:
         stored.forget_attempts(attempts)
         campaign, rule = job.row.campaign, job.row.rule
         telling = Telling(job, tell)
-        choice = choose(campaign=campaign, rule=rule, alive=telling.alive("Reading the votes"))
+        choice = choose(campaign=campaign, rule=rule, alive=telling.alive(_READING))
         with stored.making(attempts) as folder:
             manifest = snapshots.write(
                 folder,
-                _rows(choice, job.row, telling.of(len(choice.faces), "Freezing")),
+                _rows(choice, job.row, telling.of(len(choice.faces), _FREEZING)),
                 classes=campaign.expressions,
                 rule=rule,
                 left_out=choice.left_out,
@@ -132,8 +148,8 @@ def _store(folder: Path, digest: str, snapshot: Snapshot, telling: Telling) -> N
     name = stored.folder_of(digest)
     _forget_other_folder(snapshot, name)
     # The row names the folder before it is there: what a killed attempt stores is never without an owner.
-    telling("Storing", folder=name)
-    alive = telling.alive("Storing")
+    telling(_STORING, folder=name)
+    alive = telling.alive(_STORING)
     if stored.problems_of(digest, lambda rows: alive()):
         stored.put_folder(folder, name, last=snapshots.MANIFEST, alive=alive)
 
@@ -153,7 +169,7 @@ def _rows(choice: Choice, snapshot: Snapshot, done: Callable[[int], None]) -> It
         sources = _sources({face.media_id for face in faces.values()})
         for number, one in enumerate(chunk, start=start):
             if one.face not in faces:
-                raise work.Refused(f"Face {one.face} was deleted while it was being frozen. Start again.")
+                raise work.Refused(_FACE_GONE.format(face=one.face))
             face = faces[one.face]
             yield _row(one, face, choice.splits[number], sources.get(face.media_id, ""), snapshot)
             done(number + 1)
@@ -200,11 +216,7 @@ def _picture(face: Face) -> bytes:
         with default_storage.open(face.crop) as file:
             picture: bytes = file.read()
     except FileNotFoundError as gone:
-        raise work.Refused(
-            f"The picture of face {face.pk} ({face.crop}) is not in the storage. Put it back, then go on."
-        ) from gone
+        raise work.Refused(_PICTURE_GONE.format(face=face.pk, name=face.crop)) from gone
     if hashlib.sha256(picture).hexdigest() != face.crop_sha256:
-        raise work.Refused(
-            f"The picture of face {face.pk} ({face.crop}) is not the one people voted on. Put it back, then go on."
-        )
+        raise work.Refused(_OTHER_PICTURE.format(face=face.pk, name=face.crop))
     return picture

@@ -14,10 +14,21 @@ from django.core.files.storage import default_storage
 
 from labeling import work
 from labeling.models import Snapshot, WorkState
+from labeling.sayings import gettext_noop, said, told
 from labeling.snapshots import format as snapshots
 
 _MAKING = "making"
 _LEFTOVER_S = 24 * 3600
+_OTHER_DIGEST = gettext_noop("Its digest is not the one this snapshot was frozen with.")
+_DAMAGED = gettext_noop(
+    "The stored snapshot is damaged. {where}: {reason} Freeze the campaign again to mend it."
+)
+_NOT_FROZEN = gettext_noop("The snapshot “{name}” is {state}, not frozen yet.")
+_NOT_REPLACED = gettext_noop(
+    "The storage does not replace “{name}”. Let it overwrite files (file_overwrite)."
+)
+for _sentence in snapshots.SENTENCES:
+    gettext_noop(_sentence)
 
 Alive = Callable[[], None]
 """Called now and then in long work; keeps a claim and may raise to stop."""
@@ -121,8 +132,7 @@ def _problems(folder: Path, digest: str, progress: Callable[[int], None]) -> lis
     problems = snapshots.verify(folder, progress)
     if problems or snapshots.read_manifest(folder).digest == digest:
         return problems
-    what = "Its digest is not the one this snapshot was frozen with."
-    return [snapshots.Problem(snapshots.MANIFEST, what)]
+    return [snapshots.Problem(snapshots.MANIFEST, _OTHER_DIGEST)]
 
 
 def verify(*, snapshot: Snapshot) -> list[snapshots.Problem]:
@@ -150,16 +160,12 @@ def local_folder(snapshot: Snapshot, alive: Alive = lambda: None) -> Path:
 
 def damaged(problems: list[snapshots.Problem]) -> str:
     first = problems[0]
-    return (
-        f"The stored snapshot is damaged. {first.where}: {first.what} Freeze the campaign again to mend it."
-    )
+    return said(_DAMAGED, where=first.where, reason=told(first.what))
 
 
 def _demand_frozen(snapshot: Snapshot) -> None:
     if snapshot.state != WorkState.DONE:
-        raise work.Refused(
-            f"The snapshot “{snapshot.name}” is {snapshot.get_state_display()}, not frozen yet."
-        )
+        raise work.Refused(said(_NOT_FROZEN, name=snapshot.name, state=snapshot.get_state_display()))
 
 
 def _rename(made: Path, target: Path) -> None:
@@ -176,7 +182,7 @@ def _upload(file: Path, name: str) -> None:
         stored = default_storage.save(name, File(content))
     if stored != name:
         default_storage.delete(stored)
-        raise work.Refused(f"The storage does not replace “{name}”. Let it overwrite files (file_overwrite).")
+        raise work.Refused(_NOT_REPLACED.format(name=name))
 
 
 def _fetch(name: str, folder: Path, alive: Alive) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 from PIL import Image
 
 from labeling.expressions import SEVEN
+from labeling.sayings import gettext_noop
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.exports.format import Progress
 
 SIZE = 48
 USAGE = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
+_NO_PLACE = gettext_noop("This format has no place for licences and authors: pass on the ImageFolder's too.")
 _TEXT = [str(value) for value in range(256)]
 
 
@@ -39,7 +41,7 @@ def _notes(classes: Sequence[str], owned: bool) -> list[str]:
     if tuple(classes) != SEVEN:
         notes.append("emotion: " + ", ".join(f"{index} {name}" for index, name in enumerate(classes)) + ".")
     if owned:
-        notes.append("This format has no place for licences and authors: pass on the ImageFolder's too.")
+        notes.append(_NO_PLACE)
     return notes
 
 

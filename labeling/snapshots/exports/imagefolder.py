@@ -7,10 +7,12 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from labeling.sayings import gettext_noop
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.exports.format import Progress
 
 ATTRIBUTION = "attribution.csv"
+_RENAMED = gettext_noop("Folders of classes whose name a folder cannot have: {folders}")
 _WHOSE = ["licence", "author", "page_url", "source", "media_sha256"]
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f%/\\:*?"<>|]|^[. ]|[. ]$')
 
@@ -34,7 +36,7 @@ def write(folder: Path, target: Path, progress: Progress) -> str:
         archive.writestr(_entry(snapshots.MANIFEST), (folder / snapshots.MANIFEST).read_bytes())
     classes = snapshots.read_manifest(folder).classes
     renamed = [f"{name}: {folder_name(name)}" for name in classes if folder_name(name) != name]
-    return "Folders of classes whose name a folder cannot have: " + ", ".join(renamed) if renamed else ""
+    return _RENAMED.format(folders=", ".join(renamed)) if renamed else ""
 
 
 def folder_name(label: str) -> str:

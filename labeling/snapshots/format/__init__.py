@@ -11,7 +11,7 @@ digest everywhere. The shards' own sha256 and the manifest's checksum stand besi
 from labeling.snapshots.format.manifest import FORMAT, MANIFEST, Manifest, NotASnapshot, Shard, read_manifest
 from labeling.snapshots.format.reading import iter_batches, read_table
 from labeling.snapshots.format.rows import OUTSIDE_DIGEST, SCHEMA, SPLITS, BadRow, Digest, face_key
-from labeling.snapshots.format.verifying import Problem, verify
+from labeling.snapshots.format.verifying import SENTENCES, Problem, verify
 from labeling.snapshots.format.writing import SHARD_BYTES, SHARD_ROWS, write
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "MANIFEST",
     "OUTSIDE_DIGEST",
     "SCHEMA",
+    "SENTENCES",
     "SHARD_BYTES",
     "SHARD_ROWS",
     "SPLITS",

@@ -20,6 +20,20 @@ _TOLD = 5
 Progress = Callable[[int], None]
 
 
+def gettext_noop(sentence: str) -> str:
+    """Marks a sentence for the translators and returns it as it is: nobody here knows other languages."""
+    return sentence
+
+
+_OTHER_SIZE = gettext_noop("It has {found} bytes instead of {wanted}.")
+_OTHER_BYTES = gettext_noop("Its bytes have changed ({places}): its sha256 is not the manifest's.")
+_BAD_ROW = gettext_noop("Row {row}, {error}.")
+_NO_ROWS = gettext_noop("It holds no rows of a snapshot: {error}")
+_OTHER_ROWS = gettext_noop("It counts {rows} rows in {shard}, but there are others.")
+SENTENCES = (_OTHER_SIZE, _OTHER_BYTES, _BAD_ROW, _NO_ROWS, _OTHER_ROWS)
+"""What Problem.what may say with its fields still open, for who shows it in another language."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """Something in a snapshot folder that is not as the manifest says. where: a file of the folder."""
@@ -45,26 +59,28 @@ def verify(folder: Path, progress: Progress = lambda rows: None) -> list[Problem
 def _manifest_text(folder: Path, manifest: Manifest) -> list[Problem]:
     if (folder / MANIFEST).read_bytes() == manifest.to_json().encode():
         return []
-    return [Problem(MANIFEST, "It has been edited since it was written: its checksum does not fit.")]
+    return [
+        Problem(MANIFEST, gettext_noop("It has been edited since it was written: its checksum does not fit."))
+    ]
 
 
 def _strangers(folder: Path, manifest: Manifest) -> list[Problem]:
     known = {MANIFEST, *(shard.name for shard in manifest.shards)}
     strangers = sorted(path.name for path in folder.iterdir() if path.name not in known)
-    return [Problem(name, "This file is not part of the snapshot.") for name in strangers]
+    return [Problem(name, gettext_noop("This file is not part of the snapshot.")) for name in strangers]
 
 
 def _shard(folder: Path, shard: Shard, progress: Progress) -> list[Problem]:
     progress(0)
     path = folder / shard.name
     if not path.is_file():
-        return [Problem(shard.name, "This file is missing.")]
+        return [Problem(shard.name, gettext_noop("This file is missing."))]
     if path.stat().st_size != shard.bytes:
-        return [Problem(shard.name, f"It has {path.stat().st_size} bytes instead of {shard.bytes}.")]
+        return [Problem(shard.name, _OTHER_SIZE.format(found=path.stat().st_size, wanted=shard.bytes))]
     if sha256_of(path) != shard.sha256:
         places = list(_damaged_places(path)) or ["outside the rows"]
         told = "; ".join(places[:_TOLD]) + ("; …" if len(places) > _TOLD else "")
-        return [Problem(shard.name, f"Its bytes have changed ({told}): its sha256 is not the manifest's.")]
+        return [Problem(shard.name, _OTHER_BYTES.format(places=told))]
     return []
 
 
@@ -134,15 +150,15 @@ def _content(folder: Path, manifest: Manifest, progress: Progress) -> list[Probl
                 splits[row["split"]][row["label"]] += 1
                 progress(digest.rows)
         except BadRow as error:
-            return [Problem(shard.name, f"Row {digest.rows - before}, {error}.")]
+            return [Problem(shard.name, _BAD_ROW.format(row=digest.rows - before, error=error))]
         except _UNREADABLE as error:
-            return [Problem(shard.name, f"It holds no rows of a snapshot: {error}")]
+            return [Problem(shard.name, _NO_ROWS.format(error=error))]
         if digest.rows - before != shard.rows:
-            return [Problem(MANIFEST, f"It counts {shard.rows} rows in {shard.name}, but there are others.")]
+            return [Problem(MANIFEST, _OTHER_ROWS.format(rows=shard.rows, shard=shard.name))]
     if digest.hex() != manifest.digest:
-        return [Problem(MANIFEST, "The digest is not that of the rows, classes and rule.")]
+        return [Problem(MANIFEST, gettext_noop("The digest is not that of the rows, classes and rule."))]
     if digest.rows != manifest.rows or splits != manifest.splits:
-        return [Problem(MANIFEST, "The counts are not those of the rows.")]
+        return [Problem(MANIFEST, gettext_noop("The counts are not those of the rows."))]
     return []
 
 
