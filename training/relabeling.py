@@ -168,7 +168,7 @@ def _change(row: RelabelFace) -> Change:
         "face_id": face.face_id,
         "campaign_face_id": face.pk,
         "network_label": row.network_label,
-        "before": row.label_before or Outcome(row.outcome_before).label,
+        "before": row.label_before or row.outcome_before,
         "agreement_before": row.agreement_before,
         "counts_before": row.counts_before,
     }
@@ -177,13 +177,13 @@ def _change(row: RelabelFace) -> Change:
         then = settle.consensus_of(face, up_to_round=row.voting_round)
         return Change(
             **change,
-            after=then.label or Outcome(then.outcome).label,
+            after=then.label or then.outcome,
             agreement_after=then.agreement,
             counts_after=dict(then.counts),
         )
     if face.state != CampaignFace.State.SETTLED:
         return Change(**change, after=None, agreement_after=None)
-    after = face.label or Outcome(face.outcome).label
+    after = face.label or face.outcome
     return Change(**change, after=after, agreement_after=face.agreement, counts_after=face.counts)
 
 

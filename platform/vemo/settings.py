@@ -6,9 +6,11 @@ import sys
 import warnings
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import environ
 from csp.constants import NONE, SELF
+from django.conf.locale import LANG_INFO
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 env = environ.Env()
@@ -62,6 +64,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    # After who it is: the language of a person's profile goes before the browser's.
+    "vemo.accounts.language.LanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -225,9 +229,27 @@ FILE_UPLOAD_HANDLERS = [
 
 # ---- languages, time ---------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
+"""What the sources speak, and what is spoken to who asks for a language that is not there."""
+USE_I18N = True
+LOCALE_PATHS = [Path(__file__).parent / "locale"]
+
+
+def _languages() -> list[tuple[str, str]]:
+    """English and every language with a .po, by their own names: a new one needs its file and nothing else."""
+    files = sorted(LOCALE_PATHS[0].glob("*/LC_MESSAGES/django.po"))
+    codes = [file.parents[1].name.replace("_", "-").lower() for file in files]
+    return [(code, normalize("NFC", LANG_INFO[code]["name_local"])) for code in ("en", *codes)]
+
+
+LANGUAGES = _languages()
+LANGUAGE_COOKIE_NAME = "vemo_language"
+LANGUAGE_COOKIE_AGE = 31_536_000
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+FORMAT_MODULE_PATH = ["vemo.formats"]
+NUMBER_GROUPING = 3
 TIME_ZONE = env("TIME_ZONE", default="UTC")
 USE_TZ = True
-USE_I18N = True
 
 # ---- API ---------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -278,6 +300,7 @@ if HTTPS:
     SECURE_SSL_REDIRECT = True
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
+    LANGUAGE_COOKIE_SECURE = True
     SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True

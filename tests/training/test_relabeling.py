@@ -145,7 +145,7 @@ def test_an_outcome_without_label_has_its_own_row_or_column(panel):
     for annotator in panel:
         vote(campaign, annotator, faces[0], "not_a_face")
     changes = relabeling.changes(opened)
-    assert changes.labels[7:] == ["no consensus", "not a face"]
+    assert changes.labels[7:] == ["no_consensus", "not_a_face"]
     assert changes.matrix[7][8] == 1
 
 

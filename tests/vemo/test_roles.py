@@ -29,6 +29,7 @@ PAGES: dict[str, set[str]] = {
     "signout": EVERYBODY,
     "health": EVERYBODY,
     "doctor": MANAGERS,
+    "language": EVERYBODY,
     "account": SIGNED_IN,
     "token_renew": SIGNED_IN,
     "labeling:vote_home": VOTERS,

@@ -39,6 +39,7 @@ def _copy_tree(target: Path) -> None:
         "labeling",
         "training",
         "pyproject.toml",
+        "setup.py",
         "requirements.txt",
         "README.md",
         "LICENSE",
@@ -82,6 +83,13 @@ def test_a_wheel_has_every_file_of(members: list[str], package: str) -> None:
     ]
     assert files
     assert {str(file.relative_to(root)) for file in files} - set(members) == set()
+
+
+def test_a_wheel_speaks_every_language_of_the_tree(members: list[str]) -> None:
+    root = ROOT / "platform"
+    sources = [file.relative_to(root) for file in (root / "vemo" / "locale").rglob("*.po")]
+    assert sources
+    assert {str(file.with_suffix(".mo")) for file in sources} - set(members) == set()
 
 
 def test_a_wheel_carries_the_licence(members: list[str]) -> None:

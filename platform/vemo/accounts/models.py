@@ -16,3 +16,7 @@ class User(AbstractUser):
     is_trainer = models.BooleanField(
         "ML staff", default=False, help_text="May train networks and open relabel rounds."
     )
+    # Which languages there are is told by the catalogues, not by the database.
+    language = models.CharField(
+        max_length=16, blank=True, default="", help_text="Empty: as the browser says."
+    )

@@ -15,6 +15,7 @@ urlpatterns = [
     path("signout/", auth.LogoutView.as_view(), name="signout"),
     path("health/", views.health, name="health"),
     path("doctor/", views.doctors_page, name="doctor"),
+    path("language/", views.language, name="language"),
     path("account/", views.account, name="account"),
     path("account/token/", views.token_renew, name="token_renew"),
 ]

@@ -4,14 +4,17 @@ from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import PasswordChangeForm
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 from rest_framework.authtoken.models import Token
 
 from labeling.rules import may_manage
 from labeling.web.doors import door
 from vemo import doctor
+from vemo.accounts import language as languages
 from vemo.accounts import tokens
 from vemo.accounts.models import User
 from vemo.pages.home import home_of
@@ -34,6 +37,25 @@ def health(request: HttpRequest) -> HttpResponse:
 @require_safe
 def doctors_page(request: HttpRequest) -> HttpResponse:
     return render(request, "vemo/doctor.html", {"findings": doctor.examine()})
+
+
+@require_POST
+def language(request: HttpRequest) -> HttpResponseBase:
+    """Choose a language: for the signed-in it stays in the profile, for strangers in the browser."""
+    back = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
+        back = reverse("home")
+    answer = HttpResponseRedirect(back)
+    chosen = request.POST.get("language", "")
+    try:
+        languages.demand(chosen)
+        if isinstance(request.user, User):
+            languages.choose(user=request.user, language=chosen)
+    except languages.NoSuchLanguage as refusal:
+        messages.error(request, str(refusal))
+    else:
+        languages.remember(answer, chosen)
+    return answer
 
 
 def _person(request: HttpRequest) -> User:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django import template
+from django.conf import settings
 from django.http import HttpRequest
 
 from vemo.pages.rooms import rooms_of
@@ -24,3 +25,9 @@ def rooms(context: template.Context) -> list[Room]:
     if request is None or not hasattr(request, "user"):
         return []
     return [Room(name, url, request.path.startswith(url)) for name, url in rooms_of(request.user)]
+
+
+@register.simple_tag
+def languages() -> list[tuple[str, str]]:
+    """Code and own name of each language the site speaks."""
+    return list(settings.LANGUAGES)

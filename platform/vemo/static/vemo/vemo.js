@@ -35,7 +35,7 @@ function offerCopies() {
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(button.dataset.copy);
       const word = button.textContent;
-      button.textContent = "Copied";
+      button.textContent = document.body.dataset.copied;
       setTimeout(() => { button.textContent = word; }, 1500);
     });
   }

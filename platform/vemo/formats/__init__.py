@@ -1,0 +1,1 @@
+"""How the site writes dates, where it is not as Django does for a language."""
