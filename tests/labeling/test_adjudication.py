@@ -1,12 +1,14 @@
 """A manager's decision on a disputed face, beside the votes."""
 
+import threading
 from uuid import uuid4
 
 import pytest
+from django.db import connections
 
 from labeling import adjudication
 from labeling.adjudication import CannotAdjudicate
-from labeling.models import Adjudication, CampaignFace
+from labeling.models import Adjudication, AuditEntry, CampaignFace
 from labeling.queries import freeze_preview
 from labeling.snapshots import freezing
 from labeling.snapshots.choosing import STRATIFIED, choose
@@ -196,3 +198,91 @@ def test_the_api_decides_within_its_campaign_alone(client):
     assert says(row) == ("adjudicated", "happy")
     assert ask(campaign, "retract").json()["retracted_at"] is not None
     assert ask(campaign, "retract").status_code == 409
+
+
+def test_each_decision_and_its_withdrawal_stands_in_the_record():
+    manager = make_user("manager")
+    _, row, _ = disputed("happy", "sad")
+    decide(row, "sad", by=manager)
+    adjudication.retract(campaign_face_id=row.pk, by=manager)
+    back, made = AuditEntry.objects.all()
+    assert (made.verb, made.by, made.campaign_face, made.reason) == (
+        "adjudicated", manager, row, "clear smile"
+    )  # fmt: skip
+    assert made.details == {"label": "sad", "was": "no_consensus"}
+    assert (back.verb, back.by, back.details) == ("retracted", manager, {"label": "sad"})
+
+
+def test_who_has_not_seen_the_newest_decision_is_told_of_it_and_may_override():
+    _, row, _ = disputed("happy", "sad")
+    first = decide(row, "happy", by=make_user("manager", "Ada"))
+    sent = {"campaign_face_id": row.pk, "label": "sad", "reason": "mouth corners down", "by": None}
+    with pytest.raises(
+        adjudication.DecidedMeanwhile, match="Ada has decided on this face meanwhile: “happy”"
+    ):
+        adjudication.adjudicate(**sent, seen=0)
+    assert says(row) == ("adjudicated", "happy")
+    adjudication.adjudicate(**sent, seen=first.pk)
+    assert says(row) == ("adjudicated", "sad")
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+def test_of_two_managers_at_once_both_are_on_record_and_the_newest_stands():
+    _, row, _ = disputed("happy", "sad")
+    managers = [make_user("manager"), make_user("manager")]
+    start, told = threading.Barrier(2), []
+
+    def decide_at_once(manager, label):
+        try:
+            start.wait(10)
+            for n in range(10):
+                adjudication.adjudicate(
+                    campaign_face_id=row.pk, label=label, reason=f"reason {n}", by=manager
+                )
+        except BaseException as error:
+            told.append(error)
+            raise
+        finally:
+            connections.close_all()
+
+    work = zip(managers, ("happy", "sad"), strict=True)
+    threads = [threading.Thread(target=decide_at_once, args=given) for given in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert told == []
+    made = list(Adjudication.objects.order_by("pk"))
+    assert len(made) == 20
+    assert says(row) == ("adjudicated", made[-1].label)
+    entries = AuditEntry.objects.order_by("pk")
+    assert [(e.by, e.details["label"], e.reason) for e in entries] == [
+        (m.by, m.label, m.reason) for m in made
+    ]
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+def test_of_two_managers_who_saw_the_same_one_decides_and_the_other_is_told():
+    _, row, _ = disputed("happy", "sad")
+    start, told = threading.Barrier(2), []
+
+    def decide_as_seen(label):
+        try:
+            start.wait(10)
+            adjudication.adjudicate(campaign_face_id=row.pk, label=label, reason="clear", by=None, seen=0)
+        except CannotAdjudicate as refusal:
+            told.append(refusal)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=decide_as_seen, args=[label]) for label in ("happy", "sad")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    [refusal] = told
+    made = Adjudication.objects.get()
+    assert refusal.newest == made
+    assert says(row) == ("adjudicated", made.label)
