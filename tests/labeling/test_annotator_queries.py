@@ -6,10 +6,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.core.cache import cache
 from django.utils import timezone
 
-from labeling.annotator_queries import Annotator, annotators
-from labeling.models import Campaign, CampaignFace, Vote
+from labeling import annotator_queries
+from labeling.annotator_queries import Annotator, annotators, survey
+from labeling.models import Campaign, CampaignFace, GoldAnswer, Vote
 from tests.factories import make_campaign, make_faces, make_user, make_votes
 
 pytestmark = pytest.mark.django_db
@@ -106,8 +108,79 @@ def test_a_few_votes_are_held_against_nobody() -> None:
     assert [person.flags for person in people] == [()] * 4
 
 
-def test_it_takes_two_statements_and_nobody_is_nobody(django_assert_num_queries: Any) -> None:
+def test_it_takes_three_statements_and_nobody_is_nobody(django_assert_num_queries: Any) -> None:
     campaign = voted([["happy", "sad"]] * 3)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         assert len(annotators(campaign)) == 3
     assert annotators(make_campaign(2)) == []
+
+
+def said_of_gold(campaign: Campaign, person: Any, rights: Sequence[bool], *, attempt: int = 0) -> None:
+    GoldAnswer.objects.bulk_create(
+        GoldAnswer(
+            campaign=campaign,
+            campaign_face=row,
+            annotator=person,
+            attempt=attempt,
+            answer="happy",
+            right=right,
+            client_key=uuid4(),
+            cast_at=timezone.now(),
+        )
+        for row, right in zip(campaign.campaign_faces.all(), rights, strict=False)
+    )
+
+
+def test_gold_counts_what_was_mixed_in_and_not_the_qualification() -> None:
+    campaign = voted([["happy"] * 4, ["happy"] * 4])
+    person = Vote.objects.filter(annotator__username="person 0")[0].annotator
+    said_of_gold(campaign, person, [True, True, True, False])
+    said_of_gold(campaign, person, [False] * 4, attempt=1)
+    people = by_name(campaign)
+    assert (people["person 0"].gold, people["person 0"].gold_right) == (4, 0.75)
+    assert people["person 1"].gold == 0
+    assert math.isnan(people["person 1"].gold_right)
+
+
+def test_who_misses_gold_far_more_than_the_others_is_flagged() -> None:
+    campaign = voted([["happy"] * 20] * 5)
+    for number in range(5):
+        person = Vote.objects.filter(annotator__username=f"person {number}")[0].annotator
+        said_of_gold(campaign, person, [True] * 19 + [False] if number else [True] * 8 + [False] * 12)
+    people = by_name(campaign)
+    assert [flag.code for flag in people["person 0"].flags] == ["misses gold"]
+    assert (
+        people["person 0"]
+        .flags[0]
+        .sentence.startswith(
+            "40 % of 20 gold faces were answered as known; the median of all annotators is 95 %."
+        )
+    )
+    assert not any(people[f"person {number}"].flags for number in range(1, 5))
+
+
+def test_a_survey_counts_everybodys_answers() -> None:
+    found = survey(voted([["happy", "sad"], ["happy", "happy"]]))
+    assert found.answers() == {"happy": 3, "sad": 1}
+    assert (found.votes, found.capped) == (4, False)
+
+
+def test_of_too_many_votes_the_newest_are_read_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(annotator_queries, "MOST_VOTES", 3)
+    found = survey(voted([["happy", "sad"], ["fear", "happy"]]))
+    assert (found.votes, found.capped) == (3, True)
+    assert found.answers() == {"sad": 1, "fear": 1, "happy": 1}
+
+
+def test_where_reading_takes_long_it_is_read_once_a_minute(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    monkeypatch.setattr(annotator_queries, "KEPT_FROM", 4)
+    campaign, small = voted([["happy", "sad"], ["happy", "sad"]]), make_campaign(1)
+    first = survey(campaign)
+    with django_assert_num_queries(0):
+        assert survey(campaign).at == first.at
+    survey(small)
+    with django_assert_num_queries(2):  # no votes: nobody's name is asked for
+        survey(small)
+    cache.clear()
