@@ -17,6 +17,8 @@ WHOLE_NUMBER = ","
 """The format of a field that stands for a whole number, as in `{faces:,}`; other fields are texts."""
 REASON = "reason"
 """The field that holds a sentence of its own."""
+WORDS = "words"
+"""The field that holds words of ours, with commas between them: expressions, splits."""
 
 
 def _as_it_is(text: str) -> str:
@@ -90,12 +92,17 @@ def _filled(sentence: str, found: "re.Match[str]") -> str | None:
     values: dict[str, Any] = {}
     formats = {name: spec for _, name, spec, _ in Formatter().parse(sentence) if name}
     for name, text in found.groupdict().items():
-        number = formats[name] == WHOLE_NUMBER
-        values[name] = int(text.replace(",", "")) if number else told(text) if name == REASON else text
+        values[name] = int(text.replace(",", "")) if formats[name] == WHOLE_NUMBER else _value(name, text)
     try:
         return said(sentence, **values)
     except (LookupError, ValueError):
         return None
+
+
+def _value(field: str, text: str) -> str:
+    if field == WORDS:
+        return ", ".join(_voice.translate(word) for word in text.split(", "))
+    return told(text) if field == REASON else text
 
 
 def _pattern(sentence: str) -> "re.Pattern[str]":

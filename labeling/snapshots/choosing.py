@@ -34,8 +34,8 @@ _STRANGE_LABEL = gettext_noop(
 _WITHOUT_SPLIT = gettext_noop(
     "{some} of {all} faces came without a split of their own: {examples}. Freeze with drawn splits instead."
 )
-_NOTHING_TO_TRAIN_ON = gettext_noop("No face of {labels} to train on.")
-_EMPTY_SPLIT = gettext_noop("No face in {split}.")
+_NOTHING_TO_TRAIN_ON = gettext_noop("No face of {words} to train on.")
+_EMPTY_SPLIT = gettext_noop("No face in {words}.")
 _MOVED = gettext_noop(
     "{faces} faces left the split they came with, because their media stands in a stricter one."
 )
@@ -167,10 +167,10 @@ def _notes(
     learnt = {face.label for face, split in zip(faces, splits, strict=True) if split == "train"}
     missing = [name for name in expressions if name not in learnt]
     if missing and learnt:
-        yield _NOTHING_TO_TRAIN_ON.format(labels=", ".join(missing))
+        yield _NOTHING_TO_TRAIN_ON.format(words=", ".join(missing))
     for split in wanted:
         if not there[split]:
-            yield _EMPTY_SPLIT.format(split=split)
+            yield _EMPTY_SPLIT.format(words=split)
     if moved:
         yield _MOVED.format(faces=moved)
     if adjudicated := sum(face.adjudicated for face in faces):

@@ -12,13 +12,16 @@ from labeling.sayings import gettext_noop, said, told
 _COUNTED = gettext_noop("{things:,} things in the test's own box")
 _NAMED = gettext_noop("Looking at the test's own {name}")
 _BECAUSE = gettext_noop("The test's own box is shut: {reason}")
+_LACKING = gettext_noop("The test's own box lacks {words}.")
 _PLAIN = gettext_noop("The test's own box is empty.")
 
 GERMAN = {
     _COUNTED: "{things:,} Dinge in der Kiste des Tests",
     _NAMED: "Bei {name}",
     _BECAUSE: "Die Kiste ist zu: {reason}",
+    _LACKING: "In der Kiste fehlen {words}.",
     _PLAIN: "Die Kiste ist leer.",
+    "sad": "traurig",
 }
 
 
@@ -37,6 +40,10 @@ def test_a_kept_sentence_is_told_in_the_language_of_who_reads_with_what_it_names
 
 def test_a_reason_inside_a_sentence_is_told_too(german: None) -> None:
     assert told(_BECAUSE.format(reason=_PLAIN)) == "Die Kiste ist zu: Die Kiste ist leer."
+
+
+def test_words_of_ours_inside_a_sentence_are_told_too(german: None) -> None:
+    assert told("The test's own box lacks sad, mild joy.") == "In der Kiste fehlen traurig, mild joy."
 
 
 def test_several_sentences_are_told_one_by_one_and_unknown_ones_stay(german: None) -> None:

@@ -8,9 +8,11 @@ import pytest
 from django.db import connection
 from django.db.utils import IntegrityError
 from django.utils import timezone
+from django.utils.translation import override
 
 from labeling import work
 from labeling.models import Pulse, Source, WorkState
+from labeling.sayings import said
 
 pytestmark = pytest.mark.django_db
 
@@ -67,6 +69,14 @@ def test_a_refusal_fails_the_row_with_its_text() -> None:
         raise work.Refused("This folder is empty. Put pictures in it.")
     source.refresh_from_db()
     assert (source.state, source.error) == ("failed", "This folder is empty. Put pictures in it.")
+
+
+def test_what_is_written_into_a_row_is_english_whatever_its_writer_speaks() -> None:
+    source = make_source()
+    with override("de"), work.claimed(Source, source.pk):
+        raise work.Refused(said("Yes"))
+    source.refresh_from_db()
+    assert source.error == "Yes"
 
 
 def test_an_unforeseen_error_fails_the_row_and_is_raised_on() -> None:

@@ -1,11 +1,15 @@
 """Where media come from, as a manager sees it."""
 
 import itertools
+from collections.abc import Iterator
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.translation import gettext
 
+from labeling import sayings
 from labeling.models import Detection, Item, Media, Source
 from tests.factories import make_faces, make_media, make_over, make_user
 
@@ -79,6 +83,21 @@ def test_the_list_is_paged_newest_first(manager: Client) -> None:
     second = manager.get(LIST, {"before": first.context["page"].next})
     assert [card.source for card in second.context["cards"]] == sources[:1]
     assert second.context["page"].next is None
+
+
+@pytest.fixture
+def shouting() -> Iterator[None]:
+    """A language of its own, as none is sure to be there."""
+    sayings.speak(str.upper, str)
+    yield
+    sayings.speak(gettext, lambda number: number_format(number, force_grouping=True))
+
+
+def test_what_workers_wrote_is_shown_in_the_language_of_who_reads(manager: Client, shouting: None) -> None:
+    source = make_source(refused=1)
+    Source.objects.filter(pk=source.pk).update(message="At a.png", error="Stopped.")
+    page = manager.get(reverse("labeling:source", args=[source.pk])).content.decode()
+    assert all(shown in page for shown in ("BROKEN AT BYTE 0.", "AT A.PNG", "STOPPED."))
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3])
