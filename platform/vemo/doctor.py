@@ -11,7 +11,10 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils.formats import number_format
 from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
 from kombu.utils.url import maybe_sanitize_url
 
 from labeling import work
@@ -28,6 +31,11 @@ class Finding:
     what: str
     cure: str = ""
 
+    @property
+    def word(self) -> str:
+        """The name as people read it; `name` itself is for programs."""
+        return _(WORDS.get(self.name, self.name))
+
 
 def examine(names: Collection[str] = ()) -> list[Finding]:
     """Look at everything, or at what is named; an examination that breaks is itself a finding."""
@@ -39,21 +47,23 @@ def _examine(names: Collection[str]) -> Iterator[Finding]:
         try:
             yield EXAMINATIONS[name](name)
         except Exception as error:  # noqa: BLE001  whatever is broken shall be told, not raised
-            yield Finding(name, False, f"{type(error).__name__}: {error}", CURES[name])
+            yield Finding(name, False, f"{type(error).__name__}: {error}", _(CURES[name]))
 
 
 def _database(name: str) -> Finding:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-    return Finding(name, True, f"{connection.vendor} answers.")
+    return Finding(name, True, _("{what} answers.").format(what=connection.vendor))
 
 
 def _migrations(name: str) -> Finding:
     executor = MigrationExecutor(connection)
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
-        return Finding(name, False, f"{len(missing)} migrations are not applied.", CURES[name])
-    return Finding(name, True, "All applied.")
+        count = len(missing)
+        what = ngettext("{count} migration is not applied.", "{count} migrations are not applied.", count)
+        return Finding(name, False, what.format(count=count), _(CURES[name]))
+    return Finding(name, True, _("All applied."))
 
 
 def _storage(name: str) -> Finding:
@@ -62,31 +72,34 @@ def _storage(name: str) -> Finding:
         same = file.read() == b"probe"
     default_storage.delete(stored)
     if not same:
-        return Finding(name, False, "What was written is not what was read.", CURES[name])
-    return Finding(name, True, f"Can write, read and delete ({settings.STORAGE_URL.partition('?')[0]}).")
+        return Finding(name, False, _("What was written is not what was read."), _(CURES[name]))
+    place = settings.STORAGE_URL.partition("?")[0]
+    return Finding(name, True, _("Can write, read and delete ({place}).").format(place=place))
 
 
 def _disk(name: str) -> Finding:
     folder = Path(settings.VEMO_HOME)
     free = shutil.disk_usage(folder).free
-    what = f"{free / 1024**3:.1f} GB free below {folder}."
-    return Finding(name, free > ENOUGH_DISK_BYTES, what, "" if free > ENOUGH_DISK_BYTES else CURES[name])
+    what = _("{number} GB free below {folder}.").format(
+        number=number_format(free / 1024**3, 1), folder=folder
+    )
+    return Finding(name, free > ENOUGH_DISK_BYTES, what, "" if free > ENOUGH_DISK_BYTES else _(CURES[name]))
 
 
 def _broker(name: str) -> Finding:
     with current_app.connection_for_write() as link:
         link.ensure_connection(max_retries=1, timeout=2)
-    return Finding(name, True, f"{maybe_sanitize_url(settings.CELERY_BROKER_URL)} answers.")
+    where = maybe_sanitize_url(settings.CELERY_BROKER_URL)
+    return Finding(name, True, _("{what} answers.").format(what=where))
 
 
 def _worker(name: str) -> Finding:
     seen_at = work.workers_seen_at()
     if seen_at is None:
-        return Finding(name, False, "No worker has ever been seen.", CURES[name])
-    what = f"Last seen {timesince(seen_at)} ago."
-    return Finding(
-        name, not work.workers_are_silent(), what, CURES[name] if work.workers_are_silent() else ""
-    )
+        return Finding(name, False, _("No worker has ever been seen."), _(CURES[name]))
+    what = _("Last seen {time} ago.").format(time=timesince(seen_at))
+    silent = work.workers_are_silent()
+    return Finding(name, not silent, what, _(CURES[name]) if silent else "")
 
 
 def _gpu(name: str) -> Finding:
@@ -94,7 +107,7 @@ def _gpu(name: str) -> Finding:
 
     if torch.cuda.is_available():
         return Finding(name, True, torch.cuda.get_device_name(0))
-    return Finding(name, None, "No CUDA device here: networks train on the CPU.", CURES[name])
+    return Finding(name, None, _("No CUDA device here: networks train on the CPU."), _(CURES[name]))
 
 
 def _cascade(name: str) -> Finding:
@@ -102,15 +115,17 @@ def _cascade(name: str) -> Finding:
 
     path = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
     if not path.exists():
-        return Finding(name, False, f"{path} is missing.", CURES[name])
-    return Finding(name, True, f"The cascade of OpenCV {cv2.__version__}.")
+        return Finding(name, False, _("{path} is missing.").format(path=path), _(CURES[name]))
+    return Finding(name, True, _("The cascade of OpenCV {version}.").format(version=cv2.__version__))
 
 
 def _yunet(name: str) -> Finding:
     if not settings.YUNET_MODEL:
-        return Finding(name, None, "Not configured: only the cascade is offered.", CURES[name])
+        return Finding(name, None, _("Not configured: only the cascade is offered."), _(CURES[name]))
     if not Path(settings.YUNET_MODEL).is_file():
-        return Finding(name, False, f"{settings.YUNET_MODEL} is not a file.", CURES[name])
+        return Finding(
+            name, False, _("{path} is not a file.").format(path=settings.YUNET_MODEL), _(CURES[name])
+        )
     return Finding(name, True, settings.YUNET_MODEL)
 
 
@@ -125,16 +140,27 @@ EXAMINATIONS: dict[str, Callable[[str], Finding]] = {
     "detector haar": _cascade,
     "detector yunet": _yunet,
 }
+WORDS = {
+    "database": gettext_noop("database"),
+    "migrations": gettext_noop("migrations"),
+    "storage": gettext_noop("storage"),
+    "disk": gettext_noop("disk"),
+    "broker": gettext_noop("broker"),
+    "worker": gettext_noop("worker"),
+    "gpu": gettext_noop("graphics card"),
+    "detector haar": gettext_noop("detector haar"),
+    "detector yunet": gettext_noop("detector yunet"),
+}
 VITAL = ("database", "storage", "broker")
 """Without these no page and no work; what /health/ looks at."""
 CURES = {
-    "database": "Check DATABASE_URL and that the server runs.",
-    "migrations": "Run `python manage.py migrate`.",
-    "storage": "Check STORAGE_URL, the folder's owner or the bucket's keys.",
-    "disk": "Free some space or move VEMO_HOME.",
-    "broker": "Check CELERY_BROKER_URL and that the broker runs.",
-    "worker": "Start one with `make worker` (or the worker service of docker-compose.yml).",
-    "gpu": "If there is one: a CUDA build of torch and its driver.",
-    "detector haar": "Install opencv-python 4.14; version 5 has no cascades.",
-    "detector yunet": "Set YUNET_MODEL to the path of a face_detection_yunet .onnx file.",
+    "database": gettext_noop("Check DATABASE_URL and that the server runs."),
+    "migrations": gettext_noop("Run `python manage.py migrate`."),
+    "storage": gettext_noop("Check STORAGE_URL, the folder's owner or the bucket's keys."),
+    "disk": gettext_noop("Free some space or move VEMO_HOME."),
+    "broker": gettext_noop("Check CELERY_BROKER_URL and that the broker runs."),
+    "worker": gettext_noop("Start one with `make worker` (or the worker service of docker-compose.yml)."),
+    "gpu": gettext_noop("If there is one: a CUDA build of torch and its driver."),
+    "detector haar": gettext_noop("Install opencv-python 4.14; version 5 has no cascades."),
+    "detector yunet": gettext_noop("Set YUNET_MODEL to the path of a face_detection_yunet .onnx file."),
 }

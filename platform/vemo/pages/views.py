@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from rest_framework.authtoken.models import Token
 
@@ -71,7 +72,7 @@ def account(request: HttpRequest) -> HttpResponseBase:
     if form.is_valid():
         form.save()
         update_session_auth_hash(request, form.user)
-        messages.success(request, "Your password is changed.")
+        messages.success(request, _("Your password is changed."))
         return redirect("account")
     token = Token.objects.filter(user=user).first()
     status = 400 if form.errors else 200
@@ -82,5 +83,5 @@ def account(request: HttpRequest) -> HttpResponseBase:
 @require_POST
 def token_renew(request: HttpRequest) -> HttpResponseBase:
     tokens.renew(user=_person(request))
-    messages.success(request, "You have a new API token. An older one no longer works.")
+    messages.success(request, _("You have a new API token. An older one no longer works."))
     return redirect("account")
