@@ -12,6 +12,18 @@ MANIFEST = "manifest.json"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
+def gettext_noop(sentence: str) -> str:
+    """Marks a sentence for the translators and returns it as it is: nobody here knows other languages."""
+    return sentence
+
+
+_NO_MANIFEST = gettext_noop("{folder} has no {manifest}: it is no snapshot, or its freezing never ended.")
+_NOT_JSON = gettext_noop("{path} is not JSON: {error}.")
+_OTHER_FORMAT = gettext_noop("{path} is not of the format {format}.")
+_BAD_FIELD = gettext_noop("{path} lacks or misspells a field: {error}.")
+SENTENCES = (_NO_MANIFEST, _NOT_JSON, _OTHER_FORMAT, _BAD_FIELD)
+
+
 class NotASnapshot(ValueError):
     """The folder holds no snapshot this version can read; the text says why."""
 
@@ -75,17 +87,15 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotASnapshot(
-            f"{folder} has no {MANIFEST}: it is no snapshot, or its freezing never ended."
-        ) from error
+        raise NotASnapshot(_NO_MANIFEST.format(folder=folder, manifest=MANIFEST)) from error
     except ValueError as error:
-        raise NotASnapshot(f"{path} is not JSON: {error}.") from error
+        raise NotASnapshot(_NOT_JSON.format(path=path, error=error)) from error
     if not isinstance(body, dict) or body.get("format") != FORMAT:
-        raise NotASnapshot(f"{path} is not of the format {FORMAT}.")
+        raise NotASnapshot(_OTHER_FORMAT.format(path=path, format=FORMAT))
     try:
         return _manifest(body)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise NotASnapshot(f"{path} lacks or misspells a field: {error!r}.") from error
+        raise NotASnapshot(_BAD_FIELD.format(path=path, error=repr(error))) from error
 
 
 def _manifest(body: dict[str, Any]) -> Manifest:

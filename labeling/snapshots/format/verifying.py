@@ -9,7 +9,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labeling.snapshots.format.manifest import MANIFEST, Manifest, NotASnapshot, Shard, read_manifest
+from labeling.snapshots.format import manifest as manifests
+from labeling.snapshots.format.manifest import (
+    MANIFEST,
+    Manifest,
+    NotASnapshot,
+    Shard,
+    gettext_noop,
+    read_manifest,
+)
 from labeling.snapshots.format.rows import PNG, SCHEMA, SPLITS, BadRow, Digest, check_row
 from labeling.snapshots.format.writing import sha256_of
 
@@ -19,18 +27,12 @@ _TOLD = 5
 
 Progress = Callable[[int], None]
 
-
-def gettext_noop(sentence: str) -> str:
-    """Marks a sentence for the translators and returns it as it is: nobody here knows other languages."""
-    return sentence
-
-
 _OTHER_SIZE = gettext_noop("It has {found} bytes instead of {wanted}.")
 _OTHER_BYTES = gettext_noop("Its bytes have changed ({places}): its sha256 is not the manifest's.")
 _BAD_ROW = gettext_noop("Row {row}, {error}.")
 _NO_ROWS = gettext_noop("It holds no rows of a snapshot: {error}")
 _OTHER_ROWS = gettext_noop("It counts {rows} rows in {shard}, but there are others.")
-SENTENCES = (_OTHER_SIZE, _OTHER_BYTES, _BAD_ROW, _NO_ROWS, _OTHER_ROWS)
+SENTENCES = (*manifests.SENTENCES, _OTHER_SIZE, _OTHER_BYTES, _BAD_ROW, _NO_ROWS, _OTHER_ROWS)
 """What Problem.what may say with its fields still open, for who shows it in another language."""
 
 
