@@ -1,11 +1,18 @@
-"""What the lists of campaigns ask of the database: each answer in a fixed number of statements."""
+"""What the pages of campaigns ask of the database: each answer in a fixed number of statements."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
-from labeling.models import Campaign, CampaignFace, Face, Source
+from labeling.models import Campaign, CampaignFace, Face, Item, Source
 from labeling.queries import in_source
+
+SAMPLE = 12
+"""Faces shown of a choice."""
+TRIED_AT_MOST = 20_000
+"""Faces whose votes a rule is tried on."""
+NOT_GOLD = ~Q(state=CampaignFace.State.GOLD)
 
 
 @dataclass(frozen=True)
@@ -20,7 +27,7 @@ class CampaignRow:
 
 def campaign_rows(campaigns: list[Campaign]) -> list[CampaignRow]:
     """The campaigns with how far each has come. One statement however many there are."""
-    faces = CampaignFace.objects.filter(campaign__in=campaigns).order_by()
+    faces = CampaignFace.objects.filter(NOT_GOLD, campaign__in=campaigns).order_by()
     counted = faces.values_list("campaign").annotate(
         every=Count("pk"),
         settled=Count("pk", filter=Q(state=CampaignFace.State.SETTLED)),
@@ -31,9 +38,119 @@ def campaign_rows(campaigns: list[Campaign]) -> list[CampaignRow]:
     return [CampaignRow(campaign, *found.get(campaign.pk, (0, 0, 0, 0))) for campaign in campaigns]
 
 
+@dataclass(frozen=True)
+class FaceChoice:
+    """Which faces a campaign asks about. What is left empty restricts nothing."""
+
+    sources: tuple[int, ...] = ()
+    detector: str = ""
+    kind: str = ""
+    """Of the media: image or video."""
+    min_size: int = 0
+    """Pixels of the shorter side of the face's box."""
+    min_score: float | None = None
+    """The detector's own confidence."""
+    licence: str = ""
+    """Words the licence contains, in any case."""
+    settled_in: int | None = None
+    """A campaign that has settled them; the next three say how."""
+    outcome: str = ""
+    label: str = ""
+    agreement_below: float | None = None
+    limit: int | None = None
+    """So many of them, at random."""
+
+    def faces(self) -> QuerySet[Face]:
+        """Each face once. With a limit, another draw each time it is asked."""
+        chosen = self._matching()
+        if self.limit is None:
+            return chosen
+        return Face.objects.filter(pk__in=chosen.order_by("?").values("pk")[: self.limit])
+
+    def _matching(self) -> QuerySet[Face]:
+        exact = {"detector": self.detector, "media__kind": self.kind}
+        chosen = Face.objects.filter(**{name: value for name, value in exact.items() if value})
+        if self.sources:
+            chosen = chosen.filter(_in_any(self.sources))
+        if self.min_size:
+            chosen = chosen.filter(width__gte=self.min_size, height__gte=self.min_size)
+        if self.min_score is not None:
+            chosen = chosen.filter(score__gte=self.min_score)
+        if self.licence:
+            chosen = chosen.filter(media__licence__icontains=self.licence)
+        return chosen.filter(pk__in=self._settled()) if self.settled_in else chosen
+
+    def _settled(self) -> QuerySet[CampaignFace, int]:
+        exact = {"campaign": self.settled_in, "outcome": self.outcome, "label": self.label}
+        rows = CampaignFace.objects.filter(
+            state=CampaignFace.State.SETTLED, **{name: value for name, value in exact.items() if value}
+        )
+        if self.agreement_below is not None:
+            rows = rows.filter(agreement__lt=self.agreement_below)
+        return rows.order_by().values_list("face", flat=True)
+
+
+def _in_any(sources: Iterable[int]) -> Q:
+    keys = tuple(sources)
+    if len(keys) == 1:
+        return in_source(keys[0])
+    media = Item.objects.filter(source__in=keys, media__isnull=False).order_by()
+    return Q(media__in=media.values_list("media", flat=True))
+
+
+@dataclass(frozen=True)
+class ChosenFaces:
+    """How many faces a choice takes, and a few of them from all over it. left: those beyond its limit."""
+
+    count: int
+    left: int
+    sample: list[int]
+
+
+def chosen_faces(choice: FaceChoice, *, without: Campaign | None = None) -> ChosenFaces:
+    """Count a choice, less what is in the campaign `without`; in one statement and one per face of the sample."""
+    matching = choice._matching()
+    if without is not None:
+        there = CampaignFace.objects.filter(campaign=without).order_by()
+        matching = matching.exclude(pk__in=there.values("face"))
+    found = matching.order_by().aggregate(every=Count("pk"), first=Min("pk"), last=Max("pk"))
+    every = found["every"]
+    count = every if choice.limit is None else min(every, choice.limit)
+    sample = _sample(matching, found["first"], found["last"]) if every else []
+    return ChosenFaces(count, every - count, sample[:count])
+
+
+def _sample(faces: QuerySet[Face], first: int, last: int) -> list[int]:
+    """Faces at even distances: looked up by key, as drawing at random would read them all."""
+    points = [first + (last - first) * n // SAMPLE for n in range(SAMPLE)]
+    by_key = faces.order_by("pk").values_list("pk", flat=True)
+    return sorted({pk for point in points if (pk := by_key.filter(pk__gte=point).first())})
+
+
+def stored_counts(campaign: Campaign) -> list[tuple[int, dict[str, int]]]:
+    """(face, votes per answer) of up to TRIED_AT_MOST settled faces, in one statement."""
+    rows = CampaignFace.objects.filter(campaign=campaign, state=CampaignFace.State.SETTLED)
+    return list(rows.order_by("pk").values_list("face", "counts")[:TRIED_AT_MOST])
+
+
+def given_counts() -> list[tuple[int, dict[str, int]]]:
+    """(face, votes per answer) of up to TRIED_AT_MOST faces whose source came with votes, as FER+ does."""
+    rows = Face.objects.filter(given__has_key="votes").order_by("pk")
+    return [(pk, given["votes"]) for pk, given in rows.values_list("pk", "given")[:TRIED_AT_MOST]]
+
+
+def votes_were_given() -> bool:
+    """Whether a source came with votes of its own."""
+    return Source.objects.filter(options__has_key="ferplus").exists()
+
+
+def campaigns_to_try_on() -> list[tuple[int, str]]:
+    """Campaigns with settled faces, newest first: (key, name)."""
+    settled = CampaignFace.objects.filter(state=CampaignFace.State.SETTLED)
+    rows = Campaign.objects.filter(pk__in=settled.order_by().values("campaign"))
+    return list(rows.order_by("-pk").values_list("pk", "name")[:50])
+
+
 def choose_faces(*, source: Source | None, detector: str) -> QuerySet[Face]:
-    """The faces a manager picked for a campaign; nothing named means all."""
-    chosen = Face.objects.all()
-    if detector:
-        chosen = chosen.filter(detector=detector)
-    return chosen.filter(in_source(source.pk)) if source else chosen
+    """The faces of one source or detector; nothing named means all."""
+    return FaceChoice(sources=(source.pk,) if source else (), detector=detector).faces()

@@ -1,75 +1,168 @@
 """Make a campaign, give it faces, open and close it, and see how far it is."""
 
-import zlib
+import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from labeling.expressions import OTHER_ANSWERS, SEVEN
-from labeling.models import Campaign, CampaignFace, Face, Outcome, Participation
+from labeling import audit, campaign_changes, placing
+from labeling.campaign_changes import change, demand_future
+from labeling.campaign_settings import SETTINGS, CannotChange, CannotCreate, demand_sound, kept_keys, named
+from labeling.expressions import SEVEN
+from labeling.models import Campaign, CampaignFace, Example, Face, Gold, Outcome, Participation
 from labeling.models.campaign import LAP
-from labeling.refusals import Refusal
+from labeling.placing import Turn, chunked
 from labeling.voting import line
 
-CHUNK = 2_000
-
-
-class CannotCreate(Refusal):
-    """The campaign was not made; the text says what to change."""
-
-
-class CannotChange(Refusal):
-    """The campaign's state does not allow this."""
+__all__ = [
+    "CannotChange",
+    "CannotCreate",
+    "Progress",
+    "add_faces",
+    "asked",
+    "change",
+    "close",
+    "close_overdue",
+    "create",
+    "disputes",
+    "duplicate",
+    "extend",
+    "name_for_copy",
+    "pause",
+    "progress",
+    "reopen",
+]
 
 
 def create(
-    *, name: str, expressions: Sequence[str] = SEVEN, created_by: Any = None, **fields: Any
+    *,
+    name: str,
+    expressions: Sequence[str] = SEVEN,
+    groups: Iterable[Group] = (),
+    created_by: Any = None,
+    by: Any = None,
+    **fields: Any,
 ) -> Campaign:
-    """A new, open campaign without faces. fields: any other column of Campaign. Raises CannotCreate."""
-    names = [str(expression).strip() for expression in expressions]
-    if len(names) < 2 or len(set(names)) != len(names) or not all(names) or set(names) & set(OTHER_ANSWERS):
-        raise CannotCreate("A campaign needs at least two expressions, each with a name of its own.")
-    campaign = Campaign(name=name.strip(), expressions=names, created_by=created_by, **fields)
+    """A new, open campaign without faces. fields: any other column of Campaign. Raises CannotCreate.
+
+    by: who makes it, for the record; created_by if left out.
+    """
+    return _made("created", groups, by or created_by, name=name, expressions=expressions, **fields)
+
+
+def _made(
+    verb: str, groups: Iterable[Group], by: Any, *, name: str, expressions: Sequence[str], **fields: Any
+) -> Campaign:
+    details = fields.pop("details", {})
+    campaign = Campaign(
+        name=str(name).strip(),
+        expressions=named(expressions),
+        keys=kept_keys(fields.pop("keys", {})),
+        created_by=by if getattr(by, "pk", None) else None,
+        **fields,
+    )
+    demand_sound(campaign, CannotCreate)
+    demand_future(campaign.deadline, CannotCreate)
     try:
-        campaign.full_clean(exclude=["created_by"])
         with transaction.atomic():
             campaign.save()
-    except ValidationError as error:
-        raise CannotCreate(" ".join(error.messages)) from error
+            campaign.groups.set(groups)
+            audit.write(campaign, verb, by=by, name=campaign.name, **details)
     except IntegrityError as error:
-        raise CannotCreate(f"There is a campaign called “{name}” already.") from error
+        raise CannotCreate(_("There is a campaign of this name. Choose another."), "name") from error
     return campaign
 
 
-def add_faces(*, campaign: Campaign, faces: QuerySet[Face]) -> int:
+def duplicate(*, campaign: Campaign, name: str, same_faces: bool = True, by: Any = None) -> Campaign:
+    """A campaign with the same settings and examples, and the same faces without their votes; or without faces.
+
+    It begins paused, to be looked over first. Gold faces stay gold. A deadline that has passed is left out. Raises
+    CannotCreate.
+    """
+    fields = {setting: getattr(campaign, setting) for setting in SETTINGS if setting != "name"}
+    if campaign.deadline and campaign.deadline <= timezone.now():
+        fields["deadline"] = None
+    with transaction.atomic():
+        made = _made(
+            "duplicated",
+            campaign.groups.all(),
+            by,
+            name=name,
+            state=Campaign.State.PAUSED,
+            details={"original": campaign.name, "same_faces": same_faces},
+            **fields,
+        )
+        examples = Example.objects.filter(campaign=campaign).values("face_id", "expression", "note")
+        Example.objects.bulk_create(Example(campaign=made, **example) for example in examples)
+        if same_faces:
+            add_faces(campaign=made, faces=Face.objects.filter(campaign_faces__campaign=campaign), by=by)
+            _copy_gold(campaign, made, by)
+    return made
+
+
+def name_for_copy(campaign: Campaign) -> str:
+    """A name that is free."""
+    taken = set(Campaign.objects.filter(name__startswith=campaign.name[:150]).values_list("name", flat=True))
+    names = (f"{campaign.name[:180]} ({n})" for n in itertools.count(2))
+    return next(name for name in names if name not in taken)
+
+
+def _copy_gold(campaign: Campaign, made: Campaign, by: Any) -> None:
+    known = Gold.objects.filter(campaign=campaign).values_list(
+        "campaign_face__face", "answer", "note", "qualification"
+    )
+    golden: dict[int, tuple[str, str, bool]] = {
+        face: (answer, note, asked) for face, answer, note, asked in known
+    }
+    rows = CampaignFace.objects.filter(campaign=made, face__in=golden)
+    rows.update(state=CampaignFace.State.GOLD, wanted=0, places=0)
+    made_by = by if getattr(by, "pk", None) else None
+    for pk, face in rows.values_list("pk", "face"):
+        answer, note, qualification = golden[face]
+        Gold.objects.create(
+            campaign_face_id=pk,
+            campaign=made,
+            answer=answer,
+            note=note,
+            qualification=qualification,
+            made_by=made_by,
+        )
+
+
+def add_faces(*, campaign: Campaign, faces: QuerySet[Face], by: Any = None) -> int:
     """Ask the campaign's question about these faces too. Returns how many were new to it.
 
     Until the first annotator has begun, they mix with those that are in it; later they go to the end of the line.
     """
     new = (
-        faces.exclude(campaign_faces__campaign=campaign)
-        .order_by("pk")
-        .values_list("pk", flat=True)
-        .distinct()
+        faces.exclude(campaign_faces__campaign=campaign).order_by("pk").values_list("pk", "media").distinct()
     )
-    pks = iter(list(new))
-    count = 0
-    while chunk := list(islice(pks, CHUNK)):
-        with transaction.atomic():
-            lap = _lap_for_new_faces(campaign)
-            before = CampaignFace.objects.filter(campaign=campaign, face__in=chunk).count()
-            rows = (_row(campaign, pk, lap) for pk in chunk)
-            CampaignFace.objects.bulk_create(rows, ignore_conflicts=True)
-            count += CampaignFace.objects.filter(campaign=campaign, face__in=chunk).count() - before
-    return count
+    first_lap = not campaign_changes.has_begun(campaign)
+    added = sum(
+        _add(campaign, chunk)
+        for chunk in chunked(placing.turns(campaign, list(new), after_those_there=first_lap))
+    )
+    if added:
+        audit.write(campaign, "faces_added", by=by, faces=added)
+    return added
+
+
+@transaction.atomic
+def _add(campaign: Campaign, turns: list[Turn]) -> int:
+    lap = _lap_for_new_faces(campaign)
+    there = CampaignFace.objects.filter(campaign=campaign, face__in=[turn.face for turn in turns])
+    before = there.count()
+    rows = (_row(campaign, turn, lap) for turn in turns)
+    CampaignFace.objects.bulk_create(rows, ignore_conflicts=True)
+    return there.count() - before
 
 
 def _lap_for_new_faces(campaign: Campaign) -> int:
@@ -79,43 +172,90 @@ def _lap_for_new_faces(campaign: Campaign) -> int:
     return line.end(campaign.pk, room=LAP) if begun else 0
 
 
-def _row(campaign: Campaign, face_pk: int, lap: int) -> CampaignFace:
+def _row(campaign: Campaign, turn: Turn, lap: int) -> CampaignFace:
     return CampaignFace(
         campaign=campaign,
-        face_id=face_pk,
+        face_id=turn.face,
         wanted=campaign.votes_per_face,
         places=campaign.votes_per_face,
-        shuffle=lap + zlib.crc32(f"{campaign.pk}:{face_pk}".encode()) % LAP,
+        shuffle=lap + turn.place,
+        # What is of one picture or video looks alike.
+        kin=turn.media,
     )
 
 
-def pause(*, campaign: Campaign) -> None:
+def extend(*, campaign: Campaign, deadline: datetime, by: Any = None) -> None:
+    """Move the deadline. A campaign that its deadline had closed is open again. Raises CannotChange."""
+    demand_future(deadline, CannotChange)
+    before = campaign.deadline
+    overdue = (
+        campaign.state == Campaign.State.CLOSED and before is not None and _closed_after(campaign, before)
+    )
+    with transaction.atomic():
+        campaign_changes.apply(campaign, "extended", by, {"deadline": deadline})
+        if overdue:
+            reopen(campaign=campaign, by=by)
+
+
+def _closed_after(campaign: Campaign, deadline: datetime) -> bool:
+    return campaign.closed_at is not None and campaign.closed_at >= deadline
+
+
+def pause(*, campaign: Campaign, by: Any = None) -> None:
     """Take no votes for now."""
-    _move(campaign, Campaign.State.PAUSED, allowed=[Campaign.State.OPEN])
+    _move(campaign, Campaign.State.PAUSED, "paused", by, allowed=[Campaign.State.OPEN])
 
 
-def reopen(*, campaign: Campaign) -> None:
+def reopen(*, campaign: Campaign, by: Any = None) -> None:
     """Take votes again."""
+    if campaign.deadline and campaign.deadline <= timezone.now():
+        raise CannotChange(_("The deadline of this campaign has passed. Extend it to open the campaign."))
     allowed = [Campaign.State.PAUSED, Campaign.State.CLOSED]
-    _move(campaign, Campaign.State.OPEN, allowed=allowed, closed_at=None)
+    _move(campaign, Campaign.State.OPEN, "opened", by, allowed=allowed, closed_at=None)
 
 
-def close(*, campaign: Campaign) -> None:
+def close(*, campaign: Campaign, by: Any = None) -> None:
     """Take no more votes."""
-    _move(campaign, Campaign.State.CLOSED, allowed=[Campaign.State.OPEN, Campaign.State.PAUSED])
+    allowed = [Campaign.State.OPEN, Campaign.State.PAUSED]
+    _move(campaign, Campaign.State.CLOSED, "closed", by, allowed=allowed)
     # Only now, when the move is committed: whatever vote still saw the campaign open began, and has its time, earlier.
     closed = Campaign.objects.filter(pk=campaign.pk, state=Campaign.State.CLOSED, closed_at=None)
     closed.update(closed_at=timezone.now())
     campaign.refresh_from_db()
 
 
+def close_overdue() -> int:
+    """Close the campaigns whose deadline has passed. Returns how many."""
+    overdue = Campaign.objects.filter(~Q(state=Campaign.State.CLOSED), deadline__lte=timezone.now())
+    return sum(_closed(campaign) for campaign in overdue)
+
+
+def _closed(campaign: Campaign) -> bool:
+    try:
+        close(campaign=campaign)
+    except CannotChange:
+        # Somebody closed it at this moment.
+        return False
+    return True
+
+
 def _move(
-    campaign: Campaign, to: Campaign.State, *, allowed: list[Campaign.State], **fields: datetime | None
+    campaign: Campaign,
+    to: Campaign.State,
+    verb: str,
+    by: Any,
+    *,
+    allowed: list[Campaign.State],
+    **fields: datetime | None,
 ) -> None:
-    moved = Campaign.objects.filter(pk=campaign.pk, state__in=allowed).update(state=to, **fields)
+    with transaction.atomic():
+        moved = Campaign.objects.filter(pk=campaign.pk, state__in=allowed).update(state=to, **fields)
+        if moved:
+            audit.write(campaign, verb, by=by)
     campaign.refresh_from_db()
     if not moved:
-        raise CannotChange(f"This campaign is {campaign.get_state_display()}; it cannot become {to.label}.")
+        text = _("This campaign is {state}; it cannot become {wanted}.")
+        raise CannotChange(text.format(state=campaign.get_state_display(), wanted=to.label))
 
 
 @dataclass(frozen=True)
@@ -134,9 +274,14 @@ class Progress:
     votes_so_far: dict[int, int]
 
 
+def asked(campaign: Campaign) -> QuerySet[CampaignFace]:
+    """The campaign's faces but for its gold, of which nothing is asked."""
+    return CampaignFace.objects.filter(campaign=campaign).exclude(state=CampaignFace.State.GOLD)
+
+
 def progress(campaign: Campaign) -> Progress:
     """Figures of a campaign, in three queries whatever its size."""
-    rows = CampaignFace.objects.filter(campaign=campaign)
+    rows = asked(campaign)
     settled = Counter[str]()
     by_label = dict.fromkeys(campaign.expressions, 0)
     grouped = (
