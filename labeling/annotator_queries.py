@@ -108,6 +108,11 @@ class Survey:
     """Whether there are older votes, which were not read."""
     at: datetime
 
+    @property
+    def kept(self) -> bool:
+        """Whether it may have been found a moment ago."""
+        return self.votes >= KEPT_FROM
+
     def of(self, pk: int) -> Annotator | None:
         return next((person for person in self.people if person.pk == pk), None)
 

@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -140,6 +140,30 @@ def unfinished(campaign: Campaign, annotator: Any = None) -> list[Discard]:
     entries = AuditEntry.objects.filter(campaign=campaign, verb="votes_discarded")
     told = {details.get("discard") for details in entries.values_list("details", flat=True)}
     return [made for made in begun.select_related("campaign", "annotator") if made.pk not in told]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A discard as its campaign's pages show it."""
+
+    discard: Discard
+    votes: int
+    """Votes that were put aside by it."""
+    aside: int
+    """Votes that are aside still."""
+    finished: bool
+
+
+def of(campaign: Campaign, annotator: Any) -> list[Made]:
+    """The discards of one annotator's votes, newest first. Three statements."""
+    rows = Discard.objects.filter(campaign=campaign, annotator=annotator).select_related("by", "restored_by")
+    rows = rows.annotate(aside_now=Count("votes"))
+    entries = AuditEntry.objects.filter(campaign=campaign, annotator=annotator, verb="votes_discarded")
+    told = {found["discard"]: found["votes"] for found in entries.values_list("details", flat=True)}
+    return [
+        Made(row, told.get(row.pk, row.aside_now), row.aside_now, row.pk in told)
+        for row in rows.order_by("-pk")
+    ]
 
 
 def restore(*, discard: Discard, by: Any) -> Restored:

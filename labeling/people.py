@@ -1,5 +1,6 @@
 """What a manager does about one annotator of a campaign: let them pause, and go on. Their votes: labeling.discards."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -49,6 +50,12 @@ def is_paused(campaign: Campaign, annotator: Any) -> bool:
     return Participation.objects.filter(
         campaign=campaign, annotator=annotator, paused_at__isnull=False
     ).exists()
+
+
+def paused(campaign: Campaign) -> dict[int, datetime]:
+    """Who is paused in the campaign (their keys), and since when."""
+    rows = Participation.objects.filter(campaign=campaign, paused_at__isnull=False)
+    return dict(rows.values_list("annotator", "paused_at"))
 
 
 def demand_reason(reason: str, refuse: type[Refusal]) -> str:

@@ -5,7 +5,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -13,7 +12,6 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling import campaign_figures, queries
 from labeling import campaigns as verbs
-from labeling.annotator_queries import annotators
 from labeling.campaign_queries import campaign_rows, choose_faces
 from labeling.models import Campaign, CampaignFace, Outcome
 from labeling.queries import FaceFilter
@@ -114,23 +112,6 @@ def _filter(request: HttpRequest, campaign: Campaign) -> FaceFilter:
 def _address(wanted: FaceFilter) -> str:
     kept = {"state": wanted.state, "outcome": wanted.outcome, "label": wanted.label}
     return urlencode({name: value for name, value in kept.items() if value})
-
-
-@door(may_manage)
-@require_safe
-def campaign_disputes(request: HttpRequest, pk: int) -> HttpResponse:
-    shown = get_object_or_404(Campaign, pk=pk)
-    page = Paginator(verbs.disputes(shown), FACES_PER_PAGE).get_page(request.GET.get("page"))
-    context = {"campaign": shown, "page": page, "tab": "disputes"}
-    return render(request, "labeling/campaign_disputes.html", context)
-
-
-@door(may_manage)
-@require_safe
-def campaign_annotators(request: HttpRequest, pk: int) -> HttpResponse:
-    shown = get_object_or_404(Campaign, pk=pk)
-    context = {"campaign": shown, "people": annotators(shown), "tab": "annotators"}
-    return render(request, "labeling/campaign_annotators.html", context)
 
 
 @door(may_manage)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.web import adjudication, campaigns, context, preferences, vote, vote_api
+from labeling.web import campaigns, context, preferences, vote, vote_api
 
 urlpatterns = [
     path("vote/", vote.vote_home, name="vote_home"),
@@ -22,12 +22,8 @@ urlpatterns = [
     path("campaigns/<int:pk>/", campaigns.campaign, name="campaign"),
     path("campaigns/<int:pk>/add/", campaigns.campaign_add, name="campaign_add"),
     path("campaigns/<int:pk>/faces/", campaigns.campaign_faces, name="campaign_faces"),
-    path("campaigns/<int:pk>/disputes/", campaigns.campaign_disputes, name="campaign_disputes"),
-    path("campaigns/<int:pk>/annotators/", campaigns.campaign_annotators, name="campaign_annotators"),
     path("campaigns/<int:pk>/integrity/", campaigns.campaign_integrity, name="campaign_integrity"),
     path("campaigns/<int:pk>/pause/", campaigns.campaign_pause, name="campaign_pause"),
     path("campaigns/<int:pk>/reopen/", campaigns.campaign_reopen, name="campaign_reopen"),
     path("campaigns/<int:pk>/close/", campaigns.campaign_close, name="campaign_close"),
-    path("campaign-faces/<int:pk>/adjudicate/", adjudication.adjudicate, name="adjudicate"),
-    path("campaign-faces/<int:pk>/retract/", adjudication.retract, name="retract"),
 ]

@@ -1,0 +1,115 @@
+"""The record of a campaign in words. What the verbs write: labeling.audit."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
+
+from labeling.audit import WORDS
+from labeling.expressions import word
+from labeling.models import AuditEntry, Campaign
+
+NAMES = {
+    "votes": gettext_noop("votes"),
+    "faces": gettext_noop("faces"),
+    "open": gettext_noop("faces that wait for votes again"),
+    "aside": gettext_noop("votes that stay aside"),
+    "held": gettext_noop("faces held, given back"),
+    "since": gettext_noop("since"),
+    "label": gettext_noop("label"),
+    "was": gettext_noop("before"),
+    "answer": gettext_noop("answer"),
+    "added": gettext_noop("faces added"),
+    "deadline": gettext_noop("deadline"),
+}
+"""What is written beside a deed, for people; other names are told as they are written."""
+HIDDEN = frozenset({"discard"})
+"""Keys of rows: they say nothing to people."""
+ANSWERS = frozenset({"label", "was", "answer", "expression"})
+CHANGES = frozenset({"changed", "extended", "duplicated"})
+"""Deeds beside which each name has what was before and what came after."""
+
+
+def entries(campaign: Campaign) -> QuerySet[AuditEntry]:
+    """The campaign's record, with all that a line of it shows."""
+    return AuditEntry.objects.filter(campaign=campaign).select_related("by", "annotator", "campaign_face")
+
+
+def deed(entry: AuditEntry) -> str:
+    """What its doer did."""
+    return _(WORDS[entry.verb]) if entry.verb in WORDS else entry.verb.replace("_", " ")
+
+
+def details(entry: AuditEntry) -> list[tuple[str, str]]:
+    """What was changed: names and values, in words."""
+    told: Mapping[str, Any] = entry.details if isinstance(entry.details, Mapping) else {}
+    change = entry.verb in CHANGES
+    return [
+        (_name(name), _change(value) if change else _value(name, value))
+        for name, value in told.items()
+        if name not in HIDDEN
+    ]
+
+
+def _change(value: Any) -> str:
+    if isinstance(value, list) and len(value) == 2:
+        return " → ".join(_value("", each) for each in value)
+    return _value("", value)
+
+
+def _name(name: str) -> str:
+    return _(NAMES[name]) if name in NAMES else name.replace("_", " ")
+
+
+def _value(name: str, value: Any) -> str:
+    if value is None or value == "":
+        return _("none")
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, int | float):
+        return str(number_format(value, force_grouping=True))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{_name(str(key))}: {_value(str(key), each)}" for key, each in value.items()) or _(
+            "none"
+        )
+    if isinstance(value, list):
+        return ", ".join(_value(name, each) for each in value) or _("none")
+    if name in ANSWERS:
+        return word(str(value))
+    moment = parse_datetime(str(value)) if len(str(value)) > 15 else None
+    return _moment(moment) if moment else str(value)
+
+
+def _moment(moment: datetime) -> str:
+    local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
+    return str(date_format(local, "j M Y, H:i"))
+
+
+def restored_words(votes: int, aside: int) -> str:
+    """What became of a restore, in a sentence or two."""
+    told = ngettext("{n} vote counts again.", "{n} votes count again.", votes).format(n=_n(votes))
+    if not aside:
+        return told
+    rest = ngettext(
+        "{n} stays aside: somebody else has taken its place.",
+        "{n} stay aside: others have taken their places.",
+        aside,
+    )
+    return f"{told} {rest.format(n=_n(aside))}"
+
+
+def discarded_words(votes: int, open_faces: int) -> str:
+    """What became of a discard, in a sentence or two."""
+    told = ngettext("{n} vote is put aside.", "{n} votes are put aside.", votes).format(n=_n(votes))
+    rest = ngettext("{n} face waits for another vote now.", "{n} faces wait for other votes now.", open_faces)
+    return f"{told} {rest.format(n=_n(open_faces))}" if open_faces else told
+
+
+def _n(number: int) -> str:
+    return str(number_format(number, force_grouping=True))
