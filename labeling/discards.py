@@ -191,8 +191,15 @@ def _tell_restored(discard: Discard, by: Any) -> Restored:
         _lock(discard)
         aside = DiscardedVote.objects.filter(discard=discard).count()
         taken = _told(discard, "votes_discarded") - _told(discard, "votes_restored")
-        told = {"discard": discard.pk, "votes": taken - aside, "aside": aside}
-        audit.write(discard.campaign, "votes_restored", by=by, annotator=discard.annotator, **told)
+        audit.write(
+            discard.campaign,
+            "votes_restored",
+            by=by,
+            annotator=discard.annotator,
+            discard=discard.pk,
+            votes=taken - aside,
+            aside=aside,
+        )
         return Restored(taken - aside, aside)
 
 
@@ -220,7 +227,6 @@ def _carry_out(made: Discard) -> Discarded:
     with transaction.atomic():
         found = _figures(made)
         if _lock(made):
-            told = {"votes": found.votes, "faces": found.faces, "open": found.open}
             audit.write(
                 made.campaign,
                 "votes_discarded",
@@ -229,7 +235,9 @@ def _carry_out(made: Discard) -> Discarded:
                 reason=made.reason,
                 discard=made.pk,
                 since=made.since.isoformat(),
-                **told,
+                votes=found.votes,
+                faces=found.faces,
+                open=found.open,
             )
     return found
 

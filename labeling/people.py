@@ -55,7 +55,7 @@ def is_paused(campaign: Campaign, annotator: Any) -> bool:
 def paused(campaign: Campaign) -> dict[int, datetime]:
     """Who is paused in the campaign (their keys), and since when."""
     rows = Participation.objects.filter(campaign=campaign, paused_at__isnull=False)
-    return dict(rows.values_list("annotator", "paused_at"))
+    return {who: at for who, at in rows.values_list("annotator", "paused_at") if at}
 
 
 def demand_reason(reason: str, refuse: type[Refusal]) -> str:
