@@ -137,6 +137,11 @@ class AdjudicateSerializer(serializers.Serializer[Any]):
     campaign_face = serializers.IntegerField(min_value=0, max_value=2**63 - 1)
     label = serializers.CharField(max_length=40, help_text="An expression of the campaign, or `not_a_face`.")  # type: ignore[assignment]
     reason = serializers.CharField(min_length=3, max_length=500)
+    seen = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        help_text="The newest decision you know of, 0 for none: refused if there is a newer one.",
+    )
 
 
 class RetractSerializer(serializers.Serializer[Any]):
@@ -146,7 +151,7 @@ class RetractSerializer(serializers.Serializer[Any]):
 class AdjudicationSerializer(serializers.ModelSerializer[Adjudication]):
     class Meta:
         model = Adjudication
-        fields = ("campaign_face", "label", "reason", "by", "made_at", "retracted_at", "retracted_by")
+        fields = ("id", "campaign_face", "label", "reason", "by", "made_at", "retracted_at", "retracted_by")
         read_only_fields = fields
 
 

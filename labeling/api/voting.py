@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from labeling import adjudication, campaigns
 from labeling.api.paging import NewestFirst
+from labeling.api.people import PeopleMixin
 from labeling.api.permissions import those_who
 from labeling.api.serializers import (
     AddedSerializer,
@@ -46,7 +47,9 @@ def _asked(serializer: Any, request: Request) -> dict[str, Any]:
     return dict(asked.validated_data)
 
 
-class CampaignViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Campaign]):
+class CampaignViewSet(
+    PeopleMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Campaign]
+):
     """Questions about sets of faces."""
 
     queryset = Campaign.objects.all()
@@ -101,7 +104,11 @@ class CampaignViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         """Decide on a settled face, whatever its votes say; they stay beside the decision."""
         asked = _asked(AdjudicateSerializer, request)
         made = adjudication.adjudicate(
-            campaign_face_id=self._face(asked), label=asked["label"], reason=asked["reason"], by=request.user
+            campaign_face_id=self._face(asked),
+            label=asked["label"],
+            reason=asked["reason"],
+            by=request.user,
+            seen=asked.get("seen"),
         )
         return Response(AdjudicationSerializer(made).data)
 
