@@ -106,6 +106,10 @@ class ChosenFaces:
     left: int
     sample: list[int]
 
+    @property
+    def all(self) -> int:
+        return self.count + self.left
+
 
 def chosen_faces(choice: FaceChoice, *, without: Campaign | None = None) -> ChosenFaces:
     """Count a choice, less what is in the campaign `without`; in one statement and one per face of the sample."""

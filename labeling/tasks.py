@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from labeling import work
+from labeling import campaigns, work
 from labeling.snapshots import exporting, freezing
 from labeling.sources import faces, ingest
 from labeling.voting import votes
@@ -39,4 +39,5 @@ def sweep_work() -> int:
 
 @shared_task
 def return_expired_leases() -> int:
+    campaigns.close_overdue()
     return votes.return_expired_leases()

@@ -1,25 +1,26 @@
 """The managers' pages of campaigns: what is asked, how far it has come, where people disagree."""
 
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling import campaign_figures, queries
 from labeling import campaigns as verbs
-from labeling.campaign_queries import campaign_rows, choose_faces
+from labeling.campaign_queries import campaign_rows
 from labeling.models import Campaign, CampaignFace, Outcome
 from labeling.queries import FaceFilter
 from labeling.refusals import Refusal
 from labeling.rules import may_manage
 from labeling.voting import integrity
-from labeling.web import paging
-from labeling.web.campaign_forms import CampaignForm, FacesForm
+from labeling.web import campaign_words, paging
+from labeling.web.campaign_forms import DuplicateForm, ExtendForm, FacesForm
 from labeling.web.doors import door
 
 CAMPAIGNS_PER_PAGE = 50
@@ -34,35 +35,21 @@ def campaigns(request: HttpRequest) -> HttpResponse:
 
 
 @door(may_manage)
-def campaign_new(request: HttpRequest) -> HttpResponseBase:
-    form = CampaignForm(request.POST or None)
-    if form.is_valid():
-        try:
-            return _create(request, form.cleaned_data)
-        except Refusal as refusal:
-            form.add_error(None, str(refusal))
-    status = 400 if form.errors else 200
-    return render(request, "labeling/campaign_new.html", {"form": form}, status=status)
-
-
-def _create(request: HttpRequest, asked: dict[str, Any]) -> HttpResponseBase:
-    faces = choose_faces(source=asked.pop("source"), detector=asked.pop("detector"))
-    with transaction.atomic():
-        campaign = verbs.create(**asked, created_by=request.user)
-        verbs.add_faces(campaign=campaign, faces=faces)
-    return redirect("labeling:campaign", campaign.pk)
-
-
-@door(may_manage)
 @require_safe
 def campaign(request: HttpRequest, pk: int) -> HttpResponse:
     shown = get_object_or_404(Campaign, pk=pk)
+    pace = campaign_figures.pace(shown)
     context = {
         "campaign": shown,
         "progress": verbs.progress(shown),
         "reliability": campaign_figures.reliability(shown),
-        "pace": campaign_figures.pace(shown),
+        "pace": pace,
+        "overdue": bool(shown.deadline and shown.deadline <= timezone.now()),
+        "late": bool(pace.end and shown.deadline and pace.end > shown.deadline),
+        "settings": campaign_words.settings_of(shown),
         "form": FacesForm(),
+        "duplicate": DuplicateForm(initial={"name": verbs.name_for_copy(shown)}, prefix=""),
+        "extend": ExtendForm(initial={"deadline": shown.deadline}, auto_id="id_new_%s"),
         "tab": "progress",
     }
     return render(request, "labeling/campaign.html", context)
@@ -73,12 +60,18 @@ def campaign(request: HttpRequest, pk: int) -> HttpResponse:
 def campaign_add(request: HttpRequest, pk: int) -> HttpResponseBase:
     form = FacesForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Choose a source and a detector from the lists.")
+        said = " ".join(str(error) for errors in form.errors.values() for error in errors)
+        messages.error(request, _("No faces were added. {why}").format(why=said))
         return redirect("labeling:campaign", pk)
     added = verbs.add_faces(
-        campaign=get_object_or_404(Campaign, pk=pk), faces=choose_faces(**form.cleaned_data)
+        campaign=get_object_or_404(Campaign, pk=pk), faces=form.choice().faces(), by=request.user
     )
-    messages.success(request, f"{added:,} faces added; those that were in stay as they are.")
+    text = ngettext(
+        "{n} face added; those that were in stay as they are.",
+        "{n} faces added; those that were in stay as they are.",
+        added,
+    )
+    messages.success(request, text.format(n=campaign_words.number(added)))
     return redirect("labeling:campaign", pk)
 
 
@@ -125,7 +118,7 @@ def campaign_integrity(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _moved(request: HttpRequest, pk: int, move: Callable[..., object]) -> HttpResponseBase:
     try:
-        move(campaign=get_object_or_404(Campaign, pk=pk))
+        move(campaign=get_object_or_404(Campaign, pk=pk), by=request.user)
     except Refusal as refusal:
         messages.error(request, str(refusal))
     return redirect("labeling:campaign", pk)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.web import campaigns, context, preferences, vote, vote_api
+from labeling.web import campaign_wizard, campaigns, context, preferences, vote, vote_api
 
 urlpatterns = [
     path("vote/", vote.vote_home, name="vote_home"),
@@ -18,7 +18,13 @@ urlpatterns = [
         name="vote_context",
     ),
     path("campaigns/", campaigns.campaigns, name="campaigns"),
-    path("campaigns/new/", campaigns.campaign_new, name="campaign_new"),
+    path("campaigns/new/", campaign_wizard.campaign_new, name="campaign_new"),
+    path("campaigns/draft/", campaign_wizard.draft, name="campaign_draft"),
+    path("campaigns/draft/faces/", campaign_wizard.draft_faces, name="campaign_draft_faces"),
+    path("campaigns/draft/trial/", campaign_wizard.draft_trial, name="campaign_draft_trial"),
+    path("campaigns/<int:pk>/edit/", campaign_wizard.campaign_edit, name="campaign_edit"),
+    path("campaigns/<int:pk>/duplicate/", campaign_wizard.campaign_duplicate, name="campaign_duplicate"),
+    path("campaigns/<int:pk>/extend/", campaign_wizard.campaign_extend, name="campaign_extend"),
     path("campaigns/<int:pk>/", campaigns.campaign, name="campaign"),
     path("campaigns/<int:pk>/add/", campaigns.campaign_add, name="campaign_add"),
     path("campaigns/<int:pk>/faces/", campaigns.campaign_faces, name="campaign_faces"),

@@ -1,5 +1,6 @@
 """The managers' pages of campaigns."""
 
+from html import unescape
 from uuid import uuid4
 
 import pytest
@@ -32,10 +33,19 @@ def asked(**changes: object) -> dict[str, object]:
     return {
         "name": "Photographs",
         "question": "Which expression do you see?",
-        "expressions": "happy, sad",
+        "expression": ["happy", "sad"],
+        "key": ["", ""],
+        "icon": ["", ""],
         "votes_per_face": 3,
         "rule": "plurality",
-        "minimum_agreement": 0.5,
+        "minimum_agreement": 50,
+        "gold_share": 5,
+        "qualification_faces": 0,
+        "qualification_pass": 70,
+        "qualification_attempts": 3,
+        "order": "breadth",
+        "undo_minutes": 60,
+        "lease_seconds": 600,
         **changes,
     }
 
@@ -66,24 +76,32 @@ def test_a_new_campaign_takes_the_chosen_faces_in(manager) -> None:
     assert answer.url == reverse("labeling:campaign", args=[campaign.pk])
     assert campaign.expressions == ["happy", "sad"]
     assert campaign.campaign_faces.count() == 3
+    assert (campaign.minimum_agreement, campaign.gold_share) == (0.5, 0.05)
+    assert set(campaign.audit.values_list("verb", flat=True)) == {"created", "faces_added"}
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "said"),
+    ("fields", "said"),
     [
-        ("expressions", "happy", "at least two"),
-        ("expressions", "happy, sad, happy", "named twice"),
-        ("expressions", "happy, not_a_face", "always offered"),
-        ("expressions", ", ".join(f"look {n}" for n in range(40)), "Name fewer"),
-        ("votes_per_face", 0, "greater than or equal to 1"),
-        ("name", "Taken", "Choose another"),
+        ({"expression": ["happy"]}, "at least two"),
+        ({"expression": ["happy", "sad", "happy"], "key": [""] * 3, "icon": [""] * 3}, "named twice"),
+        ({"expression": ["happy", "not_a_face"]}, "always offered"),
+        ({"key": ["q", "Q"]}, "is given to both happy and sad"),
+        ({"key": ["z", ""]}, "changes how the face looks"),
+        ({"key_skip": "q", "key": ["q", ""]}, "is given to both happy and skip"),
+        ({"icon": ["skull", ""]}, "no icon “skull”"),
+        ({"votes_per_face": 0}, "greater than or equal to 1"),
+        ({"name": "Taken"}, "Choose another"),
+        ({"gold_share": 60}, "less than or equal to 50"),
+        ({"deadline": "2001-01-01T12:00"}, "has passed already"),
+        ({"min_size": "large"}, "Enter a whole number"),
     ],
 )
-def test_a_campaign_that_makes_no_sense_is_not_made(manager, field: str, value: object, said: str) -> None:
+def test_a_campaign_that_makes_no_sense_is_not_made(manager, fields: dict[str, object], said: str) -> None:
     make_campaign(name="Taken")
-    answer = manager.post(reverse("labeling:campaign_new"), asked(**{field: value}))
+    answer = manager.post(reverse("labeling:campaign_new"), asked(**fields))
     assert answer.status_code == 400
-    assert said in answer.content.decode()
+    assert said in unescape(answer.content.decode())
     assert Campaign.objects.count() == 1
 
 

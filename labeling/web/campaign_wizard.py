@@ -1,0 +1,212 @@
+"""Making and changing a campaign, step by step, with what each choice would mean."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from labeling import campaign_changes, campaign_queries, campaigns
+from labeling.campaign_settings import ICONS, CannotSet
+from labeling.consensus.trial import Rule, telling, trial
+from labeling.models import Campaign
+from labeling.rules import may_manage
+from labeling.web import campaign_words, paging
+from labeling.web.campaign_forms import CampaignForm, DuplicateForm, ExtendForm, FacesForm, TrialForm
+from labeling.web.doors import door
+
+GIVEN = "given"
+"""Instead of a campaign's key: try a rule on the votes that sources came with."""
+NO_ROWS = [None] * 3
+"""Empty lines for more expressions, where no script can add them."""
+
+
+@door(may_manage)
+def campaign_new(request: HttpRequest) -> HttpResponseBase:
+    form, faces = CampaignForm(request.POST or None), FacesForm(request.POST or None)
+    if request.POST and faces.is_valid() and form.is_valid():
+        try:
+            return _create(request, form, faces)
+        except CannotSet as refusal:
+            form.refuse(refusal)
+    return _page(request, "labeling/campaign_new.html", form, faces_form=faces)
+
+
+def _create(request: HttpRequest, form: CampaignForm, faces: FacesForm) -> HttpResponseBase:
+    with transaction.atomic():
+        made = campaigns.create(**form.values(), created_by=request.user)
+        campaigns.add_faces(campaign=made, faces=faces.choice().faces(), by=request.user)
+    return redirect("labeling:campaign", made.pk)
+
+
+@door(may_manage)
+def campaign_edit(request: HttpRequest, pk: int) -> HttpResponseBase:
+    shown = get_object_or_404(Campaign, pk=pk)
+    form = _form_of(request, shown)
+    if form.is_valid():
+        try:
+            return _change(request, shown, form)
+        except CannotSet as refusal:
+            form.refuse(refusal)
+    return _page(
+        request,
+        "labeling/campaign_edit.html",
+        form,
+        campaign=shown,
+        begun=form.fields["order"].disabled,
+        settled=campaigns.progress(shown).settled,
+    )
+
+
+def _form_of(request: HttpRequest, campaign: Campaign) -> CampaignForm:
+    kept = campaign_changes.used(campaign, set(campaign.expressions))
+    begun = campaign_changes.has_begun(campaign)
+    return CampaignForm(request.POST or None, campaign=campaign, kept=frozenset(kept), begun=begun)
+
+
+def _change(request: HttpRequest, campaign: Campaign, form: CampaignForm) -> HttpResponseBase:
+    changed = campaigns.change(
+        campaign=campaign, by=request.user, settled_too=form.cleaned_data["settled_too"], **form.values()
+    )
+    messages.success(request, _("Changed.") if changed else _("Nothing was changed: all is as it was."))
+    return redirect("labeling:campaign", campaign.pk)
+
+
+def _page(request: HttpRequest, template: str, form: CampaignForm, **context: Any) -> HttpResponse:
+    faces = context.get("faces_form")
+    wrong = bool(form.errors or (faces and faces.errors))
+    context |= {
+        "form": form,
+        "icons": ICONS,
+        "no_rows": NO_ROWS,
+        "tried": campaign_queries.campaigns_to_try_on(),
+        "given": GIVEN,
+        "given_there": campaign_queries.votes_were_given(),
+        "summary": _summary(form),
+    }
+    return render(request, template, context, status=400 if wrong else 200)
+
+
+def _summary(form: CampaignForm) -> dict[str, str]:
+    if not form.is_bound:
+        campaign = form.campaign or Campaign()
+        groups = list(campaign.groups.values_list("name", flat=True)) if campaign.pk else []
+        return campaign_words.summary(campaign, groups=groups)
+    groups = [group.name for group in form.cleaned_data.get("groups", [])]
+    return campaign_words.summary(form.draft(), groups=groups)
+
+
+# ---- what a draft would mean; nothing is kept ----
+
+
+@door(may_manage)
+@require_POST
+def draft_faces(request: HttpRequest) -> HttpResponseBase:
+    """How many faces a choice takes, and some of them. `?without=`: a campaign whose faces are left out."""
+    form = FacesForm(request.POST)
+    if not form.is_valid():
+        return JsonResponse({"errors": _errors(form)})
+    without = paging.number(request, "without")
+    found = campaign_queries.chosen_faces(
+        form.choice(), without=get_object_or_404(Campaign, pk=without) if without else None
+    )
+    html = render_to_string("labeling/campaign_draft_faces.html", {"found": found})
+    return JsonResponse({"html": html, "count": found.count, "line": campaign_words.faces_line(found)})
+
+
+def _errors(form: Form) -> dict[str, list[str]]:
+    return {field: [str(error) for error in errors] for field, errors in form.errors.items()}
+
+
+@door(may_manage)
+@require_POST
+def draft(request: HttpRequest) -> HttpResponseBase:
+    """The settings in a line per step, their keys, and what is wrong. `?campaign=`: the one to be changed."""
+    pk = paging.number(request, "campaign")
+    form = _form_of(request, get_object_or_404(Campaign, pk=pk)) if pk else CampaignForm(request.POST)
+    form.is_valid()
+    drawn = form.draft()
+    count = request.POST.get("counted", "")
+    votes = campaign_words.votes_line(int(count), drawn) if count.isdecimal() and len(count) < 12 else ""
+    return JsonResponse(
+        {
+            "summary": _summary(form),
+            "votes": votes,
+            "keys": [row.usual for row in form.rows()],
+            "errors": _errors(form),
+        }
+    )
+
+
+@door(may_manage)
+@require_POST
+def draft_trial(request: HttpRequest) -> HttpResponseBase:
+    """What a rule makes of stored votes."""
+    form = TrialForm(request.POST)
+    if not form.is_valid():
+        return JsonResponse({"errors": _errors(form)})
+    asked = form.cleaned_data
+    rule = Rule(asked["votes_per_face"], asked["rule"], asked["minimum_agreement"])
+    expressions = [name for name in request.POST.getlist("expression") if name.strip()]
+    stored = _stored(asked["tried_on"])
+    context: dict[str, Any] = {
+        "needs": campaign_words.needs(rule),
+        "odd": campaign_words.odd(rule, len(expressions)),
+    }
+    if stored:
+        tried = trial([counts for _face, counts in stored], rule)
+        context |= {
+            "trial": tried,
+            "labels": sorted(tried.by_label.items(), key=lambda pair: -pair[1]),
+            "examples": [campaign_words.example(face, rule) for face in telling(stored, rule)],
+            "rule": rule,
+        }
+    return JsonResponse({"html": render_to_string("labeling/campaign_draft_trial.html", context)})
+
+
+def _stored(tried_on: str) -> list[tuple[int, dict[str, int]]]:
+    if tried_on == GIVEN:
+        return campaign_queries.given_counts()
+    if not tried_on.isdecimal():
+        return []
+    return campaign_queries.stored_counts(get_object_or_404(Campaign, pk=int(tried_on)))
+
+
+# ---- from one campaign to the next ----
+
+
+@door(may_manage)
+@require_POST
+def campaign_duplicate(request: HttpRequest, pk: int) -> HttpResponseBase:
+    form = DuplicateForm(request.POST)
+    original = get_object_or_404(Campaign, pk=pk)
+    if not form.is_valid():
+        messages.error(request, _("Give the copy a name of its own, of up to 200 characters."))
+        return redirect("labeling:campaign", pk)
+    try:
+        made = campaigns.duplicate(campaign=original, by=request.user, **form.cleaned_data)
+    except CannotSet as refusal:
+        messages.error(request, str(refusal))
+        return redirect("labeling:campaign", pk)
+    messages.success(request, _("This is the copy. It is paused: look it over, then open it."))
+    return redirect("labeling:campaign_edit", made.pk)
+
+
+@door(may_manage)
+@require_POST
+def campaign_extend(request: HttpRequest, pk: int) -> HttpResponseBase:
+    form = ExtendForm(request.POST)
+    shown = get_object_or_404(Campaign, pk=pk)
+    if not form.is_valid():
+        messages.error(request, _("Choose a day and a time for the new deadline."))
+        return redirect("labeling:campaign", pk)
+    try:
+        campaigns.extend(campaign=shown, deadline=form.cleaned_data["deadline"], by=request.user)
+    except CannotSet as refusal:
+        messages.error(request, str(refusal))
+    return redirect("labeling:campaign", pk)
