@@ -13,6 +13,7 @@ from typing import IO
 import psutil
 
 import training
+from labeling.sayings import gettext_noop
 from labeling.work import ClaimLost, Refused, StopAsked
 
 POLL_S = 0.5
@@ -22,6 +23,7 @@ LOCK_WAIT_S = 180.0
 """How long a child left over from a dead worker may take to end."""
 CAN_GO_ON = 75
 """The core's exit code for "stopped with a checkpoint"."""
+_HELD = gettext_noop("Another process has been training in {folder} all the while. End it, then resume.")
 
 
 def start(*arguments: str | Path, log: Path) -> subprocess.Popen[bytes]:
@@ -54,9 +56,7 @@ def wait_until_free(lock: Path, beat: Callable[[], None]) -> None:
     with lock.open("a") as file:
         while not _is_free(file):
             if time.monotonic() > deadline:
-                raise Refused(
-                    f"Another process has been training in {lock.parent} all the while. End it, then resume."
-                )
+                raise Refused(_HELD.format(folder=lock.parent))
             beat()
             time.sleep(POLL_S)
 

@@ -6,11 +6,13 @@ from typing import Any
 
 from django.db import transaction
 
+from labeling.sayings import gettext_noop
 from labeling.work import Refused
 from training.models import Evaluation, TrainingRun
 
 RESULT = "result.json"
 COLUMNS = ("images", "accuracy", "macro_f1")
+_UNREADABLE = gettext_noop("The training ended without a readable {file}: {problem}.")
 
 
 def take_in(*, run: TrainingRun, folder: Path) -> None:
@@ -21,7 +23,7 @@ def take_in(*, run: TrainingRun, folder: Path) -> None:
     try:
         result: dict[str, Any] = json.loads((folder / RESULT).read_text())
     except (FileNotFoundError, ValueError) as problem:
-        raise Refused(f"The training ended without a readable {RESULT}: {problem}.") from problem
+        raise Refused(_UNREADABLE.format(file=RESULT, problem=problem)) from problem
     with transaction.atomic():
         for split, figures in result["splits"].items():
             rest = {key: value for key, value in figures.items() if key not in COLUMNS}

@@ -7,10 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from labeling import suggestions, work
+from labeling.expressions import word
 from labeling.models import Campaign, CampaignFace, WorkState
 from labeling.refusals import Refusal
+from labeling.sayings import gettext_noop
 from training import child, evaluations, runs
 from training.models import Prediction, TrainingRun
 
@@ -20,6 +23,15 @@ IMAGES = pa.schema([("key", pa.string()), ("image", pa.binary())])
 LOG = "predict-log.txt"
 Tell = Callable[[int, int], None]
 """Called with (faces done, faces in all) as the work goes on."""
+_LOOKED = gettext_noop("{faces:,} faces.")
+_MISSING = gettext_noop("Faces without a picture, left out: {faces:,}.")
+_UNKNOWN = gettext_noop("The network was not trained on {labels}.")
+_UNASKED = gettext_noop("The campaign does not ask for {labels}.")
+_COLLECTING = gettext_noop("Collecting faces: {done:,} of {total:,}.")
+_NO_FACES = gettext_noop("The campaign has no face with a picture. Add faces to it first.")
+_LOOKING = gettext_noop("The network is looking at the faces.")
+_ENDED = gettext_noop("The prediction ended with exit code {code:,}. Its log ends:\n{log}")
+_KEEPING = gettext_noop("Keeping opinions: {done:,} of {total:,}.")
 
 
 class CannotPredict(Refusal):
@@ -39,12 +51,18 @@ def predict(*, run: TrainingRun, campaign: Campaign | None = None) -> Prediction
     """
     campaign = campaign or run.snapshot.campaign
     if run.state != WorkState.DONE:
-        raise CannotPredict(f"“{run}” is {run.get_state_display()}; only a finished run can predict.")
+        raise CannotPredict(
+            _("“{run}” is {state}; only a finished run can predict.").format(
+                run=run, state=run.get_state_display()
+            )
+        )
     known = evaluations.classes(run)
     if not set(known) & set(campaign.expressions):
         raise CannotPredict(
-            f"“{run}” tells {_words(known)} apart, “{campaign}” asks for {_words(campaign.expressions)}: "
-            "nothing in common. Choose another run or campaign."
+            _(
+                "“{run}” tells {known} apart, “{campaign}” asks for {asked}: nothing in common. "
+                "Choose another run or campaign."
+            ).format(run=run, known=_words(known), campaign=campaign, asked=_words(campaign.expressions))
         )
     with transaction.atomic():
         prediction, made = Prediction.objects.get_or_create(run=run, campaign=campaign)
@@ -56,7 +74,7 @@ def predict(*, run: TrainingRun, campaign: Campaign | None = None) -> Prediction
 
 
 def _words(labels: list[str]) -> str:
-    return ", ".join(labels) or "nothing"
+    return ", ".join(map(word, labels)) or _("nothing")
 
 
 def differences(run: TrainingRun, campaign: Campaign) -> str:
@@ -66,9 +84,9 @@ def differences(run: TrainingRun, campaign: Campaign) -> str:
     unasked = [label for label in known if label not in asked]
     said = []
     if unknown:
-        said.append(f"The network was not trained on {_words(unknown)}.")
+        said.append(_UNKNOWN.format(labels=_words(unknown)))
     if unasked:
-        said.append(f"The campaign does not ask for {_words(unasked)}.")
+        said.append(_UNASKED.format(labels=_words(unasked)))
     return " ".join(said)
 
 
@@ -90,9 +108,9 @@ def run_predict(prediction_id: int, *, tell: Tell | None = None) -> None:
 
 
 def _summary(prediction: Prediction, written: int, missing: int) -> str:
-    said = [f"{written:,} faces."]
+    said = [_LOOKED.format(faces=written)]
     if missing:
-        said.append(f"Faces without a picture, left out: {missing:,}.")
+        said.append(_MISSING.format(faces=missing))
     return " ".join([*said, differences(prediction.run, prediction.campaign)]).strip()[:500]
 
 
@@ -108,9 +126,9 @@ def _write_images(job: work.Job[Prediction], path: Path) -> tuple[int, int]:
             writer.write_table(pa.table({"key": keys, "image": images}, schema=IMAGES))
             written += len(pictures)
             missing += len(chunk) - len(pictures)
-            job.beat(message=f"Collecting faces: {written:,} of {total:,}.", done=0, total=total)
+            job.beat(message=_COLLECTING.format(done=written, total=total), done=0, total=total)
     if not written:
-        raise work.Refused("The campaign has no face with a picture. Add faces to it first.")
+        raise work.Refused(_NO_FACES)
     part.replace(path)
     return written, missing
 
@@ -138,10 +156,10 @@ def _ask_core(job: work.Job[Prediction], images: Path, answers: Path) -> None:
     log = images.parent / LOG
     log.unlink(missing_ok=True)
     process = child.start("predict", runs.folder(job.row.run), images, answers, log=log)
-    code = child.follow(process, lambda: job.beat(message="The network is looking at the faces."))
+    code = child.follow(process, lambda: job.beat(message=_LOOKING))
     if code:
-        last = log.read_text(errors="replace").strip().splitlines()[-12:]
-        raise work.Refused("\n".join([f"The prediction ended with exit code {code}. Its log ends:", *last]))
+        last = "\n".join(log.read_text(errors="replace").strip().splitlines()[-12:])
+        raise work.Refused(_ENDED.format(code=code, log=last))
 
 
 def _keep(job: work.Job[Prediction], answers: Path, total: int, tell: Tell | None) -> None:
@@ -157,6 +175,6 @@ def _keep(job: work.Job[Prediction], answers: Path, total: int, tell: Tell | Non
                     for key, row in zip(keys, rows, strict=True)
                 ),
             )
-            job.beat(message=f"Keeping opinions: {stored:,} of {total:,}.", done=stored)
+            job.beat(message=_KEEPING.format(done=stored, total=total), done=stored)
             if tell:
                 tell(stored, total)

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from django.db.models import Count, F, Prefetch, Q, QuerySet
+from django.utils.translation import gettext_noop
 
 from labeling.models import CampaignFace, Face, Snapshot
 from training import metrics, runs
@@ -67,7 +68,7 @@ def config_table(run: TrainingRun) -> list[ConfigRow]:
 
 
 def _about(name: str) -> str:
-    return FIELDS[name].about if name in FIELDS else "A setting that is no more."
+    return FIELDS[name].about if name in FIELDS else gettext_noop("A setting that is no more.")
 
 
 @dataclass(frozen=True)

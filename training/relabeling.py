@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from labeling import suggestions
-from labeling.models import Campaign, CampaignFace, Outcome, Suggestion
+from labeling.models import Campaign, CampaignFace, Suggestion
 from labeling.refusals import Refusal
 from labeling.voting import settle, votes
 from training import predictions
@@ -48,30 +50,39 @@ def open_round(
 def _take(run: TrainingRun, wanted: set[int]) -> list[CampaignFace]:
     """Lock the faces, so that what is written down as "before" is what the fresh votes are added to."""
     if not wanted:
-        raise CannotOpen("No face is chosen. Tick at least one.")
+        raise CannotOpen(_("No face is chosen. Tick at least one."))
     rows = CampaignFace.objects.filter(pk__in=wanted).order_by("pk")
     faces = list(rows.select_for_update(of=("self",)).select_related("campaign"))
     if gone := wanted - {face.pk for face in faces}:
-        raise CannotOpen(f"{_faces(gone)} no longer in any campaign. Load the page again and choose anew.")
+        said = ngettext(
+            "{count} face ({numbers}) is no longer in any campaign. Load the page again and choose anew.",
+            "{count} faces ({numbers}) are no longer in any campaign. Load the page again and choose anew.",
+            len(gone),
+        )
+        raise CannotOpen(_named(said, gone))
     if len({face.campaign_id for face in faces}) > 1:
-        raise CannotOpen("The faces are of several campaigns. Open one round for each.")
+        raise CannotOpen(_("The faces are of several campaigns. Open one round for each."))
     if faces[0].campaign.state == Campaign.State.CLOSED:
-        raise CannotOpen(f"“{faces[0].campaign}” is closed and takes no votes. Have it reopened first.")
+        raise CannotOpen(
+            _("“{campaign}” is closed and takes no votes. Have it reopened first.").format(
+                campaign=faces[0].campaign
+            )
+        )
     if still_open := [face for face in faces if face.state != CampaignFace.State.SETTLED]:
-        named = _faces([face.face_id for face in still_open])
-        raise CannotOpen(f"{named} already being voted on; nothing was opened. Leave them out.")
+        said = ngettext(
+            "{count} face ({numbers}) is already being voted on; nothing was opened. Leave it out.",
+            "{count} faces ({numbers}) are already being voted on; nothing was opened. Leave them out.",
+            len(still_open),
+        )
+        raise CannotOpen(_named(said, [face.face_id for face in still_open]))
     return faces
 
 
-def _faces(numbers: Collection[int]) -> str:
-    """E.g. `3 faces (12, 15, 18) are`."""
+def _named(said: str, numbers: Collection[int]) -> str:
+    """The sentence with how many faces there are, and the first of them by number."""
     named = ", ".join(map(str, sorted(numbers)[:NAMED_AT_MOST]))
     more = " …" if len(numbers) > NAMED_AT_MOST else ""
-    return (
-        f"{len(numbers)} face ({named}) is"
-        if len(numbers) == 1
-        else f"{len(numbers)} faces ({named}{more}) are"
-    )
+    return said.format(count=len(numbers), numbers=f"{named}{more}")
 
 
 def _opinions(run: TrainingRun, faces: list[CampaignFace]) -> dict[int, Suggestion]:
@@ -79,7 +90,12 @@ def _opinions(run: TrainingRun, faces: list[CampaignFace]) -> dict[int, Suggesti
     found = Suggestion.objects.filter(origin=origin, campaign_face__in=faces).in_bulk(field_name="pk")
     opinions = {suggestion.campaign_face_id: suggestion for suggestion in found.values()}
     if unknown := [face.face_id for face in faces if face.pk not in opinions]:
-        raise CannotOpen(f"{_faces(unknown)} unknown to this run. Let it predict first.")
+        said = ngettext(
+            "{count} face ({numbers}) is unknown to this run. Let it predict first.",
+            "{count} faces ({numbers}) are unknown to this run. Let it predict first.",
+            len(unknown),
+        )
+        raise CannotOpen(_named(said, unknown))
     return opinions
 
 

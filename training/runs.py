@@ -14,10 +14,12 @@ from typing import Any
 from django.conf import settings as site
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labeling import work
 from labeling.models import Snapshot, WorkState
 from labeling.refusals import Refusal
+from labeling.sayings import gettext_noop
 from labeling.snapshots import freezing
 from training import child, evaluations, metrics
 from training.core import config as core_config
@@ -29,6 +31,14 @@ LOG = "log.txt"
 CONFIG = "asked.json"
 LOCK = "lock"
 """What the core holds a flock on while it trains."""
+_INTERRUPTED = gettext_noop("Interrupted; goes on from its last checkpoint.")
+_FETCHING = gettext_noop("Fetching the snapshot.")
+_WAITING = gettext_noop("Waiting for the last attempt to write its checkpoint.")
+_PREPARING = gettext_noop("Preparing.")
+_EPOCH = gettext_noop("Epoch {epoch:,} of {epochs:,}.")
+_STEP = gettext_noop("Epoch {epoch:,} of {epochs:,}, step {step:,} of {steps:,}.")
+_KILLED = gettext_noop("The training was killed by signal {signal:,}. Its log ends:\n{log}")
+_ENDED = gettext_noop("The training ended with exit code {code:,}. Its log ends:\n{log}")
 
 
 class CannotStart(Refusal):
@@ -50,7 +60,9 @@ def start(
     """
     if snapshot.state != WorkState.DONE:
         raise CannotStart(
-            f"“{snapshot}” is {snapshot.get_state_display()}; only a frozen one can be trained on."
+            _("“{snapshot}” is {state}; only a frozen one can be trained on.").format(
+                snapshot=snapshot, state=snapshot.get_state_display()
+            )
         )
     try:
         resolved = core_config.resolve(preset, network, settings).to_json()
@@ -119,7 +131,7 @@ def train(run_id: int, *, tell: Callable[[metrics.Progress], None] | None = None
         code = _train_in_child(job, snapshot, lambda: _report(job, tell))
         if code == child.CAN_GO_ON:
             # Somebody else stopped it (a machine going down): nothing is wrong, so it waits for a worker.
-            job.put_back(message="Interrupted; goes on from its last checkpoint.")
+            job.put_back(message=_INTERRUPTED)
         elif code:
             raise work.Refused(_why(run, code))
         else:
@@ -129,7 +141,7 @@ def train(run_id: int, *, tell: Callable[[metrics.Progress], None] | None = None
 
 def _fetched(job: work.Job[TrainingRun]) -> Path:
     """The snapshot's folder. From a far storage that may take longer than a heartbeat may be late."""
-    job.beat(force=True, message="Fetching the snapshot.")
+    job.beat(force=True, message=_FETCHING)
     with ThreadPoolExecutor(1) as pool:
         folder = pool.submit(freezing.local_folder, job.row.snapshot)
         while not wait([folder], timeout=child.POLL_S).done:
@@ -149,8 +161,7 @@ def _report(job: work.Job[TrainingRun], tell: Callable[[metrics.Progress], None]
 def _train_in_child(job: work.Job[TrainingRun], snapshot: Path, report: Callable[[], None]) -> int:
     home = folder(job.row)
     # The worker of the last attempt may have died and its child be at the last checkpoint still.
-    waiting = "Waiting for the last attempt to write its checkpoint."
-    child.wait_until_free(home / LOCK, lambda: job.beat(message=waiting))
+    child.wait_until_free(home / LOCK, lambda: job.beat(message=_WAITING))
     (home / CONFIG).write_text(json.dumps(job.row.config, indent=1))
     process = child.start(
         "train", snapshot, home, "--config", home / CONFIG, "--stop-with-parent", log=home / LOG
@@ -169,15 +180,16 @@ def _columns(now: metrics.Progress) -> dict[str, Any]:
 
 def _message(progress: metrics.Progress) -> str:
     if not progress.epochs:
-        return "Preparing."
-    step = f", step {progress.step} of {progress.steps}" if progress.steps else ""
-    return f"Epoch {min(progress.epoch + 1, progress.epochs)} of {progress.epochs}{step}."
+        return _PREPARING
+    where = {"epoch": min(progress.epoch + 1, progress.epochs), "epochs": progress.epochs}
+    if not progress.steps:
+        return _EPOCH.format(**where)
+    return _STEP.format(**where, step=progress.step, steps=progress.steps)
 
 
 def _why(run: TrainingRun, code: int) -> str:
     """Why the child ended: in the core's own words where it had some, else the end of its log."""
     assert run.started_at is not None
     said = metrics.last_error(metrics.read(folder(run)), since=run.started_at.timestamp())
-    lines = log_tail(run, 4096).strip().splitlines()[-12:]
-    how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    return said or "\n".join([f"The training {how}. Its log ends:", *lines])
+    log = "\n".join(log_tail(run, 4096).strip().splitlines()[-12:])
+    return said or (_KILLED.format(signal=-code, log=log) if code < 0 else _ENDED.format(code=code, log=log))

@@ -32,14 +32,17 @@ KEYWORDS: dict[str, Any] = {
     **dict.fromkeys(("npgettext", "npgettext_lazy"), ((1, "c"), 2, 3)),
 }
 """The functions that mark words, and which of their arguments are words; c: the context."""
+SETTINGS = "training/core/config.py"
+"""The one file of the core whose words pages show: what each setting is."""
 
 
 def sources(root: Path = ROOT) -> list[Path]:
     """Every file that may hold words, in a fixed order."""
     files = (file for place in PLACES for kind in ("*.py", "*.html") for file in (root / place).rglob(kind))
-    return sorted(
+    shown = (
         file for file in files if not any(part in f"/{file.relative_to(root)}" for part in NOT_FOR_READERS)
     )
+    return sorted([*shown, root / SETTINGS])
 
 
 def find(files: Iterable[Path], root: Path = ROOT) -> Catalog:
@@ -58,7 +61,9 @@ def _messages(file: Path) -> Iterator[tuple[Any, list[str], str | None]]:
     if file.suffix == ".html":
         # Becomes Python of a kind, whose indentation means nothing.
         text = "\n".join(line.lstrip() for line in templatize(text).splitlines())
-    for _, message, notes, context in extract("python", BytesIO(text.encode()), KEYWORDS, ("Translators",)):
+    # The core knows no Django and marks nothing; there the second argument of _field is what a setting is.
+    keywords = {"_field": (2,)} if file.match(SETTINGS) else KEYWORDS
+    for _, message, notes, context in extract("python", BytesIO(text.encode()), keywords, ("Translators",)):
         yield message, notes, context
 
 

@@ -16,7 +16,7 @@ def test_both_charts_have_training_and_validation_and_the_best_epoch():
     assert [line.name for line in accuracy.lines] == ["Training", "Validation"]
     assert [line.last for line in accuracy.lines] == ["65.0\u00a0%", "60.0\u00a0%"]
     assert accuracy.best_x == 333.3
-    assert accuracy.bands[1].text == "Epoch 2: training 65.0\u00a0%, validation 60.0\u00a0%"
+    assert accuracy.bands[1].text == "Epoch 2. Training 65.0\u00a0%, Validation 60.0\u00a0%"
 
 
 def test_every_point_lies_inside_the_plot():
@@ -36,7 +36,7 @@ def test_a_loss_that_is_not_finite_is_left_out():
     broken = {**epoch(2, 0.5), "train_loss": float("nan"), "validation_loss": None}
     loss = charts.charts([epoch(1, 0.4), broken, epoch(3, 0.6)], until=3, best_epoch=3)[0]
     assert [len(line.points.split()) for line in loss.lines] == [2, 2]
-    assert loss.bands[1].text == "Epoch 2: training none, validation none"
+    assert loss.bands[1].text == "Epoch 2. Training none, Validation none"
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.5, 0.5), (1.99, 2.01), (0.0, 123.0), (0.31, 0.34)])

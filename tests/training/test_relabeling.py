@@ -117,9 +117,9 @@ def test_a_closed_campaign_takes_no_round(panel):
 
 
 def test_many_refused_faces_are_counted_and_some_named():
-    assert relabeling._faces([1]) == "1 face (1) is"
-    assert relabeling._faces([3, 1]) == "2 faces (1, 3) are"
-    assert relabeling._faces(range(1, 8)) == "7 faces (1, 2, 3, 4, 5 …) are"
+    said = "{count} faces ({numbers})"
+    assert relabeling._named(said, [3, 1]) == "2 faces (1, 3)"
+    assert relabeling._named(said, range(1, 8)) == "7 faces (1, 2, 3, 4, 5 …)"
 
 
 def test_changes_compare_before_and_after_the_fresh_votes(panel):

@@ -3,7 +3,10 @@
 from typing import Any
 
 from django import template
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
 
+from labeling import expressions
 from labeling.models import Suggestion
 
 register = template.Library()
@@ -20,7 +23,7 @@ CHIPS = {
 @register.filter
 def share(value: float | None, digits: int = 1) -> str:
     """0.6543 → 65.4 %, never broken before its sign; a dash for nothing."""
-    return "–" if value is None else f"{value * 100:.{digits}f}\u00a0%"
+    return "–" if value is None else f"{number_format(f'{value * 100:.{digits}f}')}\u00a0%"
 
 
 @register.filter
@@ -34,15 +37,15 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
     if seconds < 90:
-        return f"{seconds:.0f} s"
+        return _("{seconds} s").format(seconds=f"{seconds:.0f}")
     minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+    if minutes < 90:
+        return _("{minutes} min").format(minutes=minutes)
+    return _("{hours} h {minutes} min").format(hours=minutes // 60, minutes=f"{minutes % 60:02d}")
 
 
-@register.filter
-def words(label: str) -> str:
-    """no_consensus → no consensus."""
-    return {"cant_tell": "can’t tell"}.get(label, label.replace("_", " "))
+words = register.filter("words", expressions.word)
+"""A label or an outcome in the reader's words."""
 
 
 @register.filter
@@ -68,8 +71,8 @@ def votes(counts: dict[str, int]) -> dict[str, Any]:
         width = 100 * count / total
         parts.append({"answer": answer, "x": f"{at:.2f}", "width": f"{width:.2f}"})
         at += width
-    said = ", ".join(f"{count} {words(answer)}" for answer, count in pairs)
-    return {"parts": parts, "said": said or "no votes"}
+    said = ", ".join(f"{count} {expressions.word(answer)}" for answer, count in pairs)
+    return {"parts": parts, "said": said or _("no votes")}
 
 
 @register.simple_tag(takes_context=True)

@@ -8,6 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
 WIDTH, HEIGHT = 1000, 400
 SPARK_WIDTH, SPARK_HEIGHT = 120, 28
 Epoch = dict[str, Any]
@@ -45,14 +48,33 @@ class Chart:
     width: int = WIDTH
     height: int = HEIGHT
 
+    @property
+    def said(self) -> str:
+        """The chart in words, for who cannot see it."""
+        now = ", ".join(
+            _("{curve}: now {value}").format(curve=line.name, value=line.last) for line in self.lines
+        )
+        return _("{figure} by epoch. {curves}").format(figure=self.title, curves=now)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What one line shows: `key` in the events of epochs, `name` for people."""
+
+    css: str
+    name: str
+    key: str
+
 
 def charts(epochs: Sequence[Epoch], *, until: int, best_epoch: int | None) -> list[Chart]:
     """Loss and accuracy of training and validation. until: the epoch at the right edge."""
     if not epochs:
         return []
     return [
-        _chart("Loss", "loss", epochs, until, best_epoch, lambda value: f"{value:.3g}"),
-        _chart("Accuracy", "accuracy", epochs, until, best_epoch, lambda value: f"{value * 100:.0f}\u00a0%"),
+        _chart(_("Loss"), "loss", epochs, until, best_epoch, lambda value: number_format(f"{value:.3g}")),
+        _chart(
+            _("Accuracy"), "accuracy", epochs, until, best_epoch, lambda value: f"{value * 100:.0f}\u00a0%"
+        ),
     ]
 
 
@@ -65,13 +87,16 @@ def _chart(
     write: Callable[[float], str],
 ) -> Chart:
     until = max(until, epochs[-1]["epoch"])
-    names = {"Training": f"train_{figure}", "Validation": f"validation_{figure}"}
-    values = [e[key] for e in epochs for key in names.values() if _finite(e.get(key))]
+    curves = (
+        Curve("line-training", _("Training"), f"train_{figure}"),
+        Curve("line-validation", _("Validation"), f"validation_{figure}"),
+    )
+    values = [e[curve.key] for e in epochs for curve in curves if _finite(e.get(curve.key))]
     ticks = _ticks(min(values, default=0.0), max(values, default=1.0))
     return Chart(
         title=title,
-        lines=[_line(name, key, epochs, until, ticks) for name, key in names.items()],
-        bands=[_band(epoch, names, until) for epoch in epochs],
+        lines=[_line(curve, epochs, until, ticks) for curve in curves],
+        bands=[_band(epoch, curves, until) for epoch in epochs],
         y_ticks=[write(tick) for tick in reversed(ticks)],
         y_lines=[round(_y(tick, ticks), 1) for tick in ticks],
         x_ticks=_x_ticks(until),
@@ -80,32 +105,36 @@ def _chart(
     )
 
 
-def _line(name: str, key: str, epochs: Sequence[Epoch], until: int, ticks: list[float]) -> Line:
+def _line(curve: Curve, epochs: Sequence[Epoch], until: int, ticks: list[float]) -> Line:
+    key = curve.key
     drawn = [(_x(e["epoch"], until), _y(e[key], ticks), e[key]) for e in epochs if _finite(e.get(key))]
     if len(drawn) == 1:
         # One point is no line; a short stroke shows it.
         x, y, value = drawn[0]
         drawn.append((min(x + 8, WIDTH), y, value))
     return Line(
-        name=name,
-        css=f"line-{name.lower()}",
+        name=curve.name,
+        css=curve.css,
         points=" ".join(f"{x:.1f},{y:.1f}" for x, y, _ in drawn),
         last=_figure(key, drawn[-1][2]) if drawn else "",
     )
 
 
-def _band(epoch: Epoch, names: dict[str, str], until: int) -> Band:
+def _band(epoch: Epoch, curves: Sequence[Curve], until: int) -> Band:
     half = WIDTH / max(until - 1, 1) / 2
     x = _x(epoch["epoch"], until)
     left, right = max(x - half, 0), min(x + half, WIDTH)
-    said = ", ".join(f"{name.lower()} {_figure(key, epoch.get(key))}" for name, key in names.items())
-    return Band(round(left, 1), round(right - left, 1), f"Epoch {epoch['epoch']}: {said}")
+    said = ", ".join(f"{curve.name} {_figure(curve.key, epoch.get(curve.key))}" for curve in curves)
+    text = _("Epoch {epoch}. {figures}").format(epoch=epoch["epoch"], figures=said)
+    return Band(round(left, 1), round(right - left, 1), text)
 
 
 def _figure(key: str, value: float | None) -> str:
     if value is None or not math.isfinite(value):
-        return "none"
-    return f"{value * 100:.1f}\u00a0%" if key.endswith("accuracy") else f"{value:.3f}"
+        return _("none")
+    if key.endswith("accuracy"):
+        return f"{number_format(f'{value * 100:.1f}')}\u00a0%"
+    return number_format(f"{value:.3f}")
 
 
 def _finite(value: Any) -> bool:

@@ -5,6 +5,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import suggestions
@@ -59,7 +60,7 @@ def open_round(request: HttpRequest, pk: int) -> HttpResponse:
     back = f"{reverse('training:run_doubts', args=[pk])}?campaign={_campaign(request, run).pk}"
     form = OpenRoundForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Say how many fresh votes each face shall get, from 1 to 1,000.")
+        messages.error(request, _("Say how many fresh votes each face shall get, from 1 to 1,000."))
         return redirect(back)
     try:
         opened = relabeling.open_round(

@@ -3,14 +3,25 @@
 from typing import Any
 
 from django import forms
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
 from labeling.models import Campaign, Snapshot, WorkState
 from training import queries
 from training.core.config import FIELDS, PRESETS
 from training.core.networks import NETWORKS
 
-COMMON = ("image_size", "batch_size", "epochs", "learning_rate", "seed", "device")
+LABELS = {
+    "image_size": gettext_noop("Image size"),
+    "batch_size": gettext_noop("Batch size"),
+    "epochs": gettext_noop("Epochs"),
+    "learning_rate": gettext_noop("Learning rate"),
+    "seed": gettext_noop("Seed"),
+    "device": gettext_noop("Device"),
+}
 """The settings with a field of their own; every other goes into the JSON of further ones."""
+AS_IN_THE_PRESET = gettext_lazy("as in the preset")
 
 
 class SnapshotSelect(forms.Select):
@@ -27,20 +38,22 @@ class SnapshotField(forms.ModelChoiceField):  # type: ignore[type-arg]
     widget = SnapshotSelect
 
     def label_from_instance(self, obj: Any) -> str:
-        return f"{obj.name} ({queries.images_in(obj, 'train'):,} training images)"
+        images = queries.images_in(obj, "train")
+        said = ngettext("{name} ({images} training image)", "{name} ({images} training images)", images)
+        return said.format(name=obj.name, images=number_format(images, force_grouping=True))
 
 
 def _setting(name: str) -> forms.Field:
     setting = FIELDS[name]
     shared: dict[str, Any] = {
         "required": False,
-        "label": name.replace("_", " ").capitalize(),
-        "help_text": setting.about,
+        "label": gettext_lazy(LABELS[name]),
+        "help_text": gettext_lazy(setting.about),
     }
     if setting.choices:
-        choices = [("", "as in the preset"), *((str(choice), str(choice)) for choice in setting.choices)]
+        choices = [("", AS_IN_THE_PRESET), *((str(choice), str(choice)) for choice in setting.choices)]
         return forms.ChoiceField(choices=choices, **shared)
-    number = forms.NumberInput(attrs={"step": "any", "placeholder": "as in the preset"})
+    number = forms.NumberInput(attrs={"step": "any", "placeholder": AS_IN_THE_PRESET})
     field = forms.IntegerField if setting.kind is int else forms.FloatField
     return field(**shared, widget=number)
 
@@ -58,15 +71,25 @@ class StartForm(forms.Form):
     snapshot = SnapshotField(
         queryset=Snapshot.objects.filter(state=WorkState.DONE),
         empty_label=None,
-        help_text="What the network learns from. Only frozen ones are listed.",
+        label=gettext_lazy("Snapshot"),
+        help_text=gettext_lazy("What the network learns from. Only frozen ones are listed."),
     )
-    network = forms.ChoiceField(choices=[(network.name, network.title) for network in NETWORKS.values()])
+    network = forms.ChoiceField(
+        choices=[(network.name, network.title) for network in NETWORKS.values()],
+        label=gettext_lazy("Network"),
+    )
     preset = forms.ChoiceField(
         choices=[(name, name) for name in PRESETS],
         initial="quick",
-        help_text="All settings at once; the table below shows what each preset sets.",
+        label=gettext_lazy("Preset"),
+        help_text=gettext_lazy("All settings at once; the table below shows what each preset sets."),
     )
-    name = forms.CharField(max_length=200, required=False, help_text="Empty: the network and the snapshot.")
+    name = forms.CharField(
+        max_length=200,
+        required=False,
+        label=gettext_lazy("Name"),
+        help_text=gettext_lazy("Empty: the network and the snapshot."),
+    )
     image_size = _setting("image_size")
     batch_size = _setting("batch_size")
     epochs = _setting("epochs")
@@ -75,22 +98,28 @@ class StartForm(forms.Form):
     device = _setting("device")
     further = SettingsField(
         required=False,
-        label="Further settings",
+        label=gettext_lazy("Further settings"),
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "placeholder": '{"rotation": 10}'}),
-        help_text="As JSON, by the names in the table of settings.",
+        help_text=gettext_lazy("As JSON, by the names in the table of settings."),
     )
 
     def clean_further(self) -> dict[str, Any]:
         further = self.cleaned_data["further"] or {}
         if not isinstance(further, dict):
-            raise forms.ValidationError('This is not a JSON object. Write it like {"rotation": 10}.')
+            example = '{"rotation": 10}'
+            raise forms.ValidationError(
+                _("This is not a JSON object. Write it like {example}.").format(example=example)
+            )
         return further
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        given = {name: cleaned[name] for name in COMMON if cleaned.get(name) not in (None, "")}
+        given = {name: cleaned[name] for name in LABELS if cleaned.get(name) not in (None, "")}
         if twice := sorted(given.keys() & cleaned.get("further", {}).keys()):
-            self.add_error("further", f"Given twice: {', '.join(twice)}. Leave one of the two empty.")
+            self.add_error(
+                "further",
+                _("Given twice: {settings}. Leave one of the two empty.").format(settings=", ".join(twice)),
+            )
         cleaned["settings"] = given | cleaned.get("further", {})
         return cleaned
 
@@ -100,14 +129,18 @@ class StartForm(forms.Form):
 
 
 class PredictForm(forms.Form):
-    campaign = forms.ModelChoiceField(queryset=Campaign.objects.all(), empty_label=None)
+    campaign = forms.ModelChoiceField(
+        queryset=Campaign.objects.all(), empty_label=None, label=gettext_lazy("Campaign")
+    )
 
 
 class OpenRoundForm(forms.Form):
     """Which faces go back before annotators, and for how many fresh votes each."""
 
     campaign_face = forms.TypedMultipleChoiceField(coerce=int, required=False)
-    votes_per_face = forms.IntegerField(min_value=1, max_value=1000, initial=5, label="Votes per face")
+    votes_per_face = forms.IntegerField(
+        min_value=1, max_value=1000, initial=5, label=gettext_lazy("Votes per face")
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

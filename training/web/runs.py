@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeling.models import WorkState
@@ -144,14 +145,14 @@ def _address(pk: int) -> str:
 @door(may_train)
 @require_POST
 def stop(request: HttpRequest, pk: int) -> HttpResponseBase:
-    said = "Stopping: the training writes a checkpoint first."
+    said = _("Stopping: the training writes a checkpoint first.")
     return jobs.ask(request, partial(verbs.stop, run=_run(pk)), said, _address(pk))
 
 
 @door(may_train)
 @require_POST
 def resume(request: HttpRequest, pk: int) -> HttpResponseBase:
-    said = "Queued. It goes on from its last checkpoint."
+    said = _("Queued. It goes on from its last checkpoint.")
     return jobs.ask(request, partial(verbs.resume, run=_run(pk)), said, _address(pk))
 
 
@@ -160,10 +161,10 @@ def resume(request: HttpRequest, pk: int) -> HttpResponseBase:
 def predict(request: HttpRequest, pk: int) -> HttpResponseBase:
     form = PredictForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Choose a campaign whose faces the network shall look at.")
+        messages.error(request, _("Choose a campaign whose faces the network shall look at."))
         return redirect("training:run", pk)
     ask = partial(predictions.predict, run=_run(pk), campaign=form.cleaned_data["campaign"])
-    return jobs.ask(request, ask, "The network will look at every face of the campaign.", _address(pk))
+    return jobs.ask(request, ask, _("The network will look at every face of the campaign."), _address(pk))
 
 
 @door(may_train)

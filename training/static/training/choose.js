@@ -5,11 +5,12 @@ const form = document.querySelector("[data-choose]");
 if (form) {
   const boxes = [...form.querySelectorAll("input[name=campaign_face]")];
   const all = form.querySelector("[data-choose-all]");
+  const tickAll = all.textContent;
   const chosen = form.querySelector("[data-chosen]");
   const tell = () => {
     const count = boxes.filter((box) => box.checked).length;
-    chosen.textContent = `${count} of ${boxes.length} ticked`;
-    all.textContent = count === boxes.length ? "Untick all" : "Tick all on this page";
+    chosen.textContent = form.dataset.ticked.replace("{count}", count).replace("{faces}", boxes.length);
+    all.textContent = count === boxes.length ? form.dataset.untick : tickAll;
   };
   all.addEventListener("click", () => {
     const ticked = boxes.every((box) => box.checked);

@@ -12,7 +12,8 @@ function showPreset() {
   for (const name of ["image_size", "batch_size", "epochs", "learning_rate", "seed"]) {
     form.elements[name].placeholder = presetValue(name);
   }
-  form.elements.device.options[0].textContent = `as in the preset (${presetValue("device")})`;
+  const asPreset = form.querySelector("[data-cost]").dataset.presetWords;
+  form.elements.device.options[0].textContent = asPreset.replace("{value}", presetValue("device"));
   showCost();
 }
 
@@ -21,8 +22,9 @@ function showCost() {
   const images = Number(form.elements.snapshot.selectedOptions[0]?.dataset.images);
   const epochs = Number(form.elements.epochs.value || presetValue("epochs"));
   cost.hidden = !(images > 0 && epochs > 0);
-  const write = (number) => number.toLocaleString("en");
-  cost.textContent = `${write(images)} images × ${write(epochs)} epochs: at most ${write(images * epochs)} image passes.`;
+  const counts = { images, epochs, passes: images * epochs };
+  const write = (_, name) => counts[name].toLocaleString(document.documentElement.lang);
+  cost.textContent = cost.dataset.words.replace(/\{(\w+)\}/g, write);
 }
 
 if (form && table) {
