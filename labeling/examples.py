@@ -54,7 +54,7 @@ def set_example(*, campaign: Campaign, face: int, expression: str, note: str = "
                 "This face is gold: shown here, it would give its answer away. Take it out of the gold first."
             )
             raise CannotShowExample(text)
-        values = {"expression": expression, "note": note}
+        values: dict[str, Any] = {"expression": expression, "note": note}
         made, _new = Example.objects.update_or_create(campaign=campaign, face_id=face, defaults=values)
         audit.write(campaign, "example_set", by=by, campaign_face_id=row, face=face, **values)
         return made

@@ -278,7 +278,8 @@ def _before(
 ) -> Answered | None:
     """The answer that stands already: of this key, or of this face in this round."""
     same = GoldAnswer.objects.filter(annotator=annotator, client_key=key).first()
-    if same is not None and (same.campaign_face_id != campaign_face_id or same.attempt != number):
+    # Never of an answer given unannounced (0): whether that was right is not told.
+    if same is not None and (same.campaign_face_id, same.attempt or None) != (campaign_face_id, number):
         raise CannotQualify(_("This key has been used for another answer; choose a new one."), "key")
     rows = _answers(campaign, annotator).filter(attempt=number, campaign_face=campaign_face_id)
     before = same or rows.first()
