@@ -153,8 +153,3 @@ def campaigns_to_try_on() -> list[tuple[int, str]]:
     settled = CampaignFace.objects.filter(state=CampaignFace.State.SETTLED)
     rows = Campaign.objects.filter(pk__in=settled.order_by().values("campaign"))
     return list(rows.order_by("-pk").values_list("pk", "name")[:50])
-
-
-def choose_faces(*, source: Source | None, detector: str) -> QuerySet[Face]:
-    """The faces of one source or detector; nothing named means all."""
-    return FaceChoice(sources=(source.pk,) if source else (), detector=detector).faces()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.auth.models import Group
 from rest_framework import serializers
 
 from labeling.models import (
@@ -12,10 +13,12 @@ from labeling.models import (
     Face,
     Item,
     Media,
+    Outcome,
     Scan,
     Snapshot,
     Source,
 )
+from labeling.rules import may_see_labels
 
 WORK = ("state", "attempt", "done", "total", "message", "error", "started_at", "heartbeat_at", "ended_at")
 
@@ -68,20 +71,84 @@ class FaceSerializer(serializers.ModelSerializer[Face]):
 
 
 class CampaignSerializer(serializers.ModelSerializer[Campaign]):
+    expressions = serializers.ListField(child=serializers.CharField(max_length=40), required=False)
+    keys = serializers.DictField(
+        child=serializers.CharField(max_length=1, allow_blank=True),
+        required=False,
+        help_text="Answer → key, where not the usual one.",
+    )
+    icons = serializers.DictField(
+        child=serializers.CharField(max_length=40),
+        required=False,
+        help_text="Expression → icon, where not the usual one.",
+    )
+    languages = serializers.ListField(
+        child=serializers.CharField(max_length=16),
+        required=False,
+        help_text="Only who has chosen one of these; none: everybody.",
+    )
+    groups = serializers.PrimaryKeyRelatedField(queryset=Group.objects.all(), many=True, required=False)
+
     class Meta:
         model = Campaign
         fields = (
-            "id", "name", "question", "instructions", "expressions", "votes_per_face", "rule",
-            "minimum_agreement", "lease_seconds", "state", "created_at",
+            "id", "name", "question", "instructions", "expressions", "keys", "icons", "mixed_allowed",
+            "votes_per_face", "rule", "minimum_agreement", "gold_share", "qualification_faces",
+            "qualification_pass", "qualification_attempts", "groups", "languages", "daily_cap", "cap", "order",
+            "undo_minutes", "lease_seconds", "deadline", "state", "closed_at", "created_at",
         )  # fmt: skip
-        read_only_fields = ("state", "created_at")
+        read_only_fields = ("state", "closed_at", "created_at")
+
+    def to_representation(self, instance: Campaign) -> dict[str, Any]:
+        """How much gold there is, is not told to those whom it measures."""
+        shown: dict[str, Any] = super().to_representation(instance)
+        request = self.context.get("request")
+        if request is not None and not may_see_labels(request.user):
+            del shown["gold_share"]
+        return shown
+
+
+class ChangeCampaignSerializer(CampaignSerializer):
+    settled_too = serializers.BooleanField(
+        required=False,
+        write_only=True,
+        help_text="With more votes per face: ask for the additional votes of settled faces too.",
+    )
+
+    class Meta(CampaignSerializer.Meta):
+        fields = (*CampaignSerializer.Meta.fields, "settled_too")  # type: ignore[assignment]
+
+
+class DuplicateSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=200)
+    same_faces = serializers.BooleanField(default=True)
+
+
+class ExtendSerializer(serializers.Serializer[Any]):
+    deadline = serializers.DateTimeField()
 
 
 class ChosenFacesSerializer(serializers.Serializer[Any]):
     """Which faces to take into a campaign; what is left out does not restrict."""
 
     source = serializers.IntegerField(required=False)  # type: ignore[assignment]
+    sources = serializers.ListField(child=serializers.IntegerField(), required=False)
     detector = serializers.CharField(required=False)
+    kind = serializers.ChoiceField(choices=Media.Kind.choices, required=False)
+    min_size = serializers.IntegerField(
+        required=False, min_value=0, max_value=10_000, help_text="Pixels of the shorter side."
+    )
+    min_score = serializers.FloatField(required=False, help_text="The detector's own.")
+    licence = serializers.CharField(required=False, max_length=200, help_text="Words it contains.")
+    settled_in = serializers.IntegerField(
+        required=False, help_text="A campaign that has settled them; the next three say how."
+    )
+    outcome = serializers.ChoiceField(choices=Outcome.choices, required=False)
+    label = serializers.CharField(required=False, max_length=40)  # type: ignore[assignment]
+    agreement_below = serializers.FloatField(required=False, min_value=0, max_value=1, help_text="0–1.")
+    limit = serializers.IntegerField(
+        required=False, min_value=1, max_value=10_000_000, help_text="So many of them, at random."
+    )
 
 
 class AddedSerializer(serializers.Serializer[Any]):
@@ -112,7 +179,6 @@ class VoteSerializer(serializers.Serializer[Any]):
 
 
 class CastSerializer(serializers.Serializer[Any]):
-    vote = serializers.IntegerField(source="vote_id")
     settled = serializers.BooleanField()
     again = serializers.BooleanField(
         help_text="This client key had been cast before; nothing was counted twice."

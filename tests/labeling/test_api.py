@@ -4,6 +4,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import Group
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -91,6 +92,69 @@ def test_a_campaign_is_made_filled_paused_and_opened() -> None:
     assert (progress["faces"], progress["wanted"], progress["settled"]) == (5, 15, 0)
 
 
+def test_a_campaigns_settings_are_chosen_and_changed_and_what_makes_no_sense_is_said() -> None:
+    group = Group.objects.create(name="class of May")
+    client = client_of("manager")
+    body = {
+        "name": "first",
+        "expressions": ["happy", "sad"],
+        "keys": {"sad": "w"},
+        "order": "balanced",
+        "groups": [group.pk],
+        "languages": ["en"],
+        "deadline": "2099-01-01T12:00:00Z",
+    }
+    made = client.post("/api/v1/campaigns/", body, format="json").json()
+    assert {name: made[name] for name in body} == body
+    url = f"/api/v1/campaigns/{made['id']}/"
+    changed = client.patch(url, {"cap": 5, "groups": []}, format="json").json()
+    assert (changed["cap"], changed["groups"], changed["keys"]) == (5, [], {"sad": "w"})
+    for wrong, code, said in (
+        ({"keys": {"happy": "1", "sad": "1"}}, 409, "is given to both"),
+        ({"votes_per_face": 9}, 409, "can only grow from 10"),
+        ({"votes_per_face": "x"}, 400, "A valid integer"),
+        ({"deadline": "2001-01-01T12:00:00Z"}, 409, "has passed already"),
+        ({"groups": [group.pk + 1]}, 400, "does not exist"),
+    ):
+        answer = client.patch(url, wrong, format="json")
+        assert (answer.status_code, said in answer.content.decode()) == (code, True)
+    verbs = list(Campaign.objects.get().audit.order_by("pk").values_list("verb", flat=True))
+    assert verbs == ["created", "changed"]
+
+
+def test_a_campaign_is_copied_and_its_deadline_moved() -> None:
+    campaign = make_campaign(2)
+    client = client_of("manager")
+    url = f"/api/v1/campaigns/{campaign.pk}"
+    copied = client.post(f"{url}/duplicate/", {"name": "copy"}, format="json")
+    assert (copied.status_code, copied.json()["state"]) == (201, "paused")
+    assert client.get(f"/api/v1/campaigns/{copied.json()['id']}/progress/").json()["faces"] == 2
+    moved = client.post(f"{url}/extend/", {"deadline": "2099-01-01T12:00:00Z"}, format="json").json()
+    assert moved["deadline"] == "2099-01-01T12:00:00Z"
+
+
+def test_faces_are_chosen_by_what_another_campaign_says_of_them() -> None:
+    campaign = make_campaign(3)
+    rows = list(campaign.campaign_faces.all())
+    settle(rows[0], "happy", agreement=0.6)
+    settle(rows[1], "happy", agreement=0.9)
+    settle(rows[2], "sad", agreement=0.6)
+    client = client_of("manager")
+    made = client.post("/api/v1/campaigns/", {"name": "again"}, format="json").json()
+    url = f"/api/v1/campaigns/{made['id']}/faces/"
+    wanted = {"settled_in": campaign.pk, "label": "happy", "agreement_below": 0.8}
+    assert client.post(url, wanted, format="json").json() == {"added": 1}
+    assert client.post(url, {"limit": 1, "min_size": 40}, format="json").json()["added"] <= 1
+    assert client.post(url, {"kind": "film"}, format="json").status_code == 400
+
+
+def test_annotators_are_not_told_how_much_gold_there_is() -> None:
+    campaign = make_campaign(1)
+    url = f"/api/v1/campaigns/{campaign.pk}/"
+    assert "gold_share" not in client_of("annotator").get(url).json()
+    assert client_of("manager").get(url).json()["gold_share"] == 0.05
+
+
 def test_one_leases_votes_takes_back_and_skips() -> None:
     campaign = make_campaign(2)
     client = client_of("annotator")
@@ -154,7 +218,7 @@ def test_lists_cost_the_same_however_long(django_assert_num_queries) -> None:
         source = Source.objects.create(name="s", kind="folder", location="/s")
         media = campaign.campaign_faces.all()[0].face.media
         Item.objects.create(source=source, locator="a", state="ingested", media=media)
-        for path, queries in [("sources", 1), ("media", 2), ("faces", 1), ("campaigns", 1)]:
+        for path, queries in [("sources", 1), ("media", 2), ("faces", 1), ("campaigns", 2)]:
             with django_assert_num_queries(queries):
                 assert client.get(f"/api/v1/{path}/").status_code == 200
     assert Campaign.objects.count() == 2

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from labeling import campaigns
-from labeling.campaign_queries import choose_faces
+from labeling.campaign_queries import FaceChoice
 from labeling.expressions import SEVEN
 from labeling.models import Campaign, Source
 from labeling.refusals import Refusal
@@ -25,6 +25,8 @@ class Command(BaseCommand):
         parser.add_argument("--votes", type=int, default=10, help="Per face, each of another person.")
         parser.add_argument("--rule", default=Campaign.Rule.STRICT_MAJORITY, choices=Campaign.Rule.values)
         parser.add_argument("--minimum-agreement", type=float, default=0.5, metavar="SHARE")
+        parser.add_argument("--order", default=Campaign.Order.BREADTH, choices=Campaign.Order.values)
+        parser.add_argument("--limit", type=int, help="So many of the faces, at random.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         source = Source.objects.filter(pk=options["source"]).first()
@@ -38,9 +40,14 @@ class Command(BaseCommand):
                     votes_per_face=options["votes"],
                     rule=options["rule"],
                     minimum_agreement=options["minimum_agreement"],
+                    order=options["order"],
                 )
-                faces = choose_faces(source=source, detector=options["detector"])
-                count = campaigns.add_faces(campaign=campaign, faces=faces)
+                choice = FaceChoice(
+                    sources=(source.pk,) if source else (),
+                    detector=options["detector"],
+                    limit=options["limit"],
+                )
+                count = campaigns.add_faces(campaign=campaign, faces=choice.faces())
         except Refusal as refusal:
             raise CommandError(str(refusal)) from refusal
         self.stdout.write(

@@ -1,0 +1,103 @@
+"""The life of a campaign by API: made, given faces, changed, copied, paused, closed."""
+
+from collections.abc import Callable
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling import campaigns
+from labeling.api.serializers import (
+    AddedSerializer,
+    CampaignSerializer,
+    ChangeCampaignSerializer,
+    ChosenFacesSerializer,
+    DuplicateSerializer,
+    ExtendSerializer,
+)
+from labeling.campaign_queries import FaceChoice
+from labeling.models import Campaign
+
+
+def asked(serializer: Any, request: Request) -> dict[str, Any]:
+    """What the request's body says. Raises ValidationError, field by field."""
+    read = serializer(data=request.data)
+    read.is_valid(raise_exception=True)
+    return dict(read.validated_data)
+
+
+class CampaignLifeMixin(viewsets.GenericViewSet[Campaign]):
+    """Of a view set of campaigns: what managers do with a whole campaign."""
+
+    def _shown(self, campaign: Campaign, code: int = status.HTTP_200_OK) -> Response:
+        context = self.get_serializer_context()
+        return Response(CampaignSerializer(campaign, context=context).data, status=code)
+
+    @extend_schema(request=CampaignSerializer, responses={201: CampaignSerializer})
+    def create(self, request: Request) -> Response:
+        made = campaigns.create(**asked(CampaignSerializer, request), created_by=request.user)
+        return self._shown(made, status.HTTP_201_CREATED)
+
+    @extend_schema(request=ChangeCampaignSerializer, responses=CampaignSerializer)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Change settings, also while people vote: the votes stay, and the faces follow."""
+        campaign = self.get_object()
+        read = ChangeCampaignSerializer(campaign, data=request.data, partial=True)
+        read.is_valid(raise_exception=True)
+        campaigns.change(campaign=campaign, by=request.user, **read.validated_data)
+        return self._shown(campaign)
+
+    @extend_schema(request=DuplicateSerializer, responses={201: CampaignSerializer})
+    @action(detail=True, methods=["post"])
+    def duplicate(self, request: Request, pk: str) -> Response:
+        """A paused campaign with the same settings, and the same faces without their votes."""
+        made = campaigns.duplicate(
+            campaign=self.get_object(), by=request.user, **asked(DuplicateSerializer, request)
+        )
+        return self._shown(made, status.HTTP_201_CREATED)
+
+    @extend_schema(request=ExtendSerializer, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"])
+    def extend(self, request: Request, pk: str) -> Response:
+        """Move the deadline; a campaign that its deadline had closed is open again."""
+        campaigns.extend(
+            campaign=(campaign := self.get_object()), by=request.user, **asked(ExtendSerializer, request)
+        )
+        return self._shown(campaign)
+
+    @extend_schema(request=ChosenFacesSerializer, responses=AddedSerializer)
+    @action(detail=True, methods=["post"])
+    def faces(self, request: Request, pk: str) -> Response:
+        """Take faces into the campaign; those already in it stay as they are."""
+        wanted = asked(ChosenFacesSerializer, request)
+        source = wanted.pop("source", None)
+        sources = (*wanted.pop("sources", ()), *(() if source is None else (source,)))
+        chosen = FaceChoice(sources=sources, **wanted).faces()
+        return Response(
+            {"added": campaigns.add_faces(campaign=self.get_object(), faces=chosen, by=request.user)}
+        )
+
+    @extend_schema(request=None, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: str) -> Response:
+        """Take no votes for now."""
+        return self._moved(request, campaigns.pause)
+
+    @extend_schema(request=None, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"])
+    def reopen(self, request: Request, pk: str) -> Response:
+        """Take votes again."""
+        return self._moved(request, campaigns.reopen)
+
+    @extend_schema(request=None, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"])
+    def close(self, request: Request, pk: str) -> Response:
+        """Take no more votes."""
+        return self._moved(request, campaigns.close)
+
+    def _moved(self, request: Request, move: Callable[..., None]) -> Response:
+        move(campaign=(campaign := self.get_object()), by=request.user)
+        return self._shown(campaign)
