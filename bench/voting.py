@@ -104,7 +104,7 @@ def postgresql(url: str) -> Iterator[tuple[dict[str, str], Any]]:
 
 
 @contextmanager
-def serve(database: dict[str, str], backends: Any) -> Iterator[Site]:
+def serve(database: dict[str, str], backends: Any, *, workers: int = 2, threads: int = 8) -> Iterator[Site]:
     path = os.pathsep.join([str(ROOT / "platform"), str(ROOT)])
     environment = {
         **os.environ,
@@ -118,7 +118,8 @@ def serve(database: dict[str, str], backends: Any) -> Iterator[Site]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "vemo.wsgi", "-k", "gthread", "-w", "2", "--threads", "8"]
+    pool = ["-k", "gthread", "-w", str(workers), "--threads", str(threads)]
+    command = [sys.executable, "-m", "gunicorn", "vemo.wsgi", *pool]
     log = Path(database["VEMO_HOME"]) / "server.log"
     with log.open("wb") as file:
         process = subprocess.Popen(

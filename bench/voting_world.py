@@ -1,13 +1,17 @@
 """Fills the database named by DATABASE_URL for bench.voting: faces, a campaign, annotators with open sessions.
 
-`python -m bench.voting_world FACES ANNOTATORS [CAST]` prints {"campaign", "sessions"} as JSON. No picture is stored:
-voting reads none. CAST votes are there from the start, as many on each face, by annotators of their own. On
+`python -m bench.voting_world FACES ANNOTATORS [CAST [LEASE_S]]` prints {"campaign", "sessions"} as JSON. No picture is
+stored: voting reads none. CAST votes are there from the start, as many on each face, by annotators of their own. On
 PostgreSQL the rows are made by the database itself: a million faces and five million votes in minutes.
+
+`check` instead prints how many counts of integrity are not zero. `sweep` returns expired leases every second, as the
+site's clock does every minute, and prints how many there were.
 """
 
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +28,8 @@ def set_up() -> None:
     call_command("migrate", verbosity=0)
 
 
-def fill(faces: int, cast: int) -> int:
-    """A campaign of ten votes a face. Returns its key."""
+def fill(faces: int, cast: int, lease_s: int = 600) -> int:
+    """A campaign of ten votes a face, each held for so long. Returns its key."""
     from django.db import connection
 
     from labeling import campaigns
@@ -34,7 +38,7 @@ def fill(faces: int, cast: int) -> int:
     media = Media.objects.create(
         sha256="0" * 64, kind="image", mime="image/png", stored_as="none", bytes=1, width=1, height=1
     )
-    campaign = campaigns.create(name="bench")
+    campaign = campaigns.create(name="bench", lease_seconds=lease_s)
     if connection.vendor == "postgresql":
         _fill_by_sql(campaign.pk, media.pk, faces, cast)
     elif cast:
@@ -66,22 +70,23 @@ FACES = """
 """
 IN_CAMPAIGN = """
     INSERT INTO labeling_campaignface (campaign_id, face_id, state, round, wanted, votes, leases, places, priority,
-                                       shuffle, outcome, label, counts)
+                                       shuffle, kin, outcome, label, counts)
     SELECT %(campaign)s, id, 'open', 1, 10, %(each)s, 0, 10 - %(each)s, 0,
-           floor(random() * 2147483648)::bigint, '', '', '{}'
+           floor(random() * 2147483648)::bigint, 0, '', '', '{}'
     FROM labeling_face
 """
 PEOPLE = """
     INSERT INTO accounts_user (password, is_superuser, username, first_name, last_name, email, is_staff, is_active,
-                               date_joined, is_annotator, is_manager, is_trainer)
-    SELECT '!', FALSE, 'before-' || n, '', '', '', FALSE, TRUE, now(), TRUE, FALSE, FALSE
+                               date_joined, is_annotator, is_manager, is_trainer, language)
+    SELECT '!', FALSE, 'before-' || n, '', '', '', FALSE, TRUE, now(), TRUE, FALSE, FALSE, ''
     FROM generate_series(1, %(each)s) n
     RETURNING id
 """
 VOTES = """
-    INSERT INTO labeling_vote (campaign_id, campaign_face_id, annotator_id, round, answer, client_key, took_ms, cast_at)
+    INSERT INTO labeling_vote (campaign_id, campaign_face_id, annotator_id, round, answer, second, client_key, took_ms,
+                               cast_at)
     SELECT %(campaign)s, f.id, u.id, 1,
-           (ARRAY['happy', 'happy', 'sad', 'neutral'])[1 + (f.id + u.id) %% 4], gen_random_uuid(), 900,
+           (ARRAY['happy', 'happy', 'sad', 'neutral'])[1 + (f.id + u.id) %% 4], '', gen_random_uuid(), 900,
            now() - random() * interval '30 days'
     FROM labeling_campaignface f, accounts_user u WHERE u.username LIKE 'before-%%'
 """
@@ -99,8 +104,9 @@ def _fill_by_sql(campaign: int, media: int, faces: int, cast: int) -> None:
             cursor.execute(statement, values)
         # They are through: nothing is left ahead of who has answered everything.
         cursor.execute(
-            'INSERT INTO labeling_participation (campaign_id, annotator_id, start, "cursor", wrapped, front, joined_at)'
-            " SELECT %(campaign)s, id, 0, 2147483648, TRUE, -1, now() FROM accounts_user"
+            "INSERT INTO labeling_participation"
+            ' (campaign_id, annotator_id, start, "cursor", wrapped, front, last_kin, attempts, joined_at)'
+            " SELECT %(campaign)s, id, 0, 2147483648, TRUE, -1, 0, 0, now() FROM accounts_user"
             " WHERE username LIKE 'before-%%'",
             values,
         )
@@ -139,10 +145,32 @@ def check() -> int:
     return sum(1 for campaign in Campaign.objects.all() for count in check(campaign).values() if count)
 
 
-if __name__ == "__main__":
+def sweep() -> None:
+    """Return expired leases every second until killed, whatever becomes of the database meanwhile."""
+    from django.db import Error, connection
+
+    from labeling.voting.votes import return_expired_leases
+
+    while True:
+        try:
+            print(return_expired_leases(), flush=True)
+        except Error:
+            connection.close()
+        time.sleep(1)
+
+
+def main(asked: list[str]) -> None:
     set_up()
-    if sys.argv[1] == "check":
+    if asked[0] == "check":
         print(check())
+    elif asked[0] == "sweep":
+        sweep()
     else:
-        faces, annotators, cast = (int(number) for number in [*sys.argv[1:], "0"][:3])
-        print(json.dumps({"campaign": fill(faces, cast), "sessions": sign_in(annotators)}))
+        faces, annotators, cast, lease_s = (
+            int(number) for number in [*asked, *["0", "600"][len(asked) - 2 :]]
+        )
+        print(json.dumps({"campaign": fill(faces, cast, lease_s), "sessions": sign_in(annotators)}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
