@@ -1,8 +1,11 @@
-"""The picture around a face: for who judges it, and for nobody else."""
+"""What is around a face: for who judges it, and for nobody else."""
 
 import io
 import uuid
+from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -11,6 +14,7 @@ from django.urls import reverse
 from PIL import Image
 
 from labeling.models import Campaign
+from labeling.sources import surroundings
 from labeling.voting import votes
 from tests.factories import make_campaign, make_faces, make_media, make_user
 
@@ -85,3 +89,64 @@ def test_a_picture_whose_file_is_gone_is_not_found(client, campaign) -> None:
     votes.lease(campaign=campaign, annotator=annotator, limit=1)
     default_storage.delete("media/secret-holiday.png")
     assert asked(client, campaign, annotator).status_code == 404
+
+
+def moving_picture(path: Path, frames: int = 60) -> bytes:
+    """Ten frames a second, 320 × 240; frame n is of the grey 4 n."""
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for n in range(frames):
+            pixels = np.full((240, 320, 3), 4 * n, dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    return path.read_bytes()
+
+
+@pytest.fixture
+def filmed(tmp_path: Path) -> Campaign:
+    """A face two seconds into a video."""
+    data = moving_picture(tmp_path / "film.mp4")
+    name = default_storage.save("media/secret-film.mp4", ContentFile(data))
+    media = make_media(stored_as=name, kind="video", mime="video/mp4", width=320, height=240, sha256="e" * 64)
+    return make_campaign(make_faces(1, media=media, x=140, y=100, width=40, height=40, time_ms=2000))
+
+
+def second_of(client: Client, campaign: Campaign, annotator):
+    client.force_login(annotator)
+    return client.get(reverse("labeling:vote_second", args=[campaign.pk, campaign.campaign_faces.get().pk]))
+
+
+def test_of_a_video_five_frames_of_the_second_around_the_face_are_shown(client, filmed) -> None:
+    annotator = make_user("annotator")
+    votes.lease(campaign=filmed, annotator=annotator, limit=1)
+    response = second_of(client, filmed, annotator)
+    strip = Image.open(io.BytesIO(response.content))
+    assert (response["Content-Type"], strip.size) == ("image/jpeg", (5 * 480, 480))
+    greys = [strip.getpixel((480 * n + 240, 240))[0] for n in range(5)]
+    # At 1.5, 1.75, 2, 2.25 and 2.5 s; between two frames it is the later one.
+    assert all(abs(grey - 4 * frame) <= 4 for grey, frame in zip(greys, (15, 18, 20, 23, 25), strict=True))
+    marked = [max(strip.getpixel((480 * n + x, 240))[0] for x in range(480)) > 200 for n in range(5)]
+    assert marked == [False, False, True, False, False]
+    assert "secret" not in str(response.headers)
+
+
+def test_the_second_is_made_once(client, filmed) -> None:
+    annotator = make_user("annotator")
+    votes.lease(campaign=filmed, annotator=annotator, limit=1)
+    first = second_of(client, filmed, annotator).content
+    default_storage.delete("media/secret-film.mp4")
+    assert second_of(client, filmed, annotator).content == first
+
+
+def test_the_second_is_for_nobody_else_and_of_no_picture(client, filmed, campaign) -> None:
+    annotator = make_user("annotator")
+    assert second_of(client, filmed, annotator).status_code == 404
+    votes.lease(campaign=campaign, annotator=annotator, limit=1)
+    assert second_of(client, campaign, annotator).status_code == 404
+
+
+def test_the_square_stays_inside_a_picture_that_is_large_enough() -> None:
+    inside = surroundings._inside
+    assert [inside(-20, 100, 320), inside(300, 100, 320), inside(50, 100, 320)] == [0, 220, 50]
+    assert inside(0, 400, 320) == -40
