@@ -222,7 +222,7 @@ def _annotator(
         name=name,
         votes=len(part),
         last=datetime.fromtimestamp(part["at"][-1], UTC),
-        per_hour=_per_hour(part["at"]),
+        per_hour=per_hour(part["at"]),
         median_ms=float(np.median(times)) if len(times) else float("nan"),
         too_fast=float((times < TOO_FAST_MS).mean()) if len(times) else float("nan"),
         agreement=float((agreeing == who).sum() / faces) if faces else float("nan"),
@@ -248,7 +248,7 @@ def _with_gold(campaign: Campaign, people: list[Annotator]) -> list[Annotator]:
     ]
 
 
-def _per_hour(at: NDArray[np.float64]) -> float:
+def per_hour(at: NDArray[np.float64]) -> float:
     gaps = np.diff(at)
     working = gaps[gaps < PAUSE_S]
     seconds = float(working.sum())

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.web import campaign_wizard, campaigns, context, preferences, vote, vote_api
+from labeling.web import campaign_wizard, campaigns, context, mine, preferences, vote, vote_api
 
 urlpatterns = [
     path("vote/", vote.vote_home, name="vote_home"),
@@ -17,6 +17,13 @@ urlpatterns = [
         context.vote_context,
         name="vote_context",
     ),
+    path(
+        "vote/<int:campaign_pk>/second/<int:campaign_face_pk>.jpg",
+        context.vote_second,
+        name="vote_second",
+    ),
+    path("vote/<int:campaign_pk>/mine/", mine.vote_mine, name="vote_mine"),
+    path("vote/<int:campaign_pk>/mine/change/", mine.vote_change, name="vote_change"),
     path("campaigns/", campaigns.campaigns, name="campaigns"),
     path("campaigns/new/", campaign_wizard.campaign_new, name="campaign_new"),
     path("campaigns/draft/", campaign_wizard.draft, name="campaign_draft"),
