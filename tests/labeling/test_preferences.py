@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from labeling import preferences
 from labeling.expressions import SEVEN
+from labeling.web.preferences import field_of
 from tests.factories import make_campaign, make_user
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +43,9 @@ def test_the_longest_campaign_has_a_key_for_everything_whatever_one_wishes() -> 
         ({"happy": "q", "sad": "Q"}, "is given to both happy and sad"),
         ({"happy": "qq"}, "not one character"),
         ({"happy": "\t"}, "not one character"),
-        ({"happy": "z"}, "changes how the face looks"),
+        ({"happy": "z"}, "has a use of its own"),
+        ({"happy": "f"}, "has a use of its own"),
+        ({"happy": "m"}, "has a use of its own"),
         ({"bored": "q"}, "There is no “bored”"),
     ],
 )
@@ -80,3 +83,42 @@ def test_more_expressions_than_keys_are_still_offered() -> None:
     names = [f"expression {n}" for n in range(40)]
     found = preferences.keys_for(names, {})
     assert [found[name] for name in names] == [*preferences.KEYS, *[""] * (40 - len(preferences.KEYS))]
+
+
+def test_a_campaigns_keys_stand_between_the_usual_and_ones_own() -> None:
+    keys = preferences.keys_for(SEVEN, {"sad": "9"}, {"happy": "h", "sad": "d", "cant_tell": "1"})
+    assert (keys["happy"], keys["sad"], keys["cant_tell"]) == ("h", "9", "1")
+    assert keys["angry"] not in ("1", "h", "9")
+    assert len(set(keys.values())) == len(keys)
+
+
+def test_keys_that_cannot_serve_are_passed_over() -> None:
+    usual = preferences.keys_for(SEVEN, {})
+    assert preferences.keys_for(SEVEN, {"happy": "f"}, {"sad": "m"}) == usual
+    assert preferences.keys_for(SEVEN, {"happy": "h", "sad": "h"})["sad"] == usual["sad"]
+
+
+def test_a_campaigns_own_expression_can_have_a_key_of_ones_own(client) -> None:
+    campaign = make_campaign(1, expressions=["bored", "very happy"])
+    user = make_user("annotator")
+    client.force_login(user)
+    page = client.get(reverse("labeling:vote_preferences")).content.decode()
+    assert "very happy" in page
+    form = {field_of("very happy"): "h", "session_goal": "0", "pause_minutes": "25"}
+    assert client.post(reverse("labeling:vote_preferences"), form).status_code == 302
+    assert preferences.of(user).keys == {"very happy": "h"}
+    page = client.get(reverse("labeling:vote", args=[campaign.pk])).content.decode()
+    assert 'data-word="very happy" data-key="h"' in page
+    campaign.state = "closed"
+    campaign.save()
+    assert "very happy" in client.get(reverse("labeling:vote_preferences")).content.decode()
+
+
+def test_expressions_of_different_campaigns_may_share_a_key_and_those_of_one_may_not() -> None:
+    make_campaign(0, expressions=["bored", "keen"])
+    make_campaign(0, expressions=["calm"])
+    assert save({"bored": "q", "calm": "q"}).keys == {"bored": "q", "calm": "q"}
+    with pytest.raises(preferences.CannotPrefer, match="given to both bored and keen"):
+        save({"bored": "q", "keen": "q"})
+    with pytest.raises(preferences.CannotPrefer, match="given to both calm and skip"):
+        save({"calm": "q", "skip": "q"})

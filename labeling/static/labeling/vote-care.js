@@ -1,4 +1,5 @@
 // A goal for the sitting and a word to rest the eyes: lines that never stand in the way.
+import { fill, plural } from "./vote-words.js";
 
 const REST_MS = 5 * 60_000; // who has not voted for so long has rested
 
@@ -15,7 +16,7 @@ export class Care {
   show(votes) {
     if (!this.goal) return;
     this.line.hidden = false;
-    this.line.querySelector("span").textContent = this.#fill(this.words.goal, votes);
+    this.line.querySelector("span").textContent = fill(this.words.goal, { votes, goal: this.goal });
     const share = Math.min(100, (100 * votes) / this.goal);
     this.line.querySelector("[data-ring]").setAttribute("stroke-dasharray", `${share} 100`);
     this.line.classList.toggle("reached", votes >= this.goal);
@@ -24,8 +25,8 @@ export class Care {
   /** What is to be said after a vote that makes it so many; undefined on most. */
   after(votes) {
     const tired = this.#tired(Date.now());
-    if (this.goal && votes === this.goal) return this.#fill(this.words.reached, votes);
-    return tired ? this.#fill(this.words.pause, votes) : undefined;
+    if (this.goal && votes === this.goal) return plural(this.words.reached, votes, { goal: this.goal });
+    return tired ? plural(this.words.pause, this.minutes, { minutes: this.minutes }) : undefined;
   }
 
   /** Whether one has voted without a rest for as long as one wished; then it counts anew. */
@@ -35,11 +36,6 @@ export class Care {
     const tired = this.minutes > 0 && now - begun >= this.minutes * 60_000;
     this.#write({ since: tired ? now : begun, last: now });
     return tired;
-  }
-
-  #fill(words, votes) {
-    const values = { votes, goal: this.goal, minutes: this.minutes };
-    return words.replace(/\{(\w+)\}/g, (_, name) => values[name].toLocaleString(document.documentElement.lang));
   }
 
   #read() {

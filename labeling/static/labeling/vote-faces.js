@@ -4,7 +4,6 @@
 export function load({ id, crop, expires_at }) {
   const image = new Image();
   image.elementTiming = "face";
-  image.alt = "The face to judge";
   image.draggable = false;
   image.src = crop;
   const ready = image.decode().catch(() => {}); // a picture that fails shows its words; it can be skipped

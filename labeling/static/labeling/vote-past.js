@@ -4,11 +4,13 @@ import { load } from "./vote-faces.js";
 const KEPT = 50;
 
 export class Past {
-  constructor(shelf) {
+  constructor(shelf, minutes) {
+    this.lastingMs = minutes * 60_000;
     this.name = `vemo-sitting.${shelf}`;
     const kept = this.#read();
     this.sitting = kept.sitting ?? 0;
     this.votes = kept.votes ?? [];
+    this.forget(Date.now());
   }
 
   /** The face of a vote; its picture is loaded again when the tab was reloaded since. */
@@ -27,7 +29,20 @@ export class Past {
   }
 
   add(vote) {
-    this.votes = [...this.votes, vote].slice(-KEPT);
+    if (this.lastingMs) this.votes = [...this.votes, { ...vote, at: Date.now() }].slice(-KEPT);
+    this.sitting += 1;
+    this.#write();
+  }
+
+  /** Let go what is too old to be taken back. Returns whether anything was. */
+  forget(now) {
+    const before = this.votes.length;
+    this.votes = this.votes.filter(({ at = now }) => now - at < this.lastingMs);
+    return this.votes.length < before;
+  }
+
+  /** A vote that was to be taken back stands after all. */
+  stands() {
     this.sitting += 1;
     this.#write();
   }
@@ -51,7 +66,7 @@ export class Past {
   }
 
   #write() {
-    const votes = this.votes.map(({ key, answer, word, id, crop }) => ({ key, answer, word, id, crop }));
+    const votes = this.votes.map(({ key, answer, word, id, crop, at }) => ({ key, answer, word, id, crop, at }));
     try {
       sessionStorage.setItem(this.name, JSON.stringify({ sitting: this.sitting, votes }));
     } catch {

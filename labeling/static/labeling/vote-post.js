@@ -1,6 +1,6 @@
 // One JSON request of the vote page, and the four ways it can go wrong.
 
-/** The server said no; `message` is for people. The same request will be refused again. */
+/** The server said no; `message` is for people, empty if it gave none. The same request will be refused again. */
 export class Refused extends Error {
   constructor(message, code) {
     super(message);
@@ -38,6 +38,6 @@ export async function post(url, body, csrf) {
   if (response.redirected || response.status === 401 || response.status === 403) throw new SignedOut();
   if (response.status >= 500 || response.status === 429) throw new Unreachable();
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(answer.error ?? "The server did not take that answer.", answer.code);
+  if (!response.ok) throw new Refused(answer.error ?? "", answer.code);
   return answer;
 }

@@ -1,15 +1,17 @@
 // Everything the vote page shows; it decides nothing.
 import { Past } from "./vote-past.js";
+import { fill, number, plural } from "./vote-words.js";
 
 const FLASH_MS = 80;
 const TOLD_MS = 10_000;
 
 export class View {
-  constructor(root) {
+  constructor(root, words) {
     this.root = root;
+    this.words = words;
     this.buttons = [...root.querySelectorAll("[data-answer], [data-do]")];
     this.parts = Object.fromEntries(
-      ["frame", "loading", "last", "offline", "unsent", "told", "done", "doneTitle", "doneText", "say"].map((name) => [
+      ["frame", "loading", "last", "offline", "unsent", "told", "done", "doneTitle", "doneText", "donePerhaps", "say"].map((name) => [
         name,
         root.querySelector(`[data-${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}]`),
       ]),
@@ -19,6 +21,7 @@ export class View {
 
   face(face) {
     this.#stage(true);
+    face.image.alt = this.words.face;
     this.parts.frame.replaceChildren(face.image);
     this.parts.frame.removeAttribute("aria-busy");
   }
@@ -38,10 +41,12 @@ export class View {
     this.parts.frame.setAttribute("aria-busy", "true");
   }
 
-  done({ title, text } = {}) {
+  /** Nothing to do now. `forGood`: nor in a few minutes. */
+  done({ title, text, forGood = false } = {}) {
     this.#stage(false);
-    if (title) this.parts.doneTitle.textContent = title;
-    if (text) this.parts.doneText.textContent = text;
+    this.parts.doneTitle.textContent = title ?? this.parts.doneTitle.dataset.usual;
+    this.parts.doneText.textContent = text ?? this.parts.doneText.dataset.usual;
+    this.parts.donePerhaps.hidden = forGood;
     this.parts.done.focus();
   }
 
@@ -52,10 +57,10 @@ export class View {
   }
 
   /** What can be pressed now. */
-  enable({ answers, undo }) {
+  enable({ answers, undo, takes }) {
     for (const button of this.buttons) {
       if (button.dataset.do === "undo") button.disabled = !undo;
-      else if (button.dataset.do !== "look") button.disabled = !answers;
+      else if (button.dataset.do !== "look") button.disabled = !answers || (button.dataset.answer && !takes(button));
     }
   }
 
@@ -75,11 +80,11 @@ export class View {
     button.type = "button";
     button.className = `last-vote expression-${vote.answer}`;
     button.dataset.takeBack = vote.key;
-    button.title = `Take back: ${vote.word}`;
+    button.title = fill(this.words.takeBack, { answer: vote.word });
     const word = document.createElement("span");
     word.textContent = vote.word;
     const image = Past.faceOf(vote).image;
-    button.setAttribute("aria-label", `Take back: ${vote.word}`);
+    button.setAttribute("aria-label", button.title);
     button.append(image, word);
     const item = document.createElement("li");
     item.append(button);
@@ -89,7 +94,7 @@ export class View {
   counts({ mine, left, sitting }) {
     const counts = { mine, left, sitting };
     for (const part of document.querySelectorAll("[data-count]")) {
-      part.textContent = counts[part.dataset.count].toLocaleString("en");
+      part.textContent = number(counts[part.dataset.count]);
     }
     this.progress.max = Math.max(1, mine + left);
     this.progress.value = mine;
@@ -98,8 +103,8 @@ export class View {
   /** The amber line: how many votes wait here; 0 takes it away. */
   unsent(count, lasting) {
     this.parts.offline.hidden = count === 0;
-    const votes = count === 1 ? "1 vote" : `${count} votes`;
-    const text = lasting ? `Saved here, will be sent: ${votes}.` : `Keep this page open: ${votes} will be sent.`;
+    const votes = plural(this.words.votes, count, { votes: count });
+    const text = fill(lasting ? this.words.saved : this.words.keepOpen, { votes });
     if (this.parts.unsent.textContent !== text) this.parts.unsent.textContent = text;
   }
 

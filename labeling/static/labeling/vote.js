@@ -3,27 +3,31 @@ import { Care } from "./vote-care.js";
 import { Faces } from "./vote-faces.js";
 import { Outbox, newKey } from "./vote-outbox.js";
 import { Look } from "./vote-look.js";
+import { Mixed } from "./vote-mixed.js";
 import { Past } from "./vote-past.js";
 import { Refused, SignedOut, Unreachable, post } from "./vote-post.js";
 import { Reasons } from "./vote-reasons.js";
 import { listenToSwipes } from "./vote-swipe.js";
 import { View } from "./vote-view.js";
+import { fill } from "./vote-words.js";
 
 const AHEAD = 5; // faces held, their pictures decoded, so that the page never waits
 const LOOK_AGAIN_MS = 30_000;
 const LONGEST_PAUSE_MS = 15_000;
+const FORGET_EVERY_MS = 20_000;
 
 class Sitting {
   constructor(root) {
     this.addresses = root.dataset;
     this.words = JSON.parse(document.getElementById("vote-words").textContent);
-    this.view = new View(root);
+    this.view = new View(root, this.words);
     this.looks = new Look(root, this.words);
+    this.mixing = new Mixed(root, this.words);
     this.care = new Care(root, this.words);
     this.reasons = new Reasons(root);
     this.faces = new Faces();
     this.outbox = new Outbox(root.dataset.shelf);
-    this.past = new Past(root.dataset.shelf);
+    this.past = new Past(root.dataset.shelf, Number(root.dataset.undoMinutes));
     this.adopted = new Set(this.outbox.entries.filter(({ kind }) => kind === "cast")); // from before a reload
     this.mine = Number(root.dataset.mine) + this.adopted.size;
     this.left = Number(root.dataset.left);
@@ -34,21 +38,27 @@ class Sitting {
     this.failures = 0;
     this.refresh();
     this.pump();
+    setInterval(() => this.forget(), FORGET_EVERY_MS);
   }
 
   // ---- what the annotator does ----
 
   answer(button) {
     const face = this.faces.current;
-    if (!face) return;
-    const { answer, word } = button.dataset;
+    if (!face || !this.mixing.takes(button)) return;
+    const given = this.mixing.answer(button);
+    if (!given) {
+      this.view.say(this.mixing.line.textContent);
+      return this.refresh();
+    }
+    const { answer, second, word } = given;
     const key = newKey();
     const took = Math.round(performance.now() - this.shownAt);
-    this.outbox.add({ kind: "cast", id: face.id, answer, key, took_ms: took });
+    this.outbox.add({ kind: "cast", id: face.id, answer, second, key, took_ms: took });
     this.past.add({ key, answer, word, id: face.id, crop: face.crop, face });
     this.count(1);
     this.view.flash(button);
-    this.next(`${word}.`);
+    this.next(fill(this.words.answered, { answer: word }));
     const care = this.care.after(this.past.sitting);
     if (care) this.view.tell(care);
     this.pump();
@@ -57,22 +67,31 @@ class Sitting {
   skip(button) {
     const face = this.faces.current;
     if (!face) return;
-    const { reason = "" } = button.dataset;
+    const { reason = "", word } = button.dataset;
     this.outbox.add({ kind: "skip", id: face.id, key: newKey(), reason });
     this.left = Math.max(0, this.left - 1);
     this.view.flash(button);
-    this.next(reason ? this.words.skippedBecause.replace("{reason}", reason) : this.words.skipped);
+    this.next(reason ? fill(this.words.skippedBecause, { reason: word }) : this.words.skipped);
     this.pump();
   }
 
   undo(key = this.past.newest?.key) {
+    this.past.forget(Date.now());
     const vote = key && this.past.remove(key);
     if (!vote) return;
     if (!this.outbox.drop(key, this.onItsWay)) this.outbox.add({ kind: "undo", id: vote.id, key });
     this.count(-1);
+    this.stopped = false;
+    this.more = true;
     this.faces.putBack(Past.faceOf(vote));
-    this.show(`Taken back: ${vote.word}.`);
+    this.show(fill(this.words.takenBack, { answer: vote.word }));
     this.pump();
+  }
+
+  /** Whatever was begun for this face is not wanted after all. */
+  leave() {
+    this.reasons.toggle(false);
+    this.mix(false);
   }
 
   why() {
@@ -91,9 +110,34 @@ class Sitting {
     this.looks.toggle("context");
   }
 
+  frames() {
+    this.looks.toggle("frames");
+  }
+
+  earlier() {
+    this.looks.step(-1);
+  }
+
+  later() {
+    this.looks.step(1);
+  }
+
+  mixed() {
+    if (this.faces.current) this.mix();
+  }
+
+  /** Begin an answer of two expressions, or leave it. */
+  mix(on) {
+    const before = this.mixing.on;
+    this.mixing.toggle(on);
+    if (this.mixing.on !== before) this.view.say(this.mixing.on ? this.words.mixedFirst : this.words.mixedOver);
+    this.refresh();
+  }
+
   look() {
     this.more = true;
-    this.view.loading("Looking for faces …");
+    this.stopped = false;
+    this.view.loading(this.words.looking);
     this.pump();
   }
 
@@ -109,11 +153,12 @@ class Sitting {
     this.shownAt = performance.now();
     this.looks.face(face);
     this.reasons.toggle(false);
+    this.mixing.toggle(false);
     if (face) this.view.face(face);
-    else if (this.more || this.outbox.length) this.view.loading(this.failures ? "No connection. Trying again …" : "Fetching faces …");
+    else if (this.more || this.outbox.length) this.view.loading(this.failures ? this.words.noConnection : this.words.fetching);
     else this.rest();
     this.refresh();
-    if (said) this.view.say(face ? `${said} Next face.` : said);
+    if (said) this.view.say(face ? fill(this.words.nextFace, { said }) : said);
   }
 
   rest() {
@@ -123,11 +168,16 @@ class Sitting {
   }
 
   refresh() {
-    this.view.enable({ answers: Boolean(this.faces.current), undo: Boolean(this.past.newest) });
+    this.view.enable({ answers: Boolean(this.faces.current), undo: Boolean(this.past.newest), takes: (button) => this.mixing.takes(button) });
     this.care.show(this.past.sitting);
     this.view.lastThree(this.past.lastThree);
     this.view.counts({ mine: this.mine, left: this.left, sitting: this.past.sitting });
     this.view.unsent(this.failures ? this.outbox.length : 0, this.outbox.lasting);
+  }
+
+  /** What is too old to be taken back leaves the strip. */
+  forget() {
+    if (this.past.forget(Date.now())) this.refresh();
   }
 
   count(step) {
@@ -160,8 +210,8 @@ class Sitting {
   async send(entry) {
     this.onItsWay = entry;
     try {
-      const { kind, id, answer, key, took_ms, reason } = entry;
-      const body = { cast: { id, answer, key, took_ms, want: this.want }, skip: { id, reason }, undo: { key } }[kind];
+      const { kind, id, answer, second, key, took_ms, reason } = entry;
+      const body = { cast: { id, answer, second, key, took_ms, want: this.want }, skip: { id, reason }, undo: { key } }[kind];
       const reply = await post(this.addresses[kind], body, this.addresses.csrf);
       this.outbox.remove(entry);
       if (reply.again && this.adopted.has(entry)) this.mine -= 1; // the page counted it when it was made
@@ -183,8 +233,8 @@ class Sitting {
     } catch (problem) {
       if (!(problem instanceof Refused)) throw problem;
       this.more = false;
-      this.view.done({ title: "No faces just now", text: problem.message });
       this.stopped = true;
+      this.view.done({ title: this.words.enough[problem.code] ?? this.words.noFaces, text: problem.message, forGood: true });
     }
   }
 
@@ -203,14 +253,16 @@ class Sitting {
     else this.refresh();
   }
 
-  refused(entry, { message }) {
+  refused(entry, problem) {
+    const message = problem.message || this.words.refused;
     const vote = entry.kind === "cast" ? this.past.remove(entry.key) : undefined;
     if (entry.kind === "cast") this.mine -= 1;
     if (entry.kind === "undo") {
-      this.mine += 1;
+      this.count(1);
+      this.past.stands();
       this.faces.forget(entry.id);
     }
-    this.view.tell(vote ? `Your answer “${vote.word}” was not counted. ${message}` : message);
+    this.view.tell(vote ? fill(this.words.notCounted, { answer: vote.word, why: message }) : message);
     this.more = true;
     if (!this.faces.current) this.next();
     else this.refresh();
@@ -223,7 +275,7 @@ class Sitting {
   stumble(problem) {
     if (problem instanceof SignedOut) {
       this.stopped = true;
-      this.view.tell("You are signed out. What you answered waits here.", { href: this.addresses.signin, text: "Sign in again" });
+      this.view.tell(this.words.signedOut, { href: this.addresses.signin, text: this.words.signIn });
       return;
     }
     if (!(problem instanceof Unreachable)) throw problem;
@@ -238,6 +290,7 @@ class Sitting {
 function listen(root, sitting) {
   const keys = new Map([...root.querySelectorAll(".stage [data-key], .panel [data-key]")].map((button) => [button.dataset.key, button]));
   keys.set("Backspace", root.querySelector('.panel [data-do="undo"]'));
+  keys.delete(""); // answers for which no key was left
   const press = (button) => {
     if (button.dataset.answer) sitting.answer(button);
     else sitting[button.dataset.do](button.dataset.do === "undo" ? undefined : button);
@@ -249,7 +302,9 @@ function listen(root, sitting) {
   });
   document.addEventListener("keydown", (event) => {
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "Escape") return sitting.reasons.toggle(false);
+    if (event.key === "Escape") return sitting.leave();
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (by && sitting.looks.step(by)) return event.preventDefault();
     // On keyboards whose digits need Shift the key says "&", its place says Digit1.
     const button = sitting.reasons.button(event) ?? keys.get(event.key) ?? keys.get(event.key.toLowerCase()) ?? keys.get(event.code.replace("Digit", ""));
     if (!button) return;
