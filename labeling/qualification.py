@@ -7,14 +7,16 @@ A later round takes faces the person has not met, as long as there are enough.
 """
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -88,7 +90,7 @@ def state(campaign: Campaign, annotator: Any) -> State:
     """How the annotator stands. One statement where no qualification is asked, else up to four."""
     if not campaign.qualification_faces:
         return State(Step.NOT_NEEDED)
-    there = Gold.objects.filter(campaign=campaign, qualification=True).count()
+    there = _asked_gold(campaign).count()
     if not there:
         return State(Step.NOT_NEEDED)
     own = Participation.objects.filter(campaign=campaign, annotator=annotator).first()
@@ -98,12 +100,19 @@ def state(campaign: Campaign, annotator: Any) -> State:
 def _state(campaign: Campaign, annotator: Any, own: Participation | None, faces: int) -> State:
     rounds = _answers(campaign, annotator).order_by("-attempt").values_list("attempt", flat=True)
     number = rounds.first() or 0
-    results = list(_answers(campaign, annotator).filter(attempt=number).values_list("right", flat=True))
+    right = _answers(campaign, annotator).filter(attempt=number).values_list("right", flat=True)
+    return _stands(campaign, own, faces, number, list(right))
+
+
+def _stands(
+    campaign: Campaign, own: Participation | None, faces: int, number: int, right: list[bool]
+) -> State:
+    """right: of each answer of the newest round, whether it is."""
     found = State(
         step=Step.TO_DO,
         faces=faces,
-        answered=len(results) if number else 0,
-        right=sum(results) if number else 0,
+        answered=len(right),
+        right=sum(right),
         needed=campaign.qualification_pass,
         begun=own.attempts if own else 0,
         attempts=campaign.qualification_attempts,
@@ -113,6 +122,45 @@ def _state(campaign: Campaign, annotator: Any, own: Participation | None, faces:
         return replace(found, step=Step.PASSED)
     lost = found.over and not found.enough and not found.left
     return replace(found, step=Step.FAILED) if lost else found
+
+
+MOST_PEOPLE = 200
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who has tried the qualification."""
+
+    annotator: Any
+    stands: State
+    qualified_at: datetime | None
+
+
+def people(campaign: Campaign) -> list[Person]:
+    """Up to MOST_PEOPLE who have tried: those who have not passed first, then the newest. Three statements."""
+    faces = min(campaign.qualification_faces, _asked_gold(campaign).count())
+    tried = Participation.objects.filter(campaign=campaign).filter(
+        Q(attempts__gt=0) | Q(qualified_at__isnull=False)
+    )
+    newest = tried.select_related("annotator").order_by(F("qualified_at").desc(nulls_first=True), "-pk")
+    owns = list(newest[:MOST_PEOPLE])
+    rounds: dict[int, dict[int, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    answers = GoldAnswer.objects.filter(
+        campaign=campaign, attempt__gte=1, annotator__in=[own.annotator_id for own in owns]
+    )
+    for who, attempt, right in answers.values_list("annotator", "attempt", "right"):
+        rounds[who][attempt].append(right)
+    return [_person(campaign, own, faces, rounds[own.annotator_id]) for own in owns]
+
+
+def _person(campaign: Campaign, own: Participation, faces: int, rounds: dict[int, list[bool]]) -> Person:
+    number = max(rounds, default=0)
+    stands = _stands(campaign, own, faces, number, rounds.get(number, []))
+    return Person(own.annotator, stands, own.qualified_at)
+
+
+def _asked_gold(campaign: Campaign) -> QuerySet[Gold]:
+    return Gold.objects.filter(campaign=campaign, qualification=True)
 
 
 def _answers(campaign: Campaign, annotator: Any) -> Any:
@@ -137,7 +185,7 @@ def asked(campaign: Campaign, annotator: Any, stands: State) -> Asked | None:
 
 
 def _next(campaign: Campaign, annotator: Any, number: int, faces: int, answered: int) -> Asked | None:
-    gold = Gold.objects.filter(campaign=campaign, qualification=True).order_by("pk")
+    gold = _asked_gold(campaign).order_by("pk")
     known = {
         pk: (face, answer) for pk, face, answer in gold.values_list("pk", "campaign_face__face", "answer")
     }
@@ -207,7 +255,7 @@ def answer(
         own = Participation.objects.select_for_update(no_key=True).get(pk=own.pk)
         if (before := _before(campaign, annotator, campaign_face_id, number, client_key)) is not None:
             return before
-        _demand_let_in(campaign, annotator)
+        demand_let_in(campaign, annotator)
         stands = state(campaign, annotator)
         known = _demand_turn(campaign, annotator, stands, campaign_face_id, number)
         made = GoldAnswer.objects.create(
@@ -245,6 +293,49 @@ def _conclude(campaign: Campaign, annotator: Any) -> None:
         own.update(qualified_at=timezone.now())
 
 
+@dataclass(frozen=True)
+class Feedback:
+    """One answer of a round, and what was meant."""
+
+    face: int
+    number: int
+    """Of the round."""
+    answer: str
+    right: bool
+    meant: str
+    """Empty when the face is gold no more."""
+    note: str
+
+
+def feedback(campaign: Campaign, annotator: Any, answer_id: int) -> Feedback | None:
+    """What is told of one of the annotator's own answers; None if it is none of theirs. One statement."""
+    row = _told(campaign, annotator).filter(pk=answer_id).first()
+    return _feedback(row) if row else None
+
+
+def results(campaign: Campaign, annotator: Any, number: int) -> list[Feedback]:
+    """The answers of one round, in their order. One statement."""
+    return [
+        _feedback(row) for row in _told(campaign, annotator).filter(attempt=number).order_by("cast_at", "pk")
+    ]
+
+
+def _told(campaign: Campaign, annotator: Any) -> Any:
+    return _answers(campaign, annotator).select_related("campaign_face__gold")
+
+
+def _feedback(row: GoldAnswer) -> Feedback:
+    gold = getattr(row.campaign_face, "gold", None)
+    return Feedback(
+        face=row.campaign_face.face_id,
+        number=row.attempt,
+        answer=row.answer,
+        right=row.right,
+        meant=gold.answer if gold else "",
+        note=gold.note if gold else "",
+    )
+
+
 def reset_attempts(*, campaign: Campaign, annotator: Any, by: Any) -> None:
     """Let an annotator try as often as one who begins. What they answered stays. Raises CannotGrant."""
     with transaction.atomic():
@@ -267,8 +358,8 @@ def _participation(campaign: Campaign, annotator: Any) -> Participation:
     return own
 
 
-def _demand_let_in(campaign: Campaign, annotator: Any) -> None:
-    """Whatever else keeps a person from voting here keeps them from this too."""
+def demand_let_in(campaign: Campaign, annotator: Any) -> None:
+    """Whatever else keeps a person from voting here keeps them from this too. Raises CannotQualify."""
     stands = replace(eligibility.standing_of(campaign, annotator), qualification_faces=0)
     eligibility.demand_eligible(stands, campaign, annotator, CannotQualify, now=timezone.now())
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from labeling import expressions, queries
-from labeling.models import Campaign, CampaignFace, Detection, Face, Outcome, Source
+from labeling.models import Campaign, CampaignFace, Detection, Example, Face, Outcome, Source
 from labeling.queries import FaceFilter
 from labeling.rules import may_manage, may_see_labels, may_vote
 from labeling.web import files, paging
@@ -74,12 +74,13 @@ def face(request: HttpRequest, pk: int) -> HttpResponseBase:
         "labeling/face.html",
         {
             "face": row,
-            "campaign_faces": row.campaign_faces.select_related("campaign")
+            "campaign_faces": row.campaign_faces.select_related("campaign", "gold")
             .prefetch_related("adjudications__by", "adjudications__retracted_by")
             .order_by("-pk"),
             "before": before,
             "after": after,
             "address": _address(request),
+            "examples": {example.campaign_id: example for example in Example.objects.filter(face=row)},
             "manages": may_manage(request.user),
         },
     )

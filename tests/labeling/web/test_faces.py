@@ -134,8 +134,8 @@ def test_a_face_page_lists_its_campaigns_at_the_same_cost(
 ) -> None:
     (face,) = make_faces(1)
     campaigns = [make_campaign([face]) for _ in range(rows)]
-    # session, user, face, before, after, campaigns, and the decisions on them
-    with django_assert_num_queries(7 if rows else 6):
+    # session, user, face, before, after, where it is an example, campaigns, and the decisions on them
+    with django_assert_num_queries(8 if rows else 7):
         page = manager.get(reverse("labeling:face", args=[face.pk])).content.decode()
     assert all(campaign.name in page for campaign in campaigns)
 
