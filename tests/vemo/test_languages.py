@@ -1,12 +1,24 @@
 """The site in every language it has: which one a page speaks, and that every word of it is marked and translated."""
 
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
 import pytest
+from babel.messages.catalog import Catalog
 from django.conf import settings as site
+from django.test import Client
 from django.urls import reverse
 from django.utils.formats import date_format, number_format
 from django.utils.translation import override
 
 from tests.factories import make_user
+from tests.vemo import every_page, marked
+from tests.vemo.test_roles import PAGES
+from vemo import words
 
 pytestmark = pytest.mark.django_db
 
@@ -104,8 +116,6 @@ def test_votes_go_by_the_cookie_and_read_no_profile(client, django_assert_num_qu
 
 
 def test_numbers_and_dates_are_written_as_their_readers_write_them() -> None:
-    from datetime import datetime
-
     moment = datetime(2026, 3, 9, 17, 5)
     with override("en"):
         assert number_format(1234567, force_grouping=True) == "1,234,567"
@@ -114,3 +124,175 @@ def test_numbers_and_dates_are_written_as_their_readers_write_them() -> None:
         assert number_format(1234567, force_grouping=True) == "1.234.567"
         assert number_format("0.75") == "0,75"
         assert date_format(moment, "DATETIME_FORMAT") == "17:05 9/3/2026"
+
+
+# ---- every word is translated ----------------------------------------------------------------------------------
+PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|\{\w*(?::[^}]*)?\}|%%")
+
+
+@pytest.fixture(scope="module")
+def found() -> Catalog:
+    return words.find(words.sources())
+
+
+def catalogues() -> list[Path]:
+    return sorted(site.LOCALE_PATHS[0].glob("*/LC_MESSAGES/django.po"))
+
+
+def texts(words_of: Any) -> list[str]:
+    return [words_of] if isinstance(words_of, str) else list(words_of or [""])
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("po", catalogues(), ids=lambda po: po.parents[1].name)
+def test_every_word_of_the_sources_is_translated(po: Path, found: Catalog) -> None:
+    catalogue = words.load(po)
+    missing = [
+        texts(message.id)[0]
+        for message in found
+        if message.id
+        and (
+            (known := catalogue.get(message.id, message.context)) is None
+            or known.fuzzy
+            or not all(texts(known.string))
+        )
+    ]
+    assert missing == [], "`make messages` brings the file up to the sources"
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("po", catalogues(), ids=lambda po: po.parents[1].name)
+def test_a_translation_names_what_the_original_names(po: Path) -> None:
+    wrong = []
+    for message in words.load(po):
+        # A language may say "one face" without the number, so the plural's placeholders are what may be named.
+        wanted = Counter(PLACEHOLDER.findall(texts(message.id)[-1]))
+        for said in texts(message.string) if message.id else ():
+            named = Counter(PLACEHOLDER.findall(said))
+            if said and (named - wanted or (len(texts(message.id)) == 1 and wanted != named)):
+                wrong.append((texts(message.id)[-1], said))
+    assert wrong == []
+
+
+@pytest.mark.once
+def test_a_file_says_nothing_that_nobody_says_any_more(found: Catalog) -> None:
+    for po in catalogues():
+        assert [
+            texts(message.id)[0]
+            for message in words.load(po)
+            if message.id and found.get(message.id, message.context) is None
+        ] == []
+
+
+# ---- every word is marked--------------------------------------------------------------------------------------
+SAME_EVERYWHERE = frozenset(
+    {
+        *("VEMO", "FER2013", "API", "CSV", "JSON"),  # names
+        *("English", "Tiếng", "Việt"),  # languages, by their own names
+        *("UTC", "sha256", "image/png"),  # what only machines have agreed on
+        *("haar", "yunet", "fer2013"),  # detectors and kinds of sources, as commands and the API call them
+        *(
+            "resnet18",
+            "quick",
+            "paper-code",
+            "paper-text",
+            "auto",
+            "cpu",
+            "cuda",
+            '{"rotation": 10}',
+        ),  # settings
+        # networks, by their authors
+        "Residual Masking Network (Pham et al. 2020)",
+        "ResNet-18 (He et al. 2016)",
+        "ResNet-34 (He et al. 2016)",
+        "ResNet-18 with a 3×3 stem for small images",
+        *"cnsu",  # keys of the keyboard
+    }
+)
+NOT_YET = frozenset(
+    {
+        "home",
+        "labeling:campaign_decide",
+        "labeling:campaign_edit",
+        "labeling:campaign_integrity",
+        "labeling:campaign_new",
+        "labeling:face",
+        "labeling:vote",
+        "labeling:vote_home",
+        "labeling:vote_preferences",
+    }
+)
+"""Pages on which words still stand unmarked."""
+NOTHING_TO_SHOW = {"labeling:vote_context": 404, "labeling:export_download": 404}
+"""Addresses of files that are not there."""
+FORMS = (
+    "account",
+    "labeling:source_new",
+    "labeling:snapshot_new",
+    "labeling:vote_preferences",
+    "training:run_new",
+)
+"""What these say to an empty form is read too."""
+
+
+@pytest.fixture
+def bracketed(settings, tmp_path: Path) -> str:
+    """The code of a language whose every word stands in brackets."""
+    marked.write_bracketed(tmp_path / "locale")
+    settings.LOCALE_PATHS = [tmp_path / "locale"]
+    settings.LANGUAGES = [(marked.BRACKETED, marked.OPEN), *settings.LANGUAGES]
+    return marked.BRACKETED
+
+
+def pages_of(client: Client, world: every_page.World, language: str) -> Iterator[tuple[str, str]]:
+    """Name and HTML of every page an admin can look at, and of what the forms say to nothing."""
+    world.admin.language = language
+    world.admin.save()
+    client.force_login(world.admin)
+    for name in sorted(PAGES.keys() - NOT_YET):
+        answer = client.get(reverse(name, kwargs=world.of(name)))
+        kind = answer.headers.get("Content-Type", "")
+        if kind.startswith("text/html") and answer.status_code in (200, 400):
+            yield name, answer.content.decode()
+        elif answer.streaming:
+            assert b"".join(answer.streaming_content)
+        else:
+            elsewhere = answer.status_code in (302, 405) or not kind.startswith("text/html")
+            assert elsewhere or NOTHING_TO_SHOW.get(name) == answer.status_code, (
+                f"{name}: {answer.status_code}"
+            )
+    for name in sorted(set(FORMS) - NOT_YET):
+        yield name, client.post(reverse(name), {}).content.decode()
+    yield "no such page", client.get("/no-such-page/").content.decode()
+    client.logout()
+    client.cookies[site.LANGUAGE_COOKIE_NAME] = language
+    yield "sign-in", client.get("/signin/").content.decode()
+    yield "sign-in", client.post("/signin/", {"username": "1", "password": "1"}).content.decode()
+    client.force_login(make_user("nobody", "○"))
+    yield "home of nobody", client.get("/").content.decode()
+    yield "another role's page", client.get("/campaigns/").content.decode()
+
+
+@pytest.mark.once
+def test_no_page_says_a_word_that_nobody_can_translate(client, bracketed: str) -> None:
+    offenders = {
+        f"{name}: {text}"
+        for name, page in pages_of(client, every_page.make_world(), bracketed)
+        for text in marked.unmarked(page, SAME_EVERYWHERE)
+    }
+    assert not offenders, "\n".join(sorted(offenders))
+
+
+MEASURES = re.compile(
+    r'\b(?:x|y|x1|x2|y1|y2|width|height|value|max|min|step|data-[\w-]+)="-?\d[\d.]*,\d[^"]*"'
+)
+
+
+@pytest.mark.once
+def test_numbers_for_the_browser_stay_as_browsers_read_them(client) -> None:
+    offenders = {
+        f"{name}: {measure}"
+        for name, page in pages_of(client, every_page.make_world(), "vi")
+        for measure in MEASURES.findall(page)
+    }
+    assert not offenders, "\n".join(sorted(offenders))
