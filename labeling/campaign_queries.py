@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Count, Max, Min, Q, QuerySet, Sum
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet, Sum
 
 from labeling.models import Campaign, CampaignFace, Face, Item, Source
 from labeling.queries import in_source
@@ -12,6 +12,7 @@ SAMPLE = 12
 """Faces shown of a choice."""
 TRIED_AT_MOST = 20_000
 """Faces whose votes a rule is tried on."""
+TRIED_CAMPAIGNS = 50
 NOT_GOLD = ~Q(state=CampaignFace.State.GOLD)
 
 
@@ -150,6 +151,6 @@ def votes_were_given() -> bool:
 
 def campaigns_to_try_on() -> list[tuple[int, str]]:
     """Campaigns with settled faces, newest first: (key, name)."""
-    settled = CampaignFace.objects.filter(state=CampaignFace.State.SETTLED)
-    rows = Campaign.objects.filter(pk__in=settled.order_by().values("campaign"))
-    return list(rows.order_by("-pk").values_list("pk", "name")[:50])
+    settled = CampaignFace.objects.filter(campaign=OuterRef("pk"), state=CampaignFace.State.SETTLED)
+    rows = Campaign.objects.filter(Exists(settled)).order_by("-pk")
+    return list(rows.values_list("pk", "name")[:TRIED_CAMPAIGNS])

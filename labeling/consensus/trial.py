@@ -7,6 +7,7 @@ from math import ceil
 
 import numpy as np
 
+from labeling.consensus.agreement import Counts
 from labeling.consensus.majority import AGREED, NO_CONSENSUS, NOT_A_FACE_OUTCOME, RULES, majority
 
 
@@ -50,18 +51,17 @@ def trial(faces: Sequence[Mapping[str, int]], rule: Rule, *, seed: int = 0) -> T
 
     faces: answer → votes. The draw is the same for the same seed.
     """
-    kinds = Counter(tuple(sorted((answer, n) for answer, n in counts.items() if n)) for counts in faces)
+    answers = sorted({answer for counts in faces for answer in counts})
+    table = np.array([[counts.get(answer, 0) for answer in answers] for counts in faces], dtype=np.int64)
+    table = table.reshape(len(faces), len(answers))
+    votes = table.sum(axis=1)
     outcomes, labels = Counter[str](), Counter[str]()
-    drawn = short = 0
-    rng = np.random.default_rng(seed)
-    for kind, many in sorted(kinds.items()):
-        votes = sum(n for _, n in kind)
-        drawn += many if votes > rule.votes else 0
-        short += many if votes < rule.votes else 0
-        for counts, times in _draws(kind, many, rule.votes, rng):
-            found = majority(counts, rule=rule.rule, minimum_agreement=rule.minimum_agreement)
-            outcomes[found.outcome] += times
-            labels[found.label] += times
+    distinct, times = np.unique(_drawn(table, rule.votes, seed), axis=0, return_counts=True)
+    for row, many in zip(distinct, times, strict=True):
+        counts = dict(zip(answers, map(int, row), strict=True))
+        found = majority(counts, rule=rule.rule, minimum_agreement=rule.minimum_agreement)
+        outcomes[found.outcome] += int(many)
+        labels[found.label] += int(many)
     del labels[""]
     return Trial(
         faces=len(faces),
@@ -69,24 +69,20 @@ def trial(faces: Sequence[Mapping[str, int]], rule: Rule, *, seed: int = 0) -> T
         no_consensus=outcomes[NO_CONSENSUS],
         not_a_face=outcomes[NOT_A_FACE_OUTCOME],
         by_label=dict(labels),
-        drawn=drawn,
-        short=short,
+        drawn=int((votes > rule.votes).sum()),
+        short=int((votes < rule.votes).sum()),
     )
 
 
-def _draws(
-    kind: tuple[tuple[str, int], ...], many: int, votes: int, rng: np.random.Generator
-) -> list[tuple[dict[str, int], int]]:
-    """What `votes` of these votes say on so many faces: distinct counts, and on how many faces each."""
-    if sum(n for _, n in kind) <= votes:
-        return [(dict(kind), many)]
-    answers = [answer for answer, _ in kind]
-    rows = rng.multivariate_hypergeometric([n for _, n in kind], votes, size=many, method="count")
-    distinct, times = np.unique(rows, axis=0, return_counts=True)
-    return [
-        (dict(zip(answers, map(int, row), strict=True)), int(n))
-        for row, n in zip(distinct, times, strict=True)
+def _drawn(table: Counts, votes: int, seed: int) -> Counts:
+    """(faces, answers) of votes, at most so many of each face: drawn from those it has, without putting back."""
+    rng = np.random.default_rng(seed)
+    many = table.sum(axis=1) > votes
+    kinds, faces = np.unique(table[many], axis=0, return_counts=True)
+    draws = [
+        rng.multivariate_hypergeometric(kind, votes, size=n) for kind, n in zip(kinds, faces, strict=True)
     ]
+    return np.concatenate([table[~many], *draws])
 
 
 @dataclass(frozen=True)

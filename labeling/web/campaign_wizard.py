@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from labeling import campaign_changes, campaign_queries, campaigns
 from labeling.campaign_settings import ICONS, CannotSet
 from labeling.consensus.trial import Rule, telling, trial
-from labeling.models import Campaign
+from labeling.models import Campaign, CampaignFace
 from labeling.rules import may_manage
 from labeling.web import campaign_words, paging
 from labeling.web.campaign_forms import CampaignForm, DuplicateForm, ExtendForm, FacesForm, TrialForm
@@ -59,7 +59,7 @@ def campaign_edit(request: HttpRequest, pk: int) -> HttpResponseBase:
         form,
         campaign=shown,
         begun=form.fields["order"].disabled,
-        settled=campaigns.progress(shown).settled,
+        settled=shown.campaign_faces.filter(state=CampaignFace.State.SETTLED).exists(),
     )
 
 
@@ -128,7 +128,7 @@ def _errors(form: Form) -> dict[str, list[str]]:
 def draft(request: HttpRequest) -> HttpResponseBase:
     """The settings in a line per step, their keys, and what is wrong. `?campaign=`: the one to be changed."""
     pk = paging.number(request, "campaign")
-    form = _form_of(request, get_object_or_404(Campaign, pk=pk)) if pk else CampaignForm(request.POST)
+    form = CampaignForm(request.POST, campaign=get_object_or_404(Campaign, pk=pk) if pk else None)
     form.is_valid()
     drawn = form.draft()
     count = request.POST.get("counted", "")

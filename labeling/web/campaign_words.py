@@ -54,13 +54,17 @@ def settings_of(campaign: Campaign) -> list[tuple[str, str]]:
     """The settings of a campaign for its page: what it is about, and what is set there."""
     lines = summary(campaign, groups=campaign.groups.values_list("name", flat=True))
     titles = {
-        "question": _("Question"),
         "consensus": _("Consensus"),
         "gold": _("Gold"),
         "people": _("Who and when"),
     }
     order = str(campaign.get_order_display())
-    return [*((title, lines[step]) for step, title in titles.items()), (_("Order"), order)]
+    names = ", ".join(word(name) for name in campaign.expressions)
+    return [
+        (_("Expressions"), names),
+        *((title, lines[step]) for step, title in titles.items()),
+        (_("Order"), order),
+    ]
 
 
 def _question(campaign: Campaign) -> str:
