@@ -233,6 +233,32 @@ class ProgressSerializer(serializers.Serializer[Any]):
     by_label = serializers.DictField(child=serializers.IntegerField())
 
 
+class DifferenceSerializer(serializers.Serializer[Any]):
+    """You answered `own` where most others say `others`: `times` of the `of` faces of which they say so."""
+
+    own = serializers.CharField()
+    others = serializers.CharField()
+    times = serializers.IntegerField()
+    of = serializers.IntegerField()
+
+
+class OwnStatisticsSerializer(serializers.Serializer[Any]):
+    votes = serializers.IntegerField()
+    today = serializers.IntegerField()
+    week = serializers.IntegerField(help_text="Since Monday.")
+    per_hour = serializers.FloatField(allow_null=True, help_text="While working; longer pauses do not count.")
+    median_ms = serializers.FloatField(allow_null=True, help_text="From seen to answered.")
+    agreement = serializers.FloatField(
+        allow_null=True, help_text="Share of `faces` where your answer is the others' majority, 0–1."
+    )
+    faces = serializers.IntegerField(help_text="Settled faces on which the others have one first answer.")
+    confusion = serializers.DictField(
+        child=serializers.DictField(child=serializers.IntegerField()),
+        help_text="The others' majority → your answer → faces; empty while they are few.",
+    )
+    differences = DifferenceSerializer(many=True, help_text="The most frequent first.")
+
+
 class ExportSerializer(serializers.ModelSerializer[Export]):
     class Meta:
         model = Export

@@ -9,7 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import adjudication, campaigns
+from labeling import adjudication, campaigns, own
 from labeling.api.campaigns import CampaignLifeMixin, asked
 from labeling.api.paging import NewestFirst
 from labeling.api.people import PeopleMixin
@@ -21,6 +21,7 @@ from labeling.api.serializers import (
     CastSerializer,
     LeasedSerializer,
     LimitSerializer,
+    OwnStatisticsSerializer,
     ProgressSerializer,
     RetractSerializer,
     SkipSerializer,
@@ -59,6 +60,12 @@ class CampaignViewSet(
     def progress(self, request: Request, pk: str) -> Response:
         """How far it is and what came out. Not for annotators: votes are blind."""
         return Response(ProgressSerializer(campaigns.progress(self.get_object())).data)
+
+    @extend_schema(responses=OwnStatisticsSerializer)
+    @action(detail=True, permission_classes=[Voters])
+    def mine(self, request: Request, pk: str) -> Response:
+        """Your own figures in the campaign. Of what others say, only sums over many faces are told."""
+        return Response(OwnStatisticsSerializer(own.statistics(self.get_object(), request.user)).data)
 
     @extend_schema(request=AdjudicateSerializer, responses=AdjudicationSerializer)
     @action(detail=True, methods=["post"])

@@ -155,6 +155,18 @@ def test_annotators_are_not_told_how_much_gold_there_is() -> None:
     assert client_of("manager").get(url).json()["gold_share"] == 0.05
 
 
+def test_annotators_have_their_own_figures_and_nobody_elses() -> None:
+    campaign = make_campaign(2)
+    client = client_of("annotator")
+    url = f"/api/v1/campaigns/{campaign.pk}"
+    held = client.post(f"{url}/lease/", {"limit": 1}, format="json").json()[0]
+    body = {"campaign_face": held["campaign_face"], "answer": "fear", "client_key": str(uuid4())}
+    client.post(f"{url}/vote/", {**body, "took_ms": 900}, format="json")
+    mine = client.get(f"{url}/mine/").json()
+    assert (mine["votes"], mine["today"], mine["median_ms"], mine["agreement"]) == (1, 1, 900, None)
+    assert client_of("annotator").get(f"{url}/mine/").json()["votes"] == 0
+
+
 def test_one_leases_votes_takes_back_and_skips() -> None:
     campaign = make_campaign(2)
     client = client_of("annotator")

@@ -152,6 +152,7 @@ API: dict[str, tuple[set[str], set[str]]] = {
     "api-campaigns-discard": (MANAGERS, MANAGERS),
     "api-campaigns-restore": (MANAGERS, MANAGERS),
     "api-campaigns-log": (MANAGERS, MANAGERS),
+    "api-campaigns-mine": (VOTERS, VOTERS),
     "api-campaigns-lease": (VOTERS, VOTERS),
     "api-campaigns-vote": (VOTERS, VOTERS),
     "api-campaigns-skip": (VOTERS, VOTERS),
