@@ -23,7 +23,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ from typing import Any
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
+WORKERS_AND_THREADS = ("-k", "gthread", "-w", "2", "--threads", "8")
 AIM_CPU_MS = 4.0
 """Per vote on PostgreSQL, leases included."""
 AIM_GROWTH = 1.5
@@ -104,7 +105,10 @@ def postgresql(url: str) -> Iterator[tuple[dict[str, str], Any]]:
 
 
 @contextmanager
-def serve(database: dict[str, str], backends: Any, *, workers: int = 2, threads: int = 8) -> Iterator[Site]:
+def serve(
+    database: dict[str, str], backends: Any, options: Sequence[str] = WORKERS_AND_THREADS
+) -> Iterator[Site]:
+    """The real server on this database. options: gunicorn's."""
     path = os.pathsep.join([str(ROOT / "platform"), str(ROOT)])
     environment = {
         **os.environ,
@@ -118,8 +122,7 @@ def serve(database: dict[str, str], backends: Any, *, workers: int = 2, threads:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    pool = ["-k", "gthread", "-w", str(workers), "--threads", str(threads)]
-    command = [sys.executable, "-m", "gunicorn", "vemo.wsgi", *pool]
+    command = [sys.executable, "-m", "gunicorn", "vemo.wsgi", *options]
     log = Path(database["VEMO_HOME"]) / "server.log"
     with log.open("wb") as file:
         process = subprocess.Popen(
