@@ -61,14 +61,15 @@ class FaceChoice:
     limit: int | None = None
     """So many of them, at random."""
 
-    def faces(self) -> QuerySet[Face]:
-        """Each face once. With a limit, another draw each time it is asked."""
-        chosen = self._matching()
+    def faces(self, *, without: Campaign | None = None) -> QuerySet[Face]:
+        """Each face once, less those the campaign `without` has. With a limit, another draw each time it is asked."""
+        chosen = self.matching(without=without)
         if self.limit is None:
             return chosen
         return Face.objects.filter(pk__in=chosen.order_by("?").values("pk")[: self.limit])
 
-    def _matching(self) -> QuerySet[Face]:
+    def matching(self, *, without: Campaign | None = None) -> QuerySet[Face]:
+        """All that could be chosen, whatever the limit."""
         exact = {"detector": self.detector, "media__kind": self.kind}
         chosen = Face.objects.filter(**{name: value for name, value in exact.items() if value})
         if self.sources:
@@ -79,7 +80,12 @@ class FaceChoice:
             chosen = chosen.filter(score__gte=self.min_score)
         if self.licence:
             chosen = chosen.filter(media__licence__icontains=self.licence)
-        return chosen.filter(pk__in=self._settled()) if self.settled_in else chosen
+        if self.settled_in:
+            chosen = chosen.filter(pk__in=self._settled())
+        if without is None:
+            return chosen
+        there = CampaignFace.objects.filter(campaign=without, face=OuterRef("pk"))
+        return chosen.filter(~Exists(there))
 
     def _settled(self) -> QuerySet[CampaignFace, int]:
         exact = {"campaign": self.settled_in, "outcome": self.outcome, "label": self.label}
@@ -114,10 +120,7 @@ class ChosenFaces:
 
 def chosen_faces(choice: FaceChoice, *, without: Campaign | None = None) -> ChosenFaces:
     """Count a choice, less what is in the campaign `without`; in one statement and one per face of the sample."""
-    matching = choice._matching()
-    if without is not None:
-        there = CampaignFace.objects.filter(campaign=without).order_by()
-        matching = matching.exclude(pk__in=there.values("face"))
+    matching = choice.matching(without=without)
     found = matching.order_by().aggregate(every=Count("pk"), first=Min("pk"), last=Max("pk"))
     every = found["every"]
     count = every if choice.limit is None else min(every, choice.limit)

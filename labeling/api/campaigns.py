@@ -75,10 +75,9 @@ class CampaignLifeMixin(viewsets.GenericViewSet[Campaign]):
         wanted = asked(ChosenFacesSerializer, request)
         source = wanted.pop("source", None)
         sources = (*wanted.pop("sources", ()), *(() if source is None else (source,)))
-        chosen = FaceChoice(sources=sources, **wanted).faces()
-        return Response(
-            {"added": campaigns.add_faces(campaign=self.get_object(), faces=chosen, by=request.user)}
-        )
+        campaign = self.get_object()
+        chosen = FaceChoice(sources=sources, **wanted).faces(without=campaign)
+        return Response({"added": campaigns.add_faces(campaign=campaign, faces=chosen, by=request.user)})
 
     @extend_schema(request=None, responses=CampaignSerializer)
     @action(detail=True, methods=["post"])

@@ -156,17 +156,20 @@ def draft_trial(request: HttpRequest) -> HttpResponseBase:
     stored = _stored(asked["tried_on"])
     context: dict[str, Any] = {
         "needs": campaign_words.needs(rule),
+        "line": "",
         "odd": campaign_words.odd(rule, len(expressions)),
     }
     if stored:
         tried = trial([counts for _face, counts in stored], rule)
         context |= {
             "trial": tried,
+            "line": campaign_words.trial_line(tried),
             "labels": sorted(tried.by_label.items(), key=lambda pair: -pair[1]),
             "examples": [campaign_words.example(face, rule) for face in telling(stored, rule)],
             "rule": rule,
         }
-    return JsonResponse({"html": render_to_string("labeling/campaign_draft_trial.html", context)})
+    html = render_to_string("labeling/campaign_draft_trial.html", context)
+    return JsonResponse({"html": html, "line": context["line"]})
 
 
 def _stored(tried_on: str) -> list[tuple[int, dict[str, int]]]:

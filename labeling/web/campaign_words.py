@@ -18,6 +18,7 @@ from labeling.consensus.trial import (
     ONE_VOTE,
     UNANIMOUS,
     Rule,
+    Trial,
     Verdicts,
     oddities,
 )
@@ -154,6 +155,13 @@ def votes_line(faces: int, campaign: Campaign) -> str:
 
 
 # ---- the rule ----
+
+
+def trial_line(tried: Trial) -> str:
+    """What a tried rule makes of the votes, for who can't see the figures."""
+    return _("{agreed} with a label, {none} no consensus, {no_face} not a face").format(
+        agreed=number(tried.agreed), none=number(tried.no_consensus), no_face=number(tried.not_a_face)
+    )
 
 
 def odd(rule: Rule, expressions: int) -> list[str]:

@@ -63,9 +63,8 @@ def campaign_add(request: HttpRequest, pk: int) -> HttpResponseBase:
         said = " ".join(str(error) for errors in form.errors.values() for error in errors)
         messages.error(request, _("No faces were added. {why}").format(why=said))
         return redirect("labeling:campaign", pk)
-    added = verbs.add_faces(
-        campaign=get_object_or_404(Campaign, pk=pk), faces=form.choice().faces(), by=request.user
-    )
+    shown = get_object_or_404(Campaign, pk=pk)
+    added = verbs.add_faces(campaign=shown, faces=form.choice().faces(without=shown), by=request.user)
     text = ngettext(
         "{n} face added; those that were in stay as they are.",
         "{n} faces added; those that were in stay as they are.",

@@ -80,6 +80,19 @@ def test_two_equal_keys_are_said_at_once_and_a_missing_name_when_it_is_sent(wiza
     assert Campaign.objects.count() == 1
 
 
+def test_what_was_refused_is_shown_at_its_step_and_goes_when_it_is_mended(wizard: Page) -> None:
+    page = wizard
+    page.click("[data-step-link=question]")
+    page.get_by_label("Name", exact=True).fill("Earlier")
+    page.get_by_role("button", name="Begin the campaign").click()
+    said = page.get_by_text("There is a campaign of this name. Choose another.")
+    expect(said).to_be_visible()
+    expect(page.locator("[data-step-link=question]")).to_have_attribute("data-wrong", "")
+    page.get_by_label("Name", exact=True).fill("Later")
+    expect(said).to_have_count(0)
+    expect(page.locator("[data-step-link=question]")).not_to_have_attribute("data-wrong", "")
+
+
 def test_without_scripts_it_is_one_long_form(browser, live_server) -> None:
     make_faces(2)
     user = make_user("manager")

@@ -89,6 +89,8 @@ function editExpressions(box, changed) {
   const empty = box.querySelector("[data-empty-row]");
   const choice = box.querySelector("[data-icon-choice]");
   const icons = new Set([...choice.querySelectorAll("[data-icon]")].map((pick) => pick.dataset.icon).filter(Boolean));
+  const choosable = "popover" in HTMLElement.prototype;
+  choice.hidden = !choosable;
   let open = null;
 
   const nameOf = (row) => row.querySelector("[name=expression]");
@@ -104,6 +106,13 @@ function editExpressions(box, changed) {
 
   function equip(row) {
     row.querySelector("[data-row-tools]").hidden = false;
+    for (const part of row.querySelectorAll("[name=key], [data-row-tools] button")) part.dataset.say = part.getAttribute("aria-label");
+    if (choosable) offerIcons(row);
+    draw(row);
+  }
+
+  /** A button that shows the icon and opens all of them, in place of the plain list. */
+  function offerIcons(row) {
     const shown = row.querySelector("[data-row-icon]");
     const button = document.createElement("button");
     button.type = "button";
@@ -115,8 +124,6 @@ function editExpressions(box, changed) {
     button.title = button.dataset.say;
     shown.replaceWith(button);
     button.addEventListener("click", () => choose(row, button));
-    for (const part of row.querySelectorAll("[name=key], [data-row-tools] button")) part.dataset.say = part.getAttribute("aria-label");
-    draw(row);
   }
 
   function choose(row, button) {
@@ -257,7 +264,10 @@ function followWizard(form) {
     const found = await asked(form, form.dataset.trial, signal);
     if (signal.aborted) return;
     trial.toggleAttribute("data-busy", false);
-    if (found?.html) trial.innerHTML = found.html;
+    if (!found?.html) return;
+    trial.innerHTML = found.html;
+    // Nobody wants all of it read out at every key: its sum is enough.
+    form.querySelector("[data-told]").textContent = found.line;
   });
 
   const box = form.querySelector("[data-expressions]");
@@ -265,6 +275,8 @@ function followWizard(form) {
   for (const part of form.querySelectorAll("[data-needs-script]")) part.hidden = false;
   form.addEventListener("input", (event) => {
     touched.add(event.target.closest("[data-expressions]") ? "expressions" : event.target.name);
+    // What was wrong when it was sent is being mended; from here on the draft says what is wrong.
+    event.target.closest(".field")?.querySelector(":scope > .errorlist:not([data-error])")?.remove();
     if (event.target.name.startsWith("key_")) touched.add("expressions");
     askDraft();
     if (["votes_per_face", "rule", "minimum_agreement", "tried_on"].includes(event.target.name)) askTrial();
