@@ -3,12 +3,13 @@
 Reads {"port", "campaign", "sessions", "seconds", "top_up", "pace_s"} as JSON from stdin, and prints what it saw. An
 annotator asks for five faces, answers them one by one, and asks again; with top_up, as the page does, each answer
 brings new faces along with its reply. With a pace above 0 each answers once in so many seconds, not all at the same
-moment. Without sessions they are turned away each time.
+moment. Without sessions they are turned away each time. Told to end (SIGTERM), it does so when all are answered.
 """
 
 import asyncio
 import json
 import random
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -36,6 +37,7 @@ class Annotator:
         self.next_s: list[float] = []
         self.cast_s: list[float] = []
         self.votes = self.leases = self.refused = 0
+        self.told_to_end = False
 
     async def knock(self, ends: float) -> None:
         """Be turned away, over and over: what a request costs that asks nothing of the database."""
@@ -54,7 +56,7 @@ class Annotator:
         await asyncio.sleep(due - time.monotonic())
         # Only now, as a browser does: a connection on which nothing is asked yet keeps a thread of the server busy.
         self._in, self._out = await asyncio.open_connection("127.0.0.1", self._order["port"])
-        while time.monotonic() < ends:
+        while time.monotonic() < ends and not self.told_to_end:
             waiting = waiting or await self._next()
             if not waiting:
                 return
@@ -122,6 +124,12 @@ async def run(order: dict[str, Any]) -> dict[str, Any]:
     annotators = [Annotator(order, session, seed) for seed, session in enumerate(order["sessions"])]
     begun = time.monotonic()
     ends = begun + order["seconds"]
+
+    def end() -> None:
+        for one in annotators:
+            one.told_to_end = True
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
     await asyncio.gather(*((one.vote if order["sessions"][0] else one.knock)(ends) for one in annotators))
     return {
         "seconds": time.monotonic() - begun,

@@ -68,7 +68,7 @@ class Size:
     patience_s: float
 
 
-FULL = Size(people=200, processes=8, faces=500, pace_s=2.0, crashes=(1 / 3, 2 / 3), patience_s=420.0)
+FULL = Size(people=200, processes=8, faces=500, pace_s=2.0, crashes=(1 / 3, 2 / 3), patience_s=900.0)
 QUICK = Size(people=20, processes=4, faces=40, pace_s=0.4, crashes=(0.5,), patience_s=60.0)
 
 

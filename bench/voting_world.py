@@ -1,8 +1,9 @@
 """Fills the database named by DATABASE_URL for bench.voting: faces, a campaign, annotators with open sessions.
 
-`python -m bench.voting_world FACES ANNOTATORS [CAST [LEASE_S]]` prints {"campaign", "sessions"} as JSON. No picture is
-stored: voting reads none. CAST votes are there from the start, as many on each face, by annotators of their own. On
-PostgreSQL the rows are made by the database itself: a million faces and five million votes in minutes.
+`python -m bench.voting_world FACES ANNOTATORS [CAST [LEASE_S [CROPS]]]` prints {"campaign", "sessions"} as JSON. No
+picture is stored, as voting reads none, unless CROPS drawn ones are asked for, which the faces share. CAST votes are
+there from the start, as many on each face, by annotators of their own. On PostgreSQL the rows are made by the database
+itself: a million faces and five million votes in minutes.
 
 `check` instead prints how many counts of integrity are not zero. `sweep` returns expired leases every second, as the
 site's clock does every minute, and prints how many there were.
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 CHUNK = 2_000
+FACE = (100, 107, 200, 200)
+"""Where the face is in a drawn still of 400 × 460: x, y, width, height."""
 
 
 def set_up() -> None:
@@ -116,6 +119,26 @@ def _fill_by_sql(campaign: int, media: int, faces: int, cast: int) -> None:
         cursor.execute("VACUUM")
 
 
+def draw(crops: int) -> None:
+    """Store crops of so many drawn faces, as the search for faces cuts them, and hand them out to all faces in turn."""
+    from django.db.models import F
+    from django.db.models.functions import Mod
+
+    from labeling.models import Face
+    from labeling.sources.drawn import draw_still
+    from labeling.sources.faces import store_crop
+    from labeling.vision.crops import crop
+
+    for number in range(crops):
+        stored = store_crop(crop(draw_still(number), FACE))
+        Face.objects.alias(turn=Mod(F("x"), crops)).filter(turn=number).update(
+            crop=stored.name,
+            crop_sha256=stored.sha256,
+            crop_width=stored.width,
+            crop_height=stored.height,
+        )
+
+
 def sign_in(annotators: int) -> list[str]:
     """As many new annotators; returns the key of each one's session."""
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -166,10 +189,11 @@ def main(asked: list[str]) -> None:
     elif asked[0] == "sweep":
         sweep()
     else:
-        faces, annotators, cast, lease_s = (
-            int(number) for number in [*asked, *["0", "600"][len(asked) - 2 :]]
-        )
-        print(json.dumps({"campaign": fill(faces, cast, lease_s), "sessions": sign_in(annotators)}))
+        usual = ["0", "600", "0"]
+        faces, annotators, cast, lease_s, crops = (int(one) for one in [*asked, *usual[len(asked) - 2 :]])
+        campaign = fill(faces, cast, lease_s)
+        draw(crops)
+        print(json.dumps({"campaign": campaign, "sessions": sign_in(annotators)}))
 
 
 if __name__ == "__main__":
