@@ -100,13 +100,13 @@ class FacesForm(forms.Form):
         Campaign.objects.all(),
         required=False,
         empty_label=gettext_lazy("no matter"),
-        label=gettext_lazy("Settled in the campaign"),
+        label=gettext_lazy("Settled in"),
     )
     outcome = forms.ChoiceField(required=False, label=gettext_lazy("with the outcome"))
     label = forms.ChoiceField(required=False, label=gettext_lazy("and the label"))
     agreement_below = PercentField(
         required=False,
-        label=gettext_lazy("and agreement below, in %"),
+        label=gettext_lazy("and agreement below %"),
         help_text=gettext_lazy("Share of the first answer among all votes."),
     )
     limit = forms.IntegerField(
@@ -362,7 +362,8 @@ class CampaignForm(forms.Form):
         """The campaign as it would be; where the form makes no sense yet, as it is or as usual."""
         drawn = copy(self.campaign) if self.campaign else Campaign(name="…")
         for name, value in self.values().items():
-            if name != "groups" and name not in self.errors:
+            # The list of expressions is shown as it is, whatever is wrong with it.
+            if name != "groups" and (name == "expressions" or name not in self.errors):
                 setattr(drawn, name, value)
         return drawn
 
