@@ -21,6 +21,7 @@ from labeling.expressions import OTHER_ANSWERS
 from labeling.models import Campaign, CampaignFace, Gold, GoldAnswer, Lease, Participation, Skip, Vote
 from labeling.voting import gold
 from labeling.voting.eligibility import day_of
+from labeling.voting.refusals import CannotVote
 
 COUNT_LIMIT = 1_000
 """Faces left are counted no further, so that a page costs the same at a million faces."""
@@ -353,6 +354,18 @@ def _still_open(answers: list[Any]) -> list[bool]:
             still = row.state == CampaignFace.State.OPEN and row.round == one.round
         found.append(still)
     return found[::-1]
+
+
+def demand_open(campaign: Campaign, annotator: Any, key: UUID) -> None:
+    """Refuse to change an answer the history shows as settled, gold or not. Raises CannotVote."""
+    votes, golds = _own_answers(campaign, annotator)
+    gold_answer = golds.filter(client_key=key).first()
+    if gold_answer is None:
+        return  # votes.change knows
+    earlier = Q(cast_at__lt=gold_answer.cast_at) | Q(cast_at=gold_answer.cast_at, client_key__lt=key)
+    before = votes.filter(earlier).select_related("campaign_face").order_by("-cast_at", "-client_key").first()
+    if before is not None and not _still_open([before])[0]:
+        raise CannotVote(_("This face has all its votes by now; yours stays as it is."), "settled")
 
 
 _MOMENT = "%Y%m%dT%H%M%S.%f"

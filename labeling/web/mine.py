@@ -61,13 +61,9 @@ def vote_change(request: HttpRequest, campaign_pk: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=campaign_pk)
     answer, second = request.POST.get("answer", ""), request.POST.get("second", "")
     try:
-        votes.change(
-            campaign=campaign,
-            annotator=request.user,
-            client_key=UUID(request.POST.get("key", "")),
-            answer=answer,
-            second=second,
-        )
+        key = UUID(request.POST.get("key", ""))
+        own.demand_open(campaign, request.user, key)
+        votes.change(campaign=campaign, annotator=request.user, client_key=key, answer=answer, second=second)
     except votes.CannotVote as refusal:
         messages.error(request, str(refusal))
     except ValueError:
