@@ -24,6 +24,10 @@ AROUND = 2.5
 """How much wider than the face the square is."""
 
 
+class NoVideo(Exception):
+    """The face is from a picture, which has no second."""
+
+
 def own_face(*, campaign_pk: int, campaign_face_pk: int, annotator: Any) -> Face | None:
     """The face, if the annotator holds it or has voted on it in this campaign; else None. One statement."""
     mine = {"campaign_face": OuterRef("pk"), "annotator": annotator}
@@ -52,10 +56,10 @@ def second(face: Face) -> bytes:
     """JPEG of the video's second around the face: the frames at SECOND_MS side by side, each SIDE pixels square.
 
     Each shows the same part of the picture, the face in its middle. The middle one has a frame around the face.
-    Made once, kept in the storage. Raises pictures.CannotShow, also for the face of a picture.
+    Made once, kept in the storage. Raises pictures.CannotShow, and NoVideo for the face of a picture.
     """
     if face.media.kind != Media.Kind.VIDEO:
-        raise pictures.CannotShow("A picture has no second.")
+        raise NoVideo
     box = f"{face.x}-{face.y}-{face.width}-{face.height}"
     name = f"pictures/{face.media.sha256[:2]}/{face.media.sha256}-second-{face.time_ms}-{box}.jpg"
     if not default_storage.exists(name):

@@ -22,7 +22,7 @@ def vote_context(request: HttpRequest, campaign_pk: int, campaign_face_pk: int) 
 @door(may_vote)
 @require_safe
 def vote_second(request: HttpRequest, campaign_pk: int, campaign_face_pk: int) -> HttpResponse:
-    """Of a video, the second around the face: five frames side by side. 404 for the face of a picture."""
+    """Of a video, the second around the face: five frames side by side. Nothing (204) for the face of a picture."""
     return _shown(request, campaign_pk, campaign_face_pk, surroundings.second)
 
 
@@ -37,6 +37,8 @@ def _shown(
         raise Http404(_("This face is not before you."))
     try:
         jpeg = drawn(face)
+    except surroundings.NoVideo:
+        return HttpResponse(status=204)
     except pictures.CannotShow as reason:
         raise Http404(_("This picture can't be shown.")) from reason
     return HttpResponse(jpeg, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
-from labeling import own, preferences
+from labeling import examples, own, preferences, qualification
 from labeling.expressions import OTHER_ANSWERS
 from labeling.models import Campaign
 from labeling.preferences import KEYS, LOOK_KEYS, MIXED_KEY, OTHER_KEYS
+from labeling.qualification import Step
 from labeling.rules import may_vote
 from labeling.templatetags.look import DRAWN
 from labeling.web.doors import door
@@ -55,6 +56,11 @@ def vote_home(request: HttpRequest) -> HttpResponse:
 @door(may_vote)
 def vote(request: HttpRequest, campaign_pk: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=campaign_pk)
+    open_now = campaign.state == Campaign.State.OPEN
+    if open_now and qualification.state(campaign, request.user).step in (Step.TO_DO, Step.FAILED):
+        return redirect("labeling:vote_qualify", campaign.pk)
+    shown = examples.of(campaign)
+    progress = own.progress_of(campaign=campaign, annotator=request.user)
     wishes = preferences.of(request.user)
     keys = preferences.keys_for(campaign.expressions, wishes.keys, campaign.keys)
     context = {
@@ -67,7 +73,10 @@ def vote(request: HttpRequest, campaign_pk: int) -> HttpResponse:
         "looks": LOOKS,
         "reasons": REASONS,
         "words": words(),
-        "progress": own.progress_of(campaign=campaign, annotator=request.user),
+        "progress": progress,
+        "examples": shown,
+        # Who has not voted here yet sees first what there is to know.
+        "introduce": not progress.votes and bool(campaign.instructions or shown),
     }
     return render(request, "labeling/vote.html", context)
 
@@ -108,8 +117,8 @@ def words() -> dict[str, Any]:
         "earlier": _("Earlier"),
         "later": _("Later"),
         "moments": [_("½ s before"), _("¼ s before"), _("this face"), _("¼ s after"), _("½ s after")],
-        "mixedFirst": _("Mixed: which is the stronger expression?"),
-        "mixedSecond": _("Mostly {answer}. Which else? Escape ends this."),
+        "mixedFirst": _("Mixed: first the stronger one"),
+        "mixedSecond": _("Mostly {answer}, with some …"),
         "mixedOver": _("One expression again."),
         "both": _("{answer} + {second}"),
         "noFaces": _("No faces just now"),

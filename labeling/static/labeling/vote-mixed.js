@@ -5,6 +5,7 @@ export class Mixed {
   constructor(root, words) {
     this.button = root.querySelector('[data-do="mixed"]');
     this.line = root.querySelector("[data-mixed]");
+    this.text = this.line.querySelector("span");
     this.question = root.querySelector("[data-question]");
     this.words = words;
     this.on = false;
@@ -18,7 +19,7 @@ export class Mixed {
     this.button.setAttribute("aria-pressed", String(on));
     this.line.hidden = !on;
     this.question.hidden = on;
-    this.line.textContent = on ? this.words.mixedFirst : "";
+    this.text.textContent = on ? this.words.mixedFirst : "";
   }
 
   /** Whether this answer can be given now: only two different expressions mix. */
@@ -32,7 +33,7 @@ export class Mixed {
     if (!this.on) return { answer, word };
     if (!this.main) {
       this.#choose(button);
-      this.line.textContent = fill(this.words.mixedSecond, { answer: word });
+      this.text.textContent = fill(this.words.mixedSecond, { answer: word });
       return undefined;
     }
     const main = this.main.dataset;

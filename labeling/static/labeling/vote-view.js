@@ -60,7 +60,7 @@ export class View {
   enable({ answers, undo, takes }) {
     for (const button of this.buttons) {
       if (button.dataset.do === "undo") button.disabled = !undo;
-      else if (button.dataset.do !== "look") button.disabled = !answers || (button.dataset.answer && !takes(button));
+      else if (!["look", "hint"].includes(button.dataset.do)) button.disabled = !answers || (button.dataset.answer && !takes(button));
     }
   }
 

@@ -48,7 +48,7 @@ class Sitting {
     if (!face || !this.mixing.takes(button)) return;
     const given = this.mixing.answer(button);
     if (!given) {
-      this.view.say(this.mixing.line.textContent);
+      this.view.say(this.mixing.text.textContent);
       return this.refresh();
     }
     const { answer, second, word } = given;
@@ -90,8 +90,16 @@ class Sitting {
 
   /** Whatever was begun for this face is not wanted after all. */
   leave() {
+    this.hint();
     this.reasons.toggle(false);
     this.mix(false);
+  }
+
+  /** What there is to know has been read. */
+  hint() {
+    const panel = document.querySelector("[data-hint]");
+    if (panel.open && panel.contains(document.activeElement)) panel.querySelector("summary").focus();
+    panel.open = false;
   }
 
   why() {
@@ -247,7 +255,7 @@ class Sitting {
     this.failures = 0;
     if (reply.faces) {
       const fresh = this.faces.take(reply.faces, (id) => this.outbox.holds(id));
-      if (fresh) this.more = true;
+      if (fresh || reply.ask) this.more = true;
     }
     if (!this.faces.current && this.faces.waiting.length) this.next();
     else this.refresh();

@@ -143,7 +143,7 @@ def test_the_second_is_for_nobody_else_and_of_no_picture(client, filmed, campaig
     annotator = make_user("annotator")
     assert second_of(client, filmed, annotator).status_code == 404
     votes.lease(campaign=campaign, annotator=annotator, limit=1)
-    assert second_of(client, campaign, annotator).status_code == 404
+    assert second_of(client, campaign, annotator).status_code == 204
 
 
 def test_the_square_stays_inside_a_picture_that_is_large_enough() -> None:
