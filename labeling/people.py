@@ -72,7 +72,7 @@ def _let_in(campaign: Campaign, annotator: Any) -> None:
     """Somebody who has never asked for a face has no participation yet. In a transaction of its own, as it ends with
     the line's lock, which is the last in the order of locks."""
     if not Participation.objects.filter(campaign=campaign, annotator=annotator).exists():
-        leasing._join(campaign, annotator)
+        leasing.join(campaign, annotator)
 
 
 def _locked(campaign: Campaign, annotator: Any) -> Participation:

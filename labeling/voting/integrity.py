@@ -5,10 +5,12 @@ from typing import Any
 
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
 from labeling.models import Campaign, CampaignFace, Lease, Vote
 
 SETTLED = Q(state=CampaignFace.State.SETTLED)
+OPEN = Q(state=CampaignFace.State.OPEN)
 
 
 @dataclass(frozen=True)
@@ -46,29 +48,34 @@ def _of_faces(campaign: Campaign) -> list[Check]:
     rows = _counted(campaign)
     return [
         Check(
-            "settled with too few votes",
-            "A face was settled before everybody it asked for had answered.",
+            _("settled with too few votes"),
+            _("A face was settled before everybody it asked for had answered."),
             rows.filter(SETTLED, cast_now__lt=F("wanted")),
         ),
         Check(
-            "more votes than asked for",
-            "A face was answered by more people in one round than the campaign asks.",
+            _("more votes than asked for"),
+            _("A face was answered by more people in one round than the campaign asks."),
             rows.filter(cast_now__gt=F("wanted")),
         ),
         Check(
-            "tally of votes differs from the votes",
-            "The number kept beside a face is not the number of its votes.",
+            _("tally of votes differs from the votes"),
+            _("The number kept beside a face is not the number of its votes."),
             rows.exclude(cast_now=F("votes")),
         ),
         Check(
-            "tally of leases differs from the leases",
-            "The number kept beside a face is not the number of people who hold it.",
-            rows.exclude(held_now=F("leases")),
+            _("tally of leases differs from the leases"),
+            _("The number kept beside a face is not the number of people who hold it."),
+            rows.filter(OPEN).exclude(held_now=F("leases")),
         ),
         Check(
-            "settled faces still held",
-            "A face that has all its votes is still kept for somebody.",
-            rows.filter(SETTLED, held_now__gt=0),
+            _("settled faces still held"),
+            _("A face that has all its votes is still kept for somebody."),
+            rows.filter(SETTLED, held_now__gt=0, gold=None),
+        ),
+        Check(
+            _("gold faces with votes"),
+            _("A face that is asked of nobody but to measure people has votes of the campaign."),
+            rows.filter(state=CampaignFace.State.GOLD, cast_now__gt=0),
         ),
     ]
 
@@ -81,13 +88,13 @@ def _of_people(campaign: Campaign) -> list[Check]:
     )
     return [
         Check(
-            "two votes of one person in a round",
-            "Somebody counts twice on one face.",
+            _("two votes of one person in a round"),
+            _("Somebody counts twice on one face."),
             by_person.filter(n__gt=1),
         ),
         Check(
-            "holds by somebody who has voted",
-            "A face is kept for somebody who has answered it already.",
+            _("holds by somebody who has voted"),
+            _("A face is kept for somebody who has answered it already."),
             Lease.objects.filter(voted, campaign=campaign).order_by().values("pk"),
         ),
     ]
@@ -95,8 +102,8 @@ def _of_people(campaign: Campaign) -> list[Check]:
 
 def _late(campaign: Campaign) -> Check:
     return Check(
-        "votes later than the closing",
-        "A vote was counted although the campaign was closed.",
+        _("votes later than the closing"),
+        _("A vote was counted although the campaign was closed."),
         Vote.objects.filter(campaign=campaign, cast_at__gt=F("campaign__closed_at")).order_by().values("pk"),
     )
 

@@ -6,7 +6,7 @@ order everywhere: the annotator's participation, then the campaign face, then it
 
 import zlib
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -15,19 +15,20 @@ from django.utils import timezone
 
 from labeling.models import Campaign, CampaignFace, Lease, Participation
 from labeling.models.campaign import LAP
-from labeling.voting import line
+from labeling.voting import gold, line, order
+from labeling.voting.eligibility import COLUMNS, Standing, aware, demand_eligible, room, used_up
 from labeling.voting.prepared import Statement
-from labeling.voting.refusals import CLOSED, CannotLease, demand_annotator
+from labeling.voting.refusals import CannotLease, demand_annotator
 
 SPARE = 4
-"""Faces looked at beyond those asked for, in case others are at that moment busy with some."""
+"""Faces tried beyond those asked for, in case others are at that moment busy with some."""
 TRIES = 20
 
-PARTICIPATION = """
-    SELECT p.id, c.state, p.start, p.cursor, p.wrapped, p.front, EXISTS (
+PARTICIPATION = f"""
+    SELECT p.id, p.start, p."cursor", p.wrapped, p.front, EXISTS (
         SELECT 1 FROM labeling_campaignface f WHERE f.campaign_id = p.campaign_id AND f.state = 'open'
         AND f.shuffle >= p.front AND f.shuffle < 0 AND f.places > 0
-    )
+    ), p.last_kin, c.gold_share, {COLUMNS}
     FROM labeling_participation p JOIN labeling_campaign c ON c.id = p.campaign_id
     WHERE p.campaign_id = %(campaign)s AND p.annotator_id = %(annotator)s
 """
@@ -36,7 +37,7 @@ PARTICIPATION = """
 # so that it prepares for a long way (and compiles the statement, for 30 ms). A plus, as it could look through all of an
 # annotator's votes for the one on a face.
 AHEAD = """
-    SELECT f.id, f.face_id, f.shuffle, f.votes, f.round FROM labeling_campaignface f
+    SELECT f.id, f.face_id, f.shuffle, f.votes, f.round, f.kin FROM labeling_campaignface f
     WHERE f.campaign_id = %(campaign)s AND f.state = 'open' AND f.places > 0
       AND f.shuffle >= %(first)s AND f.shuffle < %(end)s
       AND COALESCE((SELECT FALSE FROM labeling_vote v WHERE v.campaign_face_id = f.id
@@ -47,26 +48,24 @@ AHEAD = """
                     AND l.annotator_id = %(annotator)s), TRUE)
     ORDER BY f.shuffle LIMIT %(most)s
 """
-# All of it in one statement of PostgreSQL. A face somebody else has locked is passed over, and so is one whose
-# votes have changed since the statement began: the vote may have been this annotator's, sent from another tab.
-TAKE = f"""
-    WITH ahead AS MATERIALIZED ({AHEAD}),
+# The first `need` of these faces that can be had. A face somebody else has locked is passed over, and so is one whose
+# votes have changed since it was looked at: the vote may have been this annotator's, sent from another tab.
+TAKE = """
+    WITH wanted AS (
+        SELECT * FROM unnest(%(pks)s, %(cast)s, %(rounds)s) WITH ORDINALITY AS w (id, votes, round, turn)
+    ),
     free AS (
-        SELECT f.id FROM ahead JOIN labeling_campaignface f ON f.id = ahead.id
-        WHERE f.places > 0 AND f.votes = ahead.votes AND f.round = ahead.round
-        ORDER BY ahead.shuffle LIMIT %(need)s FOR NO KEY UPDATE OF f SKIP LOCKED
+        SELECT f.id, wanted.turn FROM wanted JOIN labeling_campaignface f ON f.id = wanted.id
+        WHERE f.state = 'open' AND f.places > 0 AND f.votes = wanted.votes AND f.round = wanted.round
+        ORDER BY wanted.turn LIMIT %(need)s FOR NO KEY UPDATE OF f SKIP LOCKED
     ),
     taken AS (
         UPDATE labeling_campaignface f SET places = f.places - 1, leases = f.leases + 1
-        FROM free WHERE f.id = free.id RETURNING f.id
-    ),
-    held AS (
-        INSERT INTO labeling_lease (campaign_id, campaign_face_id, annotator_id, taken_at, expires_at)
-        SELECT %(campaign)s, taken.id, %(annotator)s, %(now)s, %(until)s
-        FROM taken JOIN ahead ON ahead.id = taken.id ORDER BY ahead.shuffle RETURNING campaign_face_id
+        FROM free WHERE f.id = free.id RETURNING f.id, free.turn
     )
-    SELECT ahead.id, ahead.face_id, ahead.shuffle, held.campaign_face_id IS NOT NULL
-    FROM ahead LEFT JOIN held ON held.campaign_face_id = ahead.id ORDER BY ahead.shuffle
+    INSERT INTO labeling_lease (campaign_id, campaign_face_id, annotator_id, taken_at, expires_at)
+    SELECT %(campaign)s, taken.id, %(annotator)s, %(now)s, %(until)s FROM taken ORDER BY taken.turn
+    RETURNING campaign_face_id
 """
 HELD = """
     SELECT l.campaign_face_id, f.face_id, l.expires_at
@@ -74,7 +73,8 @@ HELD = """
     WHERE l.annotator_id = %(annotator)s AND l.campaign_id = %(campaign)s ORDER BY l.id
 """
 PASS = """
-    UPDATE labeling_participation SET "cursor" = %(cursor)s, wrapped = %(wrapped)s, front = %(front)s
+    UPDATE labeling_participation
+    SET "cursor" = %(cursor)s, wrapped = %(wrapped)s, front = %(front)s, last_kin = %(kin)s
     WHERE id = %(participation)s
 """
 _walk = Statement("walk", PARTICIPATION)
@@ -94,20 +94,32 @@ class Leased:
     expires_at: datetime
 
 
-@dataclass(frozen=True)
-class _Met:
-    """A face the walk came by: taken, or left where it stands."""
+@dataclass
+class _Hold:
+    """One lease as it is being made: who takes faces and until when, and what they have so far."""
 
-    pk: int
-    face: int
-    place: int
-    taken: bool
+    campaign: Campaign
+    annotator: Any
+    now: datetime
+    until: datetime
+    walk: line.Walk
+    last_kin: int
+    held: list[Leased]
+    limit: int
+
+    @property
+    def need(self) -> int:
+        return self.limit - len(self.held)
+
+    def who(self) -> dict[str, int]:
+        return {"campaign": self.campaign.pk, "annotator": self.annotator.pk}
 
 
 def lease(*, campaign: Campaign, annotator: Any, limit: int = 5) -> list[Leased]:
     """Hold faces for the annotator: those held already, oldest first, then new ones, `limit` in all.
 
-    Fewer come back when fewer are left, none when none is. Raises CannotLease when the campaign is not open.
+    Fewer come back when fewer are left, none when none is. Raises CannotLease when the campaign is not open, or not
+    for this annotator, or they have reached one of its caps and hold nothing.
     """
     demand_annotator(annotator, CannotLease)
     for _ in range(TRIES):
@@ -121,72 +133,80 @@ def lease(*, campaign: Campaign, annotator: Any, limit: int = 5) -> list[Leased]
 
 def _lease(campaign: Campaign, annotator: Any, limit: int) -> tuple[list[Leased], int | None]:
     """What is held now, and the first face that could not be taken because somebody else was at it."""
-    participation, walk = _locked_walk(campaign, annotator)
+    pk, walk, last_kin, gold_share, stands = _locked_walk(campaign, annotator)
     now = timezone.now()
-    hold = _Hold(campaign, annotator, now, expiry(campaign, now))
-    held = _held(hold)[:limit]
-    if len(held) >= limit:
-        return held, None
+    demand_eligible(stands, campaign, annotator, CannotLease, now=now)
+    hold = _Hold(campaign, annotator, now, expiry(campaign, now), walk, last_kin, [], limit)
+    hold.held = _held(hold)[:limit]
+    if not hold.need:
+        return hold.held, None
+    hold.limit = len(hold.held) + min(hold.need, room(stands, campaign, annotator, now=now))
+    if not hold.limit:
+        raise used_up(stands, campaign, annotator, CannotLease)
     before = replace(walk)
-    busy = _walk_on(walk, hold, held, limit)
-    if walk != before:
-        stands = {"cursor": walk.cursor, "wrapped": walk.wrapped, "front": walk.front}
-        _pass.rows({**stands, "participation": participation})
-    return held, busy
+    busy = _walk_on(hold, gold.share_out(gold_share, hold.need)) if hold.need else None
+    if walk != before or hold.last_kin != last_kin:
+        stands_now = {"cursor": walk.cursor, "wrapped": walk.wrapped, "front": walk.front}
+        _pass.rows({**stands_now, "kin": hold.last_kin, "participation": pk})
+    return hold.held, busy
 
 
-def _walk_on(walk: line.Walk, hold: "_Hold", held: list[Leased], limit: int) -> int | None:
-    """Take free faces ahead, into `held`, until there are `limit`; see _lease for what is returned."""
-    for stretch in walk.stretches():
-        met = _take(hold, stretch, limit - len(held))
-        held += [Leased(face.pk, face.face, hold.until) for face in met if face.taken]
-        left = next((face for face in met if not face.taken), None)
-        if met:
-            walk.pass_to(left.place if left else met[-1].place)
-        if len(held) >= limit:
+def _walk_on(hold: _Hold, gold_faces: int) -> int | None:
+    """Take free faces ahead until there are enough, some of them gold; see _lease for what is returned."""
+    for stretch in hold.walk.stretches():
+        ahead = _look_ahead(hold, stretch)
+        if not ahead:
+            continue
+        # Only in the place of a face that is left: else who is through would be handed nothing but gold.
+        gold_faces -= _hold_gold(hold, min(gold_faces, len(ahead)))
+        wanted = (
+            order.ranked(ahead, salt=_salt(hold.campaign, hold.annotator), last_kin=hold.last_kin)
+            if hold.need
+            else []
+        )
+        taken = _take(hold, wanted)
+        left = [face for face in ahead if face.pk not in taken]
+        hold.walk.pass_to(left[0].place if left else ahead[-1].place)
+        if not hold.need:
             return None
-        if left is not None:
-            return left.pk
+        if left:
+            return left[0].pk
     return None
 
 
-@dataclass(frozen=True)
-class _Hold:
-    """Who takes faces, and until when."""
-
-    campaign: Campaign
-    annotator: Any
-    now: datetime
-    until: datetime
-
-
-def _locked_walk(campaign: Campaign, annotator: Any) -> tuple[int, line.Walk]:
+def _locked_walk(campaign: Campaign, annotator: Any) -> tuple[int, line.Walk, int, float, Standing]:
     """The annotator's participation, locked (two requests of one person take turns), and where they stand."""
     asked = _locked if connection.features.has_select_for_no_key_update else _walk
     row = asked.row({"campaign": campaign.pk, "annotator": annotator.pk})
     if row is None:
-        _join(campaign, annotator)
+        join(campaign, annotator)
         return _locked_walk(campaign, annotator)
-    pk, state, *walk = row
-    if state != Campaign.State.OPEN:
-        raise CannotLease(CLOSED, "closed")
-    return pk, line.Walk(*walk)
+    pk, walk, last_kin, gold_share, stands = row[0], row[1:6], row[6], row[7], row[8:]
+    return pk, line.Walk(*walk), last_kin, gold_share, Standing(*stands)
 
 
-def _join(campaign: Campaign, annotator: Any) -> None:
-    """Let the annotator in. The line is held meanwhile: faces added from now on go to its end."""
-    start = zlib.crc32(f"{campaign.pk}/{annotator.pk}".encode()) % LAP
+def join(campaign: Campaign, annotator: Any) -> None:
+    """Let the annotator in. The line is held meanwhile: faces added from now on go to its end.
+
+    Who joins a campaign that is voted face after face begins at the head of its line, like everybody.
+    """
     with transaction.atomic():
         line.end(campaign.pk, room=0)
+        spread = Campaign.objects.filter(pk=campaign.pk, order=Campaign.Order.BREADTH).exists()
+        start = _salt(campaign, annotator) if spread else 0
         Participation.objects.get_or_create(
             campaign=campaign, annotator=annotator, defaults={"start": start, "cursor": start}
         )
 
 
+def _salt(campaign: Campaign, annotator: Any) -> int:
+    """The annotator's own number in the campaign, below LAP."""
+    return zlib.crc32(f"{campaign.pk}/{annotator.pk}".encode()) % LAP
+
+
 def _held(hold: _Hold) -> list[Leased]:
     """What the annotator holds already. Who asks is still there: a hold past half its time is renewed."""
-    who = {"campaign": hold.campaign.pk, "annotator": hold.annotator.pk}
-    held = [Leased(pk, face, _time(expires_at)) for pk, face, expires_at in _held_now.rows(who)]
+    held = [Leased(pk, face, aware(expires_at)) for pk, face, expires_at in _held_now.rows(hold.who())]
     late = hold.now + (hold.until - hold.now) / 2
     if any(leased.expires_at < late for leased in held):
         mine = Lease.objects.filter(campaign=hold.campaign, annotator=hold.annotator)
@@ -195,34 +215,59 @@ def _held(hold: _Hold) -> list[Leased]:
     return held
 
 
-def _time(found: datetime) -> datetime:
-    """A moment as the database hands it out without Django: SQLite's has no time zone, and means UTC."""
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+def _look_ahead(hold: _Hold, stretch: tuple[int, int]) -> list[order.Ahead]:
+    """The next free faces of the stretch, in the line's order."""
+    most = max(order.WINDOW, hold.need + SPARE)
+    return [
+        order.Ahead(*row)
+        for row in _ahead.rows({**hold.who(), "first": stretch[0], "end": stretch[1], "most": most})
+    ]
 
 
-def _take(hold: _Hold, stretch: tuple[int, int], need: int) -> list[_Met]:
-    """Lease the first `need` free faces of the stretch; returns those met on the way, in their order."""
-    values = {
-        "campaign": hold.campaign.pk,
-        "annotator": hold.annotator.pk,
-        "first": stretch[0],
-        "end": stretch[1],
-        "need": need,
-        "most": need + SPARE,
+def _take(hold: _Hold, wanted: list[order.Ahead]) -> set[int]:
+    """Lease the first of these faces that can be had, as many as are needed; returns the keys of those taken."""
+    if not wanted or not hold.need:
+        return set()
+    taken = _take_at_once(hold, wanted) if connection.vendor == "postgresql" else _take_in_turn(hold, wanted)
+    mine = [face for face in wanted if face.pk in taken]
+    hold.held += [Leased(face.pk, face.face, hold.until) for face in mine]
+    hold.last_kin = mine[-1].kin if mine else hold.last_kin
+    return taken
+
+
+def _take_at_once(hold: _Hold, wanted: list[order.Ahead]) -> set[int]:
+    tried = wanted[: hold.need + SPARE]
+    values: dict[str, Any] = {
+        **hold.who(),
+        "pks": [face.pk for face in tried],
+        "cast": [face.votes for face in tried],
+        "rounds": [face.round for face in tried],
+        "need": hold.need,
         "now": hold.now,
         "until": hold.until,
     }
-    if connection.vendor == "postgresql":
-        return [_Met(*row) for row in _take_all.rows(values)]
-    # Nobody else writes meanwhile: SQLite's write transactions come one after the other.
-    ahead = _ahead.rows({**values, "most": need})
-    pks = [row[0] for row in ahead]
+    return {pk for (pk,) in _take_all.rows(values)}
+
+
+def _take_in_turn(hold: _Hold, wanted: list[order.Ahead]) -> set[int]:
+    """Nobody else writes meanwhile: SQLite's write transactions come one after the other."""
+    pks = [face.pk for face in wanted[: hold.need]]
     CampaignFace.objects.filter(pk__in=pks).update(places=F("places") - 1, leases=F("leases") + 1)
+    Lease.objects.bulk_create(_lease_of(hold, pk) for pk in pks)
+    return set(pks)
+
+
+def _hold_gold(hold: _Hold, count: int) -> int:
+    """Lease up to so many gold faces; returns how many."""
+    rows = gold.draw(hold.campaign, hold.annotator, count) if count else []
+    Lease.objects.bulk_create(_lease_of(hold, row.pk) for row in rows)
+    hold.held += [Leased(row.pk, row.face_id, hold.until) for row in rows]
+    return len(rows)
+
+
+def _lease_of(hold: _Hold, pk: int) -> Lease:
     who = {"campaign": hold.campaign, "annotator": hold.annotator}
-    Lease.objects.bulk_create(
-        Lease(campaign_face_id=pk, taken_at=hold.now, expires_at=hold.until, **who) for pk in pks
-    )
-    return [_Met(pk, face, place, True) for pk, face, place, *_ in ahead]
+    return Lease(campaign_face_id=pk, taken_at=hold.now, expires_at=hold.until, **who)
 
 
 def _wait_for(pk: int) -> None:
@@ -257,7 +302,7 @@ def give_back(row: CampaignFace, leases: QuerySet[Lease], *, move: bool = True) 
     move: False if whoever passed the face did so while it had a free place, and did not want it.
     """
     count = leases.delete()[0]
-    if count:
+    if count and row.state == CampaignFace.State.OPEN:  # else it was held as gold, which takes no place
         moved = line.rejoin(row) if move else {}
         CampaignFace.objects.filter(pk=row.pk).update(
             places=F("places") + count, leases=F("leases") - count, **moved

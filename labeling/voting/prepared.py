@@ -14,12 +14,13 @@ from django.db import connection
 
 TYPES = {
     **dict.fromkeys(
-        ["campaign", "annotator", "user", "face", "participation", "first", "end", "cursor", "front"],
+        ["campaign", "annotator", "user", "face", "participation", "first", "end", "cursor", "front", "kin"],
         "bigint",
     ),
     **dict.fromkeys(["need", "most", "took_ms"], "integer"),
+    **dict.fromkeys(["pks", "cast", "rounds"], "bigint[]"),
     **dict.fromkeys(["now", "until"], "timestamptz"),
-    **dict.fromkeys(["answer", "session", "data", "password"], "text"),
+    **dict.fromkeys(["answer", "second", "session", "data", "password"], "text"),
     "key": "uuid",
     "wrapped": "boolean",
 }

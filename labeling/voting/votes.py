@@ -12,7 +12,7 @@ again: what an earlier round had agreed on comes back into sight, else nothing i
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -20,14 +20,16 @@ from uuid import UUID
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labeling.expressions import OTHER_ANSWERS
-from labeling.models import Campaign, CampaignFace, Lease, Participation, Skip, Vote
+from labeling.models import Campaign, CampaignFace, Gold, GoldAnswer, Lease, Participation, Skip, Vote
 from labeling.models.campaign import FRONT, LAP
-from labeling.voting import line
+from labeling.voting import gold, line
+from labeling.voting.eligibility import demand_eligible, room, standing_of, used_up
 from labeling.voting.leasing import Leased, expiry, give_back, lease, return_expired_leases
 from labeling.voting.prepared import Statement
-from labeling.voting.refusals import CLOSED, CannotLease, CannotVote, CannotWithdraw, demand_annotator
+from labeling.voting.refusals import CannotLease, CannotVote, CannotWithdraw, closed, demand_annotator
 from labeling.voting.settle import consensus_fields
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "Leased",
     "Withdrawn",
     "cast",
+    "change",
     "lease",
     "reopen",
     "return_expired_leases",
@@ -62,8 +65,8 @@ COMMON = """
         FROM used WHERE f.id = used.id RETURNING f.id, used.round
     )
     INSERT INTO labeling_vote
-        (campaign_id, campaign_face_id, annotator_id, round, answer, client_key, took_ms, cast_at)
-    SELECT %(campaign)s, tally.id, %(annotator)s, tally.round, %(answer)s, %(key)s, %(took_ms)s, %(now)s
+        (campaign_id, campaign_face_id, annotator_id, round, answer, second, client_key, took_ms, cast_at)
+    SELECT %(campaign)s, tally.id, %(annotator)s, tally.round, %(answer)s, %(second)s, %(key)s, %(took_ms)s, %(now)s
     FROM tally RETURNING id
 """
 TALLY = """
@@ -84,7 +87,6 @@ _used = Statement("used", USED)
 class Cast:
     """What became of an answer. `again`: this client key had been counted before, and was not counted twice."""
 
-    vote_id: int
     settled: bool
     again: bool
 
@@ -105,6 +107,7 @@ class _Answer:
     annotator: Any
     face: int
     answer: str
+    second: str
     key: UUID
     took_ms: int | None
     at: datetime
@@ -112,6 +115,19 @@ class _Answer:
 
     def where(self) -> dict[str, int]:
         return {"campaign": self.campaign.pk, "annotator": self.annotator.pk, "face": self.face}
+
+    def said(self) -> dict[str, Any]:
+        """The columns that a vote and an answer to gold have in common."""
+        return {
+            "campaign": self.campaign,
+            "campaign_face_id": self.face,
+            "annotator": self.annotator,
+            "answer": self.answer,
+            "second": self.second,
+            "client_key": self.key,
+            "took_ms": self.took_ms,
+            "cast_at": self.at,
+        }
 
 
 def cast(
@@ -122,21 +138,35 @@ def cast(
     answer: str,
     client_key: UUID,
     took_ms: int | None = None,
+    second: str = "",
 ) -> Cast:
     """Count one answer, exactly once. An expired lease loses nothing while the face still has a place.
 
-    took_ms: milliseconds from seen to answered, as the client says. Raises CannotVote.
+    took_ms: milliseconds from seen to answered, as the client says. second: the weaker expression of a mixed answer,
+    where the campaign allows it. Raises CannotVote.
     """
     demand_annotator(annotator, CannotVote)
-    if answer not in campaign.expressions and answer not in OTHER_ANSWERS:
-        raise CannotVote(f"“{answer}” is not an answer of this campaign.", "answer")
-    given = _Answer(campaign, annotator, campaign_face_id, answer, client_key, took_ms, timezone.now())
+    _demand_answer(campaign, answer, second)
+    given = _Answer(
+        campaign, annotator, campaign_face_id, answer, second, client_key, took_ms, timezone.now()
+    )
     try:
         return _cast_at_once(given) or _cast_in_steps(given)
     except IntegrityError:
         # The key came twice at the same time, for one face or for two. One of them has been counted by now.
         with transaction.atomic():
             return _cast(given)
+
+
+def _demand_answer(campaign: Campaign, answer: str, second: str) -> None:
+    if answer not in campaign.expressions and answer not in OTHER_ANSWERS:
+        raise CannotVote(_("“{answer}” is not an answer of this campaign.").format(answer=answer), "answer")
+    if not second:
+        return
+    if not campaign.mixed_allowed:
+        raise CannotVote(_("This campaign takes one expression per face."), "answer")
+    if second == answer or {answer, second} - set(campaign.expressions):
+        raise CannotVote(_("A mixed answer names two different expressions of this campaign."), "answer")
 
 
 def _cast_at_once(given: _Answer) -> Cast | None:
@@ -146,51 +176,53 @@ def _cast_at_once(given: _Answer) -> Cast | None:
     values: dict[str, Any] = {
         **given.where(),
         "answer": given.answer,
+        "second": given.second,
         "key": given.key,
         "took_ms": given.took_ms,
         "now": given.at,
     }
     # Inside another transaction, what it violates must not end that one.
     with transaction.atomic() if connection.in_atomic_block else nullcontext():
-        row = _common.row(values)
-    return Cast(row[0], settled=False, again=False) if row else None
+        counted = _common.row(values)
+    return Cast(settled=False, again=False) if counted else None
 
 
 def _cast_in_steps(given: _Answer) -> Cast:
     with transaction.atomic():
         if connection.vendor != "postgresql" and (row := _tally.row(given.where())) is not None:
             _used.rows(given.where())
-            return Cast(_store(given, row[0]).pk, settled=False, again=False)
+            Vote.objects.create(**given.said(), round=row[0])
+            return Cast(settled=False, again=False)
         return _cast(given)
-
-
-def _store(given: _Answer, round: int) -> Vote:
-    return Vote.objects.create(
-        campaign=given.campaign,
-        campaign_face_id=given.face,
-        annotator=given.annotator,
-        round=round,
-        answer=given.answer,
-        client_key=given.key,
-        took_ms=given.took_ms,
-        cast_at=given.at,
-    )
 
 
 def _cast(given: _Answer) -> Cast:
     row = _locked(given.campaign, given.face, CannotVote)
-    before = Vote.objects.filter(annotator=given.annotator, client_key=given.key).first()
+    before = _by_key(given.annotator, given.key)
     if before is not None:
-        return _same(before, row, given.answer)
+        return _same(before, row, given)
     _demand_open(given.campaign, CannotVote)
     if _has_voted(row, given.annotator):
-        raise CannotVote("You have answered this face before; that answer counts.", "already")
-    place = _place(row, given.annotator)
-    vote = _store(given, row.round)
+        raise CannotVote(_("You have answered this face before; that answer counts."), "already")
+    if gold.is_gold(row):
+        return _cast_gold(given, row)
+    place = _place(row, given)
+    Vote.objects.create(**given.said(), round=row.round)
     settled = row.votes + 1 == row.wanted
     changes = consensus_fields(row, given.campaign) if settled else {}
     CampaignFace.objects.filter(pk=row.pk).update(votes=F("votes") + 1, **place, **changes)
-    return Cast(vote.pk, settled, again=False)
+    return Cast(settled, again=False)
+
+
+def _cast_gold(given: _Answer, row: CampaignFace) -> Cast:
+    """Keep what is said of a gold face. Refusals are those of any other face, so that none gives it away."""
+    if GoldAnswer.objects.filter(campaign_face=row, annotator=given.annotator, attempt=0).exists():
+        raise CannotVote(_("You have answered this face before; that answer counts."), "already")
+    if not Lease.objects.filter(campaign_face=row, annotator=given.annotator).delete()[0]:
+        raise _complete()
+    known = Gold.objects.get(campaign_face=row)
+    GoldAnswer.objects.create(**given.said(), right=given.answer == known.answer)
+    return Cast(settled=False, again=False)
 
 
 def skip(*, campaign: Campaign, annotator: Any, campaign_face_id: int, reason: str = "") -> None:
@@ -202,7 +234,7 @@ def skip(*, campaign: Campaign, annotator: Any, campaign_face_id: int, reason: s
         row = _locked(campaign, campaign_face_id, CannotVote)
         _demand_open(campaign, CannotVote)
         if _has_voted(row, annotator):
-            raise CannotVote("You have answered this face; take the answer back first.", "already")
+            raise CannotVote(_("You have answered this face; take the answer back first."), "already")
         Skip.objects.get_or_create(
             campaign_face=row,
             annotator=annotator,
@@ -220,15 +252,19 @@ def withdraw(*, campaign: Campaign, annotator: Any, client_key: UUID | None = No
     demand_annotator(annotator, CannotWithdraw)
     _demand_open(campaign, CannotWithdraw)
     with transaction.atomic():
-        vote = _own_vote(campaign, annotator, client_key)
-        row = _locked(campaign, vote.campaign_face_id, CannotWithdraw)
-        if vote.round != row.round:
+        said = _own_answer(campaign, annotator, client_key)
+        row = _locked(campaign, said.campaign_face_id, CannotWithdraw)
+        if isinstance(said, Vote) and said.round != row.round:
             raise CannotWithdraw(
-                "This face has been opened for fresh votes since; the old one stays.", "round"
+                _("This face has been opened for fresh votes since; the old one stays."), "round"
             )
-        if not Vote.objects.filter(pk=vote.pk).delete()[0]:
-            raise CannotWithdraw("This vote was taken back already.", "unknown")
         now = timezone.now()
+        if now - said.cast_at > timedelta(minutes=campaign.undo_minutes):
+            raise CannotWithdraw(_("It is too late to take this vote back; it stays."), "late")
+        if not type(said).objects.filter(pk=said.pk).delete()[0]:
+            raise CannotWithdraw(_("This vote was taken back already."), "unknown")
+        if isinstance(said, Vote):
+            _uncount(row, campaign)
         Lease.objects.create(
             campaign=campaign,
             campaign_face=row,
@@ -236,14 +272,35 @@ def withdraw(*, campaign: Campaign, annotator: Any, client_key: UUID | None = No
             taken_at=now,
             expires_at=expiry(campaign, now),
         )
-        reopened: dict[str, Any] = {}
-        if row.state == CampaignFace.State.SETTLED:
-            earlier = consensus_fields(row, campaign, up_to_round=row.round - 1)
-            reopened = {**earlier, "state": CampaignFace.State.OPEN, "settled_at": None}
-        CampaignFace.objects.filter(pk=row.pk).update(
-            votes=F("votes") - 1, leases=F("leases") + 1, **reopened
-        )
-        return Withdrawn(row.pk, vote.answer)
+        return Withdrawn(row.pk, said.answer)
+
+
+def _uncount(row: CampaignFace, campaign: Campaign) -> None:
+    """A vote of the locked face's round becomes a lease; a settled face is open again."""
+    reopened: dict[str, Any] = {}
+    if row.state == CampaignFace.State.SETTLED:
+        gold.drop_leases(row)
+        earlier = consensus_fields(row, campaign, up_to_round=row.round - 1)
+        reopened = {**earlier, "state": CampaignFace.State.OPEN, "settled_at": None}
+    CampaignFace.objects.filter(pk=row.pk).update(votes=F("votes") - 1, leases=F("leases") + 1, **reopened)
+
+
+def change(*, campaign: Campaign, annotator: Any, client_key: UUID, answer: str, second: str = "") -> None:
+    """Give one's own vote another answer, as long as its face is open. Raises CannotVote; the vote stands then."""
+    demand_annotator(annotator, CannotVote)
+    _demand_answer(campaign, answer, second)
+    with transaction.atomic():
+        said = _own_answer(campaign, annotator, client_key)
+        row = _locked(campaign, said.campaign_face_id, CannotVote)
+        _demand_open(campaign, CannotVote)
+        changes: dict[str, Any] = {"answer": answer, "second": second}
+        if isinstance(said, GoldAnswer):
+            known = Gold.objects.filter(campaign_face=row).values_list("answer", flat=True).first()
+            changes |= {"right": answer == known}
+        elif row.state != CampaignFace.State.OPEN or said.round != row.round:
+            raise CannotVote(_("This face has all its votes by now; yours stays as it is."), "settled")
+        if not type(said).objects.filter(pk=said.pk).update(**changes):
+            raise CannotVote(_("This vote was taken back already."), "unknown")
 
 
 def reopen(*, campaign_faces: Iterable[int] | QuerySet[CampaignFace], votes: int, priority: int = 1) -> int:
@@ -252,7 +309,7 @@ def reopen(*, campaign_faces: Iterable[int] | QuerySet[CampaignFace], votes: int
     Faces that are open are left alone: they are being voted on.
     """
     if votes < 1:
-        raise CannotVote("A round needs at least one vote per face.", "votes")
+        raise CannotVote(_("A round needs at least one vote per face."), "votes")
     pks: Any = campaign_faces
     if isinstance(campaign_faces, QuerySet):
         pks = campaign_faces.values("pk")
@@ -268,6 +325,7 @@ def reopen(*, campaign_faces: Iterable[int] | QuerySet[CampaignFace], votes: int
 
 def _reopen(campaign_id: int, pks: list[int], votes: int, priority: int) -> None:
     """A lap at the end of the line for them, in which they keep the random order they had."""
+    Lease.objects.filter(campaign_face__in=pks).delete()  # settled faces are held as gold only
     lap = line.end(campaign_id, room=LAP) + (FRONT if priority else 0)
     CampaignFace.objects.filter(pk__in=pks).update(
         state=CampaignFace.State.OPEN,
@@ -285,13 +343,13 @@ def _reopen(campaign_id: int, pks: list[int], votes: int, priority: int) -> None
 def _demand_open(campaign: Campaign, refuse: type[CannotVote]) -> None:
     state = Campaign.objects.filter(pk=campaign.pk).values_list("state", flat=True).first()
     if state != Campaign.State.OPEN:
-        raise refuse(CLOSED, "closed")
+        raise closed(refuse)
 
 
 def _locked(campaign: Campaign, pk: int, refuse: type[CannotVote]) -> CampaignFace:
     row = CampaignFace.objects.select_for_update(no_key=True).filter(pk=pk, campaign=campaign).first()
     if row is None:
-        raise refuse("This face is not in this campaign any more.", "unknown")
+        raise refuse(_("This face is not in this campaign any more."), "unknown")
     return row
 
 
@@ -299,30 +357,55 @@ def _has_voted(row: CampaignFace, annotator: Any) -> bool:
     return Vote.objects.filter(campaign_face=row, annotator=annotator, round=row.round).exists()
 
 
-def _place(row: CampaignFace, annotator: Any) -> dict[str, Any]:
+def _place(row: CampaignFace, given: _Answer) -> dict[str, Any]:
     """Use the annotator's lease, else a free place, else one whose lease has expired."""
-    if Lease.objects.filter(campaign_face=row, annotator=annotator).delete()[0]:
+    if Lease.objects.filter(campaign_face=row, annotator=given.annotator).delete()[0]:
         return {"leases": F("leases") - 1}
+    _demand_eligible(given)
     if row.places:
         return {"places": F("places") - 1}
     expired = Lease.objects.filter(campaign_face=row, expires_at__lt=timezone.now()).first()
     if expired is not None:
         expired.delete()
         return {"leases": F("leases") - 1}
-    raise CannotVote("Others have answered this face in the meantime; it needs no more votes.", "complete")
+    raise _complete()
 
 
-def _same(before: Vote, row: CampaignFace, answer: str) -> Cast:
-    if before.campaign_face_id != row.pk or before.answer != answer:
-        raise CannotVote("This key has been used for another answer; choose a new one.", "key")
-    return Cast(before.pk, row.state == CampaignFace.State.SETTLED, again=True)
+def _demand_eligible(given: _Answer) -> None:
+    """What a lease has asked already, of a vote that comes without one."""
+    stands = standing_of(given.campaign, given.annotator)
+    demand_eligible(stands, given.campaign, given.annotator, CannotVote, now=given.at)
+    if not room(stands, given.campaign, given.annotator, now=given.at):
+        raise used_up(stands, given.campaign, given.annotator, CannotVote)
 
 
-def _own_vote(campaign: Campaign, annotator: Any, client_key: UUID | None) -> Vote:
-    mine = Vote.objects.filter(campaign=campaign, annotator=annotator)
-    vote = (
-        mine.filter(client_key=client_key).first() if client_key else mine.order_by("-cast_at", "-pk").first()
+def _complete() -> CannotVote:
+    return CannotVote(
+        _("Others have answered this face in the meantime; it needs no more votes."), "complete"
     )
-    if vote is None:
-        raise CannotWithdraw("There is no vote of yours to take back.", "unknown")
-    return vote
+
+
+def _by_key(annotator: Any, key: UUID) -> Vote | GoldAnswer | None:
+    mine = {"annotator": annotator, "client_key": key}
+    return Vote.objects.filter(**mine).first() or GoldAnswer.objects.filter(**mine).first()
+
+
+def _same(before: Vote | GoldAnswer, row: CampaignFace, given: _Answer) -> Cast:
+    said = (before.campaign_face_id, before.answer, before.second)
+    if said != (row.pk, given.answer, given.second):
+        raise CannotVote(_("This key has been used for another answer; choose a new one."), "key")
+    settled = isinstance(before, Vote) and row.state == CampaignFace.State.SETTLED
+    return Cast(settled, again=True)
+
+
+def _own_answer(campaign: Campaign, annotator: Any, client_key: UUID | None) -> Vote | GoldAnswer:
+    """One's answer of this key, or the newest; an answer of the qualification is none of these."""
+    mine: dict[str, Any] = {"campaign": campaign, "annotator": annotator}
+    if client_key:
+        mine["client_key"] = client_key
+    vote = Vote.objects.filter(**mine).order_by("-cast_at", "-pk").first()
+    known = GoldAnswer.objects.filter(**mine, attempt=0).order_by("-cast_at", "-pk").first()
+    said = [answer for answer in (vote, known) if answer is not None]
+    if not said:
+        raise CannotWithdraw(_("There is no vote of yours to take back."), "unknown")
+    return max(said, key=lambda answer: answer.cast_at)

@@ -85,19 +85,28 @@ def vote_next(request: HttpRequest, campaign: Campaign, said: Said) -> Said:
 
 @_spoken
 def vote_cast(request: HttpRequest, campaign: Campaign, said: Said) -> Said:
-    """{id, answer, key, took_ms, want} → counted; with want, the faces now held, as of vote_next."""
+    """{id, answer, second?, key, took_ms, want} → counted; with want, the faces now held, as of vote_next."""
     took_ms = said.get("took_ms")
     cast = votes.cast(
         campaign=campaign,
         annotator=request.user,
         campaign_face_id=_number(said["id"]),
         answer=str(said["answer"]),
+        second=str(said.get("second") or ""),
         client_key=UUID(str(said["key"])),
         took_ms=None if took_ms is None else max(0, min(int(took_ms), 2**31 - 1)),
     )
     want = int(said.get("want", 0))
     # `settled` stays here: it would tell how many others have voted.
-    return {"ok": True, "again": cast.again, **({"faces": _faces(campaign, request, want)} if want else {})}
+    return {"ok": True, "again": cast.again, **(_further(campaign, request, want) if want else {})}
+
+
+def _further(campaign: Campaign, request: HttpRequest, want: int) -> Said:
+    try:
+        return {"faces": _faces(campaign, request, want)}
+    except votes.CannotLease:
+        # The vote is counted all the same. The page asks for faces once more, and is told why there are none.
+        return {"faces": [], "ask": True}
 
 
 @_spoken

@@ -32,7 +32,16 @@ def _columns(model: Any, *wanted: str) -> tuple[str, ...]:
 User = get_user_model()
 USER_COLUMNS = _columns(User, "id", "password", "is_active", "is_superuser", "is_annotator")
 CAMPAIGN_COLUMNS = _columns(
-    Campaign, "id", "state", "expressions", "votes_per_face", "rule", "minimum_agreement", "lease_seconds"
+    Campaign,
+    "id",
+    "state",
+    "expressions",
+    "votes_per_face",
+    "rule",
+    "minimum_agreement",
+    "lease_seconds",
+    "mixed_allowed",
+    "undo_minutes",
 )
 STILL = f"""
     SELECT {", ".join(f"u.{name}" for name in USER_COLUMNS)}, {", ".join(f"c.{name}" for name in CAMPAIGN_COLUMNS)}

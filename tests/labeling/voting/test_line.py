@@ -100,8 +100,7 @@ def test_reopened_faces_are_asked_first_of_everybody_and_in_a_random_order_of_th
     assert len({place for place in places(campaign) if place < 0}) == 4
     for annotator in (first, second):
         offered = leased(campaign, annotator, 5)
-        assert set(offered[:3]) == set(settled[:3])
-        assert offered[3] == settled[3]
+        assert set(offered[:4]) == set(settled)
         assert offered[4] not in settled
 
 
@@ -168,7 +167,7 @@ def test_a_face_somebody_is_busy_with_is_passed_over_but_not_missed() -> None:
     Participation.objects.create(campaign=campaign, annotator=annotator, start=0, cursor=0)
     with transaction.atomic():
         CampaignFace.objects.select_for_update().get(pk=in_order[0])
-        assert elsewhere(lambda: leased(campaign, annotator, 2)) == in_order[1:]
+        assert set(elsewhere(lambda: leased(campaign, annotator, 2))) == set(in_order[1:])
     assert leased(campaign, annotator, 3) == [*in_order[1:], in_order[0]]
 
 

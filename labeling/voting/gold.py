@@ -1,0 +1,55 @@
+"""Gold in the queue: faces whose answer is known, handed out and answered like any other.
+
+Nothing an annotator is sent tells them apart: a lease, an id of the same kind, the same replies. They ask for no votes
+(a gold face is either settled already, or of the state GOLD and wants none), so their leases and answers stand in no
+face's tally, and "exactly N" is untouched.
+"""
+
+import random
+from typing import Any
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from labeling.models import CampaignFace, Gold, GoldAnswer, Lease, Skip, Vote
+
+CHOICES = 64
+"""So many unanswered gold faces are drawn from."""
+
+
+def is_gold(row: CampaignFace) -> bool:
+    """Whether an answer on this locked face is one to its gold. An open face is asked its campaign's question."""
+    if row.state == CampaignFace.State.OPEN:
+        return False
+    return Gold.objects.filter(campaign_face=row, qualification=False).exists()
+
+
+def share_out(share: float, need: int) -> int:
+    """How many of the next `need` faces are gold: each with this probability, on its own."""
+    return sum(random.random() < share for _ in range(need))
+
+
+def hidden(campaign: Any, annotator: Any) -> QuerySet[CampaignFace]:
+    """Gold this annotator has never met in the campaign."""
+    mine = {"campaign_face": OuterRef("pk"), "annotator": annotator}
+    return CampaignFace.objects.filter(
+        ~Exists(GoldAnswer.objects.filter(**mine)),
+        ~Exists(Vote.objects.filter(**mine)),
+        ~Exists(Skip.objects.filter(**mine)),
+        ~Exists(Lease.objects.filter(**mine)),
+        gold__campaign=campaign,
+        gold__qualification=False,
+        state__in=[CampaignFace.State.GOLD, CampaignFace.State.SETTLED],
+    )
+
+
+def draw(campaign: Any, annotator: Any, count: int) -> list[CampaignFace]:
+    """Gold faces for the annotator, locked; fewer if there are fewer. Whatever others have locked is left out."""
+    found = list(hidden(campaign, annotator).order_by("pk").values_list("pk", flat=True)[:CHOICES])
+    chosen = random.sample(found, min(count, len(found)))
+    rows = hidden(campaign, annotator).filter(pk__in=chosen).order_by("pk")
+    return list(rows.select_for_update(of=("self",), no_key=True, skip_locked=True))
+
+
+def drop_leases(row: CampaignFace) -> None:
+    """Before a settled face, locked, is opened: who held it as gold holds it no more."""
+    Lease.objects.filter(campaign_face=row).delete()
