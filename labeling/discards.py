@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -217,13 +217,13 @@ def _carry_out(made: Discard) -> Discarded:
     """Move what is left to move, until the record says that all is."""
     # What was cast later is not meant: else somebody who goes on voting would keep this going.
     meant = _mine(made.campaign, made.annotator, made.since).filter(cast_at__lte=made.made_at)
-    while pks := sorted(set(meant.values_list("campaign_face", flat=True))):
-        for chunk in _chunks(pks):
+    while votes := _by_face(meant):
+        for pks in _chunks(votes):
             with transaction.atomic():
                 # Another call may have finished it, and even restored it, since.
                 if not _lock(made):
                     return _figures(made)
-                _discard_chunk(made, chunk, meant)
+                _discard_chunk(made, pks, [vote for pk in pks for vote in votes[pk]])
     with transaction.atomic():
         found = _figures(made)
         if _lock(made):
@@ -239,6 +239,14 @@ def _carry_out(made: Discard) -> Discarded:
                 faces=found.faces,
                 open=found.open,
             )
+    return found
+
+
+def _by_face(votes: QuerySet[Vote]) -> dict[int, list[int]]:
+    """The keys of the votes on each face, the faces in the order in which they are locked."""
+    found: dict[int, list[int]] = {}
+    for face, vote in sorted(votes.values_list("campaign_face", "pk")):
+        found.setdefault(face, []).append(vote)
     return found
 
 
@@ -261,10 +269,12 @@ def _locked_faces(pks: list[int]) -> list[CampaignFace]:
     return list(rows.filter(pk__in=pks).order_by("pk"))
 
 
-def _discard_chunk(made: Discard, pks: list[int], meant: QuerySet[Vote]) -> None:
+def _discard_chunk(made: Discard, pks: list[int], meant: list[int]) -> None:
     rows = _locked_faces(pks)
     mine: dict[int, list[Vote]] = defaultdict(list)
-    for vote in meant.filter(campaign_face__in=pks):
+    # By their keys: by annotator a planner would walk through all of their votes again for each chunk. Those that
+    # were taken back meanwhile are gone.
+    for vote in Vote.objects.filter(pk__in=meant):
         mine[vote.campaign_face_id].append(vote)
     _set_aside(made, [vote for votes in mine.values() for vote in votes])
     rows = [row for row in rows if mine[row.pk]]
@@ -338,61 +348,92 @@ def _update(changes: list[tuple[CampaignFace, dict[str, Any]]], campaign: Campai
 
 def _restore_chunk(discard: Discard, pks: list[int]) -> None:
     aside: dict[int, list[DiscardedVote]] = defaultdict(list)
+    # The present round first: it is what most of the places are of.
     for vote in DiscardedVote.objects.filter(discard=discard, campaign_face__in=pks).order_by("-round"):
         aside[vote.campaign_face_id].append(vote)
-    for row in _locked_faces(pks):
-        for vote in aside[row.pk]:
-            if _is_free(row, vote, discard.annotator):
-                _count_again(row, vote, discard)
-        _offer_again(row, discard.annotator)
+    rows = _locked_faces(pks)
+    ours = _skipped(rows, discard.annotator)
+    found = {row.pk: _returning(row, aside[row.pk], skipped=row.pk in ours) for row in rows}
+    back = _without_those_given_anew(discard.annotator, found)
+    _store_again(discard, [vote for votes in back.values() for vote in votes])
+    for row in rows:
+        if back[row.pk]:
+            _count_again(row, back[row.pk], discard.campaign)
+    _offer_again(discard, ours)
 
 
-def _is_free(row: CampaignFace, vote: DiscardedVote, annotator: Any) -> bool:
-    """Whether the place the vote left behind is still there, in the round in which it was put aside."""
-    if row.state != CampaignFace.State.OPEN or not row.places:
-        return False
-    if vote.round != row.round and not _skips(row, annotator).exists():
-        return False
-    own = Vote.objects.filter(annotator=annotator)
-    again = Q(campaign_face=row, round=vote.round) | Q(client_key=vote.client_key)
-    return not own.filter(again).exists()
+def _skipped(rows: list[CampaignFace], annotator: Any) -> set[int]:
+    """Faces with a skip this module made in their present round."""
+    rounds = {row.pk: row.round for row in rows}
+    skips = Skip.objects.filter(campaign_face__in=rounds, annotator=annotator, reason=SKIPPED)
+    return {face for face, round in skips.values_list("campaign_face", "round") if rounds[face] == round}
 
 
-def _count_again(row: CampaignFace, aside: DiscardedVote, discard: Discard) -> None:
-    Vote.objects.create(
-        campaign=discard.campaign,
-        campaign_face=row,
-        annotator=discard.annotator,
-        round=aside.round,
-        answer=aside.answer,
-        second=aside.second,
-        client_key=aside.client_key,
-        took_ms=aside.took_ms,
-        cast_at=aside.cast_at,
+def _returning(row: CampaignFace, aside: list[DiscardedVote], *, skipped: bool) -> list[DiscardedVote]:
+    """The votes for which the places they left behind are still there.
+
+    A vote of an earlier round left one in the round in which it was put aside; the skip tells whether that goes on.
+    """
+    if row.state != CampaignFace.State.OPEN:
+        return []
+    return [vote for vote in aside if vote.round == row.round or skipped][: row.places]
+
+
+def _without_those_given_anew(
+    annotator: Any, found: dict[int, list[DiscardedVote]]
+) -> dict[int, list[DiscardedVote]]:
+    """Leave out whatever the annotator has sent once more since, be it by its key or on the same face."""
+    votes = Vote.objects.filter(campaign_face__in=found)
+    given = {
+        (face, round)
+        for face, who, round in votes.values_list("campaign_face", "annotator", "round")
+        if who == annotator.pk
+    }
+    sent = [vote.client_key for votes_of_face in found.values() for vote in votes_of_face]
+    mine = Vote.objects.filter(annotator=annotator, client_key__in=sent)
+    keys = set(mine.values_list("client_key", flat=True))
+    return {
+        face: [vote for vote in those if (face, vote.round) not in given and vote.client_key not in keys]
+        for face, those in found.items()
+    }
+
+
+def _store_again(discard: Discard, aside: list[DiscardedVote]) -> None:
+    Vote.objects.bulk_create(
+        Vote(
+            campaign=discard.campaign,
+            campaign_face_id=vote.campaign_face_id,
+            annotator=discard.annotator,
+            round=vote.round,
+            answer=vote.answer,
+            second=vote.second,
+            client_key=vote.client_key,
+            took_ms=vote.took_ms,
+            cast_at=vote.cast_at,
+        )
+        for vote in aside
     )
-    aside.delete()
-    row.places -= 1
-    if aside.round == row.round:
-        row.votes += 1
-    else:
-        row.wanted -= 1
-    full = row.votes == row.wanted
-    last_round = None if full else row.round - 1
-    fields = settle.consensus_fields(row, discard.campaign, up_to_round=last_round)
-    counted = {"places": row.places, "votes": row.votes, "wanted": row.wanted}
+    DiscardedVote.objects.filter(pk__in=[vote.pk for vote in aside]).delete()
+
+
+def _count_again(row: CampaignFace, back: list[DiscardedVote], campaign: Campaign) -> None:
+    """Give the places back to these votes, which are stored; whoever brings the last one settles the face."""
+    now = sum(vote.round == row.round for vote in back)
+    votes, wanted = row.votes + now, row.wanted - (len(back) - now)
+    full = votes == wanted
+    fields = settle.consensus_fields(row, campaign, up_to_round=None if full else row.round - 1)
+    counted = {"votes": votes, "wanted": wanted, "places": row.places - len(back)}
     CampaignFace.objects.filter(pk=row.pk).update(**counted, **fields)
-    row.state = fields.get("state", row.state)
 
 
-def _skips(row: CampaignFace, annotator: Any) -> QuerySet[Skip]:
-    return Skip.objects.filter(campaign_face=row, annotator=annotator, round=row.round, reason=SKIPPED)
-
-
-def _offer_again(row: CampaignFace, annotator: Any) -> None:
-    """Take the skip away that this module made, once nothing of the annotator's is aside on this face."""
-    left = DiscardedVote.objects.filter(campaign_face=row, discard__annotator=annotator)
-    if not left.exists():
-        _skips(row, annotator).delete()
+def _offer_again(discard: Discard, ours: set[int]) -> None:
+    """Take the skips away that this module made, once nothing of the annotator's is aside on those faces."""
+    own = Discard.objects.filter(campaign=discard.campaign_id, annotator=discard.annotator_id)
+    discards = set(own.values_list("pk", flat=True))
+    aside = DiscardedVote.objects.filter(campaign_face__in=ours).values_list("campaign_face", "discard")
+    left = {face for face, made in aside if made in discards}
+    gone = Skip.objects.filter(campaign_face__in=ours - left, annotator=discard.annotator, reason=SKIPPED)
+    gone.delete()
 
 
 def _chunks(pks: Iterable[int]) -> Iterator[list[int]]:

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, F, IntegerField, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
@@ -61,9 +61,11 @@ def _count(answer: str) -> Any:
 
 
 def pairs(campaign: Campaign, most: int = 30) -> list[tuple[str, str, int]]:
-    """The two answers in front on disputed faces and on how many faces, most first. Reads each row of votes once."""
-    counted = disputes(campaign).order_by().values_list("counts", flat=True)
-    found = Counter(pair for counts in counted.iterator() if (pair := leading(counts)))
+    """The two answers in front on disputed faces and on how many faces, most first. Few rows are fetched."""
+    found = Counter[tuple[str, str]]()
+    for counts, faces in disputes(campaign).order_by().values_list("counts").annotate(Count("pk")):
+        if pair := leading(counts):
+            found[pair] += faces
     return [(*pair, faces) for pair, faces in found.most_common(most)]
 
 

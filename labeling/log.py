@@ -31,6 +31,8 @@ NAMES = {
 """What is written beside a deed, for people; other names are told as they are written."""
 HIDDEN = frozenset({"discard"})
 """Keys of rows: they say nothing to people."""
+IF_ANY = frozenset({"held", "aside", "open"})
+"""Not told when there are none."""
 ANSWERS = frozenset({"label", "was", "answer", "expression"})
 CHANGES = frozenset({"changed", "extended", "duplicated"})
 """Deeds beside which each name has what was before and what came after."""
@@ -53,7 +55,7 @@ def details(entry: AuditEntry) -> list[tuple[str, str]]:
     return [
         (_name(name), _change(value) if change else _value(name, value))
         for name, value in told.items()
-        if name not in HIDDEN
+        if name not in HIDDEN and (value or name not in IF_ANY)
     ]
 
 

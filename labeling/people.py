@@ -87,11 +87,4 @@ def _give_all_back(campaign: Campaign, annotator: Any) -> int:
     pks = sorted(mine.values_list("campaign_face", flat=True))
     locked = CampaignFace.objects.select_for_update(no_key=True).filter(pk__in=pks).order_by("pk")
     # All faces are locked before the first joins the end of the line, whose lock comes last.
-    return sum(_end(row, mine.filter(campaign_face=row)) for row in list(locked))
-
-
-def _end(row: CampaignFace, leases: Any) -> int:
-    if row.state == CampaignFace.State.OPEN:
-        return leasing.give_back(row, leases)
-    # Held as gold: no place stands behind it.
-    return int(leases.delete()[0])
+    return sum(leasing.give_back(row, mine.filter(campaign_face=row)) for row in list(locked))

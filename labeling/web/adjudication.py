@@ -189,6 +189,7 @@ def _show(
         "quick_reasons": [_(reason) for reason in QUICK_REASONS],
         "decisions": decisions,
         "seen": newest.pk if newest else 0,
+        "counts": sorted(row.counts.items(), key=lambda pair: -pair[1]),
         "seconds": disputes.seconds(row),
         "likenesses": disputes.likenesses(row),
         "left": behind.count(),
