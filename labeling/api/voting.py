@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from labeling import adjudication, campaigns, own
 from labeling.api.campaigns import CampaignLifeMixin, asked
+from labeling.api.gold import GoldMixin
 from labeling.api.paging import NewestFirst
 from labeling.api.people import PeopleMixin
 from labeling.api.permissions import those_who
@@ -44,6 +45,7 @@ def _anybody_with_a_role(user: Any) -> bool:
 class CampaignViewSet(
     CampaignLifeMixin,
     PeopleMixin,
+    GoldMixin,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     viewsets.GenericViewSet[Campaign],
