@@ -201,7 +201,7 @@ class FreezePreview:
 
 
 def freeze_preview(campaign_pk: int, expressions: Iterable[str]) -> FreezePreview:
-    rows = CampaignFace.objects.filter(campaign=campaign_pk).order_by()
+    rows = CampaignFace.objects.filter(campaign=campaign_pk).exclude(state=CampaignFace.State.GOLD).order_by()
     counted = rows.values_list("state", "outcome", "label").annotate(Count("pk"))
     settled: dict[tuple[str, str], int] = {}
     still_open = 0

@@ -87,7 +87,7 @@ def _settled(campaign: Campaign, alive: Alive) -> tuple[list[Chosen], dict[str, 
     media, *box = ("face__media__sha256", "face__x", "face__y", "face__width", "face__height")
     where = ("face", media, "face__detector", "face__time_ms", "face__row", *box)
     what = ("label", "agreement", "counts", "face__given__split")
-    rows = CampaignFace.objects.filter(campaign=campaign).order_by()
+    rows = CampaignFace.objects.filter(campaign=campaign).exclude(state=CampaignFace.State.GOLD).order_by()
     chosen, left_out = [], Counter[str]()
     for state, outcome, *rest in rows.values_list("state", "outcome", *where, *what).iterator(_CHUNK):
         alive()
