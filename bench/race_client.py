@@ -6,7 +6,8 @@ each, so that a kill loses none of it. Otherwise they remember nothing: whoever 
 says. When the file `calm` lies in `flags` they do no mischief any more; when `stop` does, they settle what is not
 answered yet and end.
 
-Answers: asked → voted | refused. Taking back: undoing → undone | stands. Odd: an answer that nobody should get.
+Answers: asked → voted | refused; each copy that got no answer is unanswered. Taking back: undoing → undone | stands.
+Odd: an answer that nobody should get.
 """
 
 import asyncio
@@ -146,6 +147,12 @@ class Annotator:
             undone = answer.get("ok") or answer.get("code") == "unknown"
             self._write("undone" if undone else "stands", body)
 
+    def _unanswered(self, verb: str, body: dict[str, Any]) -> None:
+        if verb == "cast":
+            self._write("unanswered", body)
+        else:
+            self._log.write("unanswered", self._name)
+
     def _write(self, what: str, body: dict[str, Any]) -> None:
         self._log.write(what, self._name, face=body["id"], key=body["key"], answer=body["answer"])
 
@@ -154,10 +161,11 @@ class Annotator:
         while True:
             try:
                 if cut_off:
+                    self._unanswered(verb, body)
                     await self._hang_up(verb, body)
                 return await self._post(verb, body)
             except NoAnswer:
-                self._log.write("unanswered", self._name, verb=verb)
+                self._unanswered(verb, body)
                 await asyncio.sleep(self._dice.uniform(0.1, 0.6))
             cut_off = False
 

@@ -6,7 +6,7 @@ Pure: rows and events in, sentences about what is wrong out. No sentence means t
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Event:
-    """One line of a log; see bench.race_client. Odd and unanswered lines have no vote."""
+    """One line of a log; see bench.race_client. Not every line is of a vote."""
 
     at: int
     what: str
@@ -56,6 +56,8 @@ class Promise:
     event: Event
     state: str
     """asked, voted, refused, undoing, undone."""
+    adrift: int = 0
+    """Copies of the answer that got none: they may be on their way still."""
 
 
 def read_logs(files: Iterable[Path]) -> list[Event]:
@@ -73,6 +75,7 @@ def promises(events: Sequence[Event]) -> dict[tuple[str, str], Promise]:
     """(who, key) → what its annotator knows of it. events: oldest first.
 
     An answer that was counted stays so when it is sent again; one whose undo got no answer may be there or not.
+    Neither is anything known of a refused one of which another copy is adrift: a place may be free when it arrives.
     """
     known: dict[tuple[str, str], Promise] = {}
     for event in events:
@@ -81,9 +84,15 @@ def promises(events: Sequence[Event]) -> dict[tuple[str, str], Promise]:
         place = (event.who, event.key)
         if event.what == "asked":
             known.setdefault(place, Promise(event, "asked"))
+        elif event.what == "unanswered":
+            known[place] = replace(known[place], adrift=known[place].adrift + 1)
         else:
-            known[place] = Promise(event, "voted" if event.what == "stands" else event.what)
-    return known
+            state = "voted" if event.what == "stands" else event.what
+            known[place] = replace(known[place], event=event, state=state)
+    return {
+        place: replace(one, state="asked") if one.state == "refused" and one.adrift else one
+        for place, one in known.items()
+    }
 
 
 def wrong(
@@ -132,7 +141,7 @@ def _of_promises(known: dict[tuple[str, str], Promise], votes: Sequence[Stored])
         elif vote is not None and (vote.face, vote.answer) != (event.face, event.answer):
             other.append(f"{_told(event)} is stored as {vote.answer} on face {vote.face}")
         elif vote is not None and promise.state in ("undone", "refused"):
-            back[promise.state].append(_told(event))
+            back[promise.state].append(f"{_told(event)}, {promise.adrift} copies of it had no answer")
     return [
         *_listed("An acknowledged vote is missing", missing),
         *_listed("A vote is stored as another one", other),

@@ -71,11 +71,23 @@ def test_a_vote_counted_twice_is_found() -> None:
 
 def test_votes_that_came_back_were_refused_or_never_sent_are_found() -> None:
     back = [VOTES[0], Stored("ben", 1, "b1", "happy")]
-    assert "A vote taken back with acknowledgement is counted (1): ben's happy on face 1 (b1)" in found(
-        votes=back
+    assert (
+        "A vote taken back with acknowledgement is counted (1): ben's happy on face 1 (b1), 0 copies"
+        in found(votes=back)
     )
     assert "A refused vote is counted (1)" in found(votes=[VOTES[0], Stored("ben", 1, "b3", "happy")])
     assert "A vote is counted that nobody sent (1)" in found(votes=[VOTES[0], Stored("cid", 1, "c", "happy")])
+
+
+def test_a_refused_vote_of_which_a_copy_is_adrift_may_be_there_or_not() -> None:
+    adrift = [
+        event(0, "asked", "cid", "c"),
+        event(9, "unanswered", "cid", "c"),
+        event(11, "refused", "cid", "c"),
+    ]
+    late = [*VOTES, Stored("cid", 1, "c", "happy")]
+    assert "refused" not in found(events=[*adrift[:1], *EVENTS, *adrift[1:]], votes=late)
+    assert "A refused vote is counted (1)" in found(events=[*adrift[:1], *EVENTS, adrift[2]], votes=late)
 
 
 def test_a_vote_stored_as_another_answer_is_found() -> None:
