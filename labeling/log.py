@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, TextChoices
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format, number_format
@@ -16,24 +16,50 @@ from labeling.expressions import word
 from labeling.models import AuditEntry, Campaign
 
 NAMES = {
+    "since": gettext_noop("since"),
     "votes": gettext_noop("votes"),
     "faces": gettext_noop("faces"),
     "open": gettext_noop("faces that wait for votes again"),
     "aside": gettext_noop("votes that stay aside"),
     "held": gettext_noop("faces held, given back"),
-    "since": gettext_noop("since"),
     "label": gettext_noop("label"),
     "was": gettext_noop("before"),
     "answer": gettext_noop("answer"),
-    "added": gettext_noop("faces added"),
+    "note": gettext_noop("note"),
+    "qualification": gettext_noop("asked in the qualification"),
+    "attempts": gettext_noop("attempts"),
+    "expression": gettext_noop("expression"),
+    "name": gettext_noop("name"),
+    "question": gettext_noop("question"),
+    "instructions": gettext_noop("instructions"),
+    "expressions": gettext_noop("expressions"),
+    "votes_per_face": gettext_noop("votes per face"),
+    "rule": gettext_noop("rule"),
+    "minimum_agreement": gettext_noop("smallest agreement"),
+    "keys": gettext_noop("keys"),
+    "icons": gettext_noop("icons"),
+    "mixed_allowed": gettext_noop("mixed answers"),
+    "undo_minutes": gettext_noop("minutes to take a vote back"),
+    "order": gettext_noop("order"),
+    "gold_share": gettext_noop("share of gold"),
+    "qualification_faces": gettext_noop("faces of the qualification"),
+    "qualification_pass": gettext_noop("share to be right in the qualification"),
+    "qualification_attempts": gettext_noop("attempts at the qualification"),
+    "groups": gettext_noop("groups"),
+    "languages": gettext_noop("languages"),
+    "daily_cap": gettext_noop("votes per person and day"),
+    "cap": gettext_noop("votes per person"),
     "deadline": gettext_noop("deadline"),
+    "lease_seconds": gettext_noop("seconds a face is held"),
 }
 """What is written beside a deed, for people; other names are told as they are written."""
-HIDDEN = frozenset({"discard"})
+HIDDEN = frozenset({"discard", "face"})
 """Keys of rows: they say nothing to people."""
 IF_ANY = frozenset({"held", "aside", "open"})
 """Not told when there are none."""
-ANSWERS = frozenset({"label", "was", "answer", "expression"})
+ANSWERS = frozenset({"label", "was", "answer", "expression", "expressions"})
+CHOICES: dict[str, type[TextChoices]] = {"rule": Campaign.Rule, "order": Campaign.Order}
+"""Names whose values have words of their own."""
 CHANGES = frozenset({"changed", "extended", "duplicated"})
 """Deeds beside which each name has what was before and what came after."""
 
@@ -50,19 +76,25 @@ def deed(entry: AuditEntry) -> str:
 
 def details(entry: AuditEntry) -> list[tuple[str, str]]:
     """What was changed: names and values, in words."""
-    told: Mapping[str, Any] = entry.details if isinstance(entry.details, Mapping) else {}
+    kept: Mapping[str, Any] = entry.details if isinstance(entry.details, Mapping) else {}
+    # Not every database keeps the order of names.
+    told = {name: kept[name] for name in sorted(kept, key=_place)}
     change = entry.verb in CHANGES
     return [
-        (_name(name), _change(value) if change else _value(name, value))
+        (_name(name), _change(name, value) if change else _value(name, value))
         for name, value in told.items()
         if name not in HIDDEN and (value or name not in IF_ANY)
     ]
 
 
-def _change(value: Any) -> str:
+def _place(name: str) -> tuple[int, str]:
+    return list(NAMES).index(name) if name in NAMES else len(NAMES), name
+
+
+def _change(name: str, value: Any) -> str:
     if isinstance(value, list) and len(value) == 2:
-        return " → ".join(_value("", each) for each in value)
-    return _value("", value)
+        return " → ".join(_value(name, each) for each in value)
+    return _value(name, value)
 
 
 def _name(name: str) -> str:
@@ -84,6 +116,8 @@ def _value(name: str, value: Any) -> str:
         return ", ".join(_value(name, each) for each in value) or _("none")
     if name in ANSWERS:
         return word(str(value))
+    if name in CHOICES and value in CHOICES[name].values:
+        return str(CHOICES[name](value).label)
     moment = parse_datetime(str(value)) if len(str(value)) > 15 else None
     return _moment(moment) if moment else str(value)
 

@@ -165,11 +165,13 @@ class TestLog:
 
     def test_a_change_is_told_as_before_and_after_and_the_site_by_its_name(self, manager, campaign) -> None:
         audit.write(campaign, "changed", by=None, votes_per_face=[2, 5], groups=[[], ["night", "day"]])
+        audit.write(campaign, "changed", by=None, rule=["plurality", "strict_majority"], cap=[None, 5000])
         audit.write(campaign, "extended", by=None, deadline=[None, "2026-05-01T12:00:00+00:00"])
         shown = self.log(manager, campaign)
         assert "<b>The site</b> changed the campaign" in shown
         assert "votes per face: 2 → 5" in shown
         assert "groups: none → night, day" in shown
+        assert "rule: most votes → more than half of the votes · votes per person: none → 5,000" in shown
         assert "deadline: none → 1 May 2026, 12:00" in shown
 
     def test_it_comes_newest_first_in_pages_that_cost_the_same(self, manager, campaign) -> None:
