@@ -27,6 +27,8 @@ _WORDS = {
     # What becomes of a face that gets no label stands beside the labels on some pages.
     "no_consensus": gettext_noop("no consensus"),
     "open": gettext_noop("open"),
+    # The drawing for expressions that have none of their own is offered by this name.
+    "expression": gettext_noop("expression"),
 }
 
 

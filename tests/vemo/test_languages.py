@@ -206,24 +206,12 @@ SAME_EVERYWHERE = frozenset(
         "ResNet-18 (He et al. 2016)",
         "ResNet-34 (He et al. 2016)",
         "ResNet-18 with a 3×3 stem for small images",
-        *"cnsu",  # keys of the keyboard
+        *"cnsufvxzm",  # keys of the keyboard
     }
 )
-NOT_YET = frozenset(
-    {
-        "home",
-        "labeling:campaign_decide",
-        "labeling:campaign_edit",
-        "labeling:campaign_integrity",
-        "labeling:campaign_new",
-        "labeling:face",
-        "labeling:vote",
-        "labeling:vote_home",
-        "labeling:vote_preferences",
-    }
-)
+NOT_YET: frozenset[str] = frozenset()
 """Pages on which words still stand unmarked."""
-NOTHING_TO_SHOW = {"labeling:vote_context": 404, "labeling:export_download": 404}
+NOTHING_TO_SHOW = {"labeling:vote_context": 404, "labeling:vote_second": 404, "labeling:export_download": 404}
 """Addresses of files that are not there."""
 FORMS = (
     "account",
