@@ -2,27 +2,57 @@
 
 import random
 import threading
+from contextlib import suppress
+from uuid import uuid4
 
 import pytest
+from django.db import connections
 from django.db.models import Count
 
 from labeling import campaigns
 from labeling.consensus.majority import majority
 from labeling.models import Campaign, Vote
+from labeling.voting import votes
 from labeling.voting.integrity import check
 from tests.factories import make_user
-from tests.labeling.voting.test_race import campaign_of, vote_until_settled
+from tests.labeling.voting.test_race import campaign_of
+from vemo.accounts.models import User
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
 
+def vote_until_nothing_is_left(campaign: Campaign, annotator: User, seed: int, told: list[Exception]) -> None:
+    """Leases, votes, and now and then takes the newest vote back, which a face opened again meanwhile refuses."""
+    dice = random.Random(seed)
+    try:
+        while held := votes.lease(campaign=campaign, annotator=annotator, limit=dice.choice([1, 3, 5])):
+            for leased in held:
+                cast(campaign, annotator, leased.campaign_face_id)
+            if dice.random() < 0.2:
+                with suppress(votes.CannotWithdraw):
+                    votes.withdraw(campaign=campaign, annotator=annotator)
+    except Exception as error:
+        told.append(error)
+        raise
+    finally:
+        connections.close_all()
+
+
+def cast(campaign: Campaign, annotator: User, pk: int) -> None:
+    votes.cast(
+        campaign=campaign, annotator=annotator, campaign_face_id=pk, answer="happy", client_key=uuid4()
+    )
+
+
 def test_votes_per_face_grow_while_people_vote() -> None:
     campaign = campaign_of(30, votes_per_face=3)
-    told: list[BaseException] = []
+    told: list[Exception] = []
     begin = random.Random(5)
     threads = [
         threading.Thread(
-            target=vote_until_settled, args=(Campaign.objects.get(), make_user(), seed, told), daemon=True
+            target=vote_until_nothing_is_left,
+            args=(Campaign.objects.get(), make_user(), seed, told),
+            daemon=True,
         )
         for seed in range(11, 19)
     ]
@@ -36,7 +66,7 @@ def test_votes_per_face_grow_while_people_vote() -> None:
     assert told == []
     # Whoever was through before the last change has gone home; somebody comes for what it left.
     for seed in range(21, 29):
-        vote_until_settled(campaign, make_user(), seed, told)
+        vote_until_nothing_is_left(campaign, make_user(), seed, told)
     assert check(campaign) == dict.fromkeys(check(campaign), 0)
     rows = campaign.campaign_faces.all()
     assert {row.state for row in rows} == {"settled"}
