@@ -64,7 +64,8 @@ def test_by_keys_alone_one_gets_in(
     complaints: list[str],
 ) -> None:
     page = enter(annotator)
-    page.goto(f"{live_server.url}/vote/{campaign.pk}/qualify/")
+    page.goto(f"{live_server.url}/vote/{campaign.pk}/")
+    page.wait_for_url("**/qualify/")
     assert serious(page) == []
     page.get_by_role("link", name="Begin").press("Enter")
     for place in (1, 2, 3):
@@ -78,6 +79,8 @@ def test_by_keys_alone_one_gets_in(
         page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="You are in")).to_be_visible()
     assert qualification.state(campaign, annotator).step is Step.PASSED
+    page.get_by_role("link", name="Begin voting").click()
+    page.wait_for_selector("[data-frame] img")
     assert all(took for took in GoldAnswer.objects.values_list("took_ms", flat=True))
     assert complaints == []
 

@@ -8,9 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 from django.db import connections
 
-from labeling import gold, people, qualification
-from labeling.models import AuditEntry, Campaign, CampaignFace, Gold, GoldAnswer, Participation
+from labeling import campaigns, gold, people, qualification
+from labeling.models import AuditEntry, Campaign, CampaignFace, Face, Gold, GoldAnswer, Participation
 from labeling.qualification import Answered, CannotGrant, CannotQualify, Step
+from labeling.voting import votes
 from tests.factories import make_campaign, make_faces, make_user
 from vemo.accounts.models import User
 
@@ -345,3 +346,30 @@ def test_answers_sent_at_one_moment_count_one_face_each() -> None:
     assert broken == []
     assert GoldAnswer.objects.count() == 1
     assert Participation.objects.get(annotator=annotator).attempts == 1
+
+
+def test_no_face_is_handed_out_before_the_qualification_is_passed(annotator: User) -> None:
+    campaign = campaign_of(3)
+    campaigns.add_faces(
+        campaign=campaign, faces=Face.objects.filter(pk__in=[face.pk for face in make_faces(2)])
+    )
+    with pytest.raises(votes.CannotLease) as told:
+        votes.lease(campaign=campaign, annotator=annotator, limit=5)
+    assert told.value.code == "qualify"
+    take_round(campaign, annotator, right=2, wrong=1)
+    assert len(votes.lease(campaign=campaign, annotator=annotator, limit=5)) == 2
+
+
+def test_who_has_failed_is_handed_nothing_until_the_campaign_asks_no_qualification(annotator: User) -> None:
+    campaign = campaign_of(3, qualification_attempts=1)
+    campaigns.add_faces(
+        campaign=campaign, faces=Face.objects.filter(pk__in=[face.pk for face in make_faces(2)])
+    )
+    take_round(campaign, annotator, right=0, wrong=3)
+    with pytest.raises(votes.CannotLease) as told:
+        votes.lease(campaign=campaign, annotator=annotator, limit=5)
+    assert told.value.code == "qualify"
+    for row in list(campaign.campaign_faces.filter(gold__isnull=False)):
+        gold.remove_gold(campaign=campaign, face=row.face_id, by=None)
+    assert qualification.state(campaign, annotator).step is Step.NOT_NEEDED
+    assert len(votes.lease(campaign=campaign, annotator=annotator, limit=9)) == 5

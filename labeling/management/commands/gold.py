@@ -24,8 +24,8 @@ class CannotRead(Refusal):
 class Command(BaseCommand):
     help = (
         "Make the faces of a CSV gold in a campaign. Columns: face (its number) or crop_sha256 (of its picture), "
-        "answer, and if wanted note and qualification (1 or 0). Each line stands alone; those refused are named with their "
-        "reasons. Exit status: 0 all are gold, 1 some were refused."
+        "answer, and if wanted note and qualification (1 or 0). Each line stands alone; those refused are named "
+        "with their reasons. Exit status: 0 all are gold, 1 some were refused."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
