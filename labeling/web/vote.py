@@ -122,7 +122,11 @@ def words() -> dict[str, Any]:
         "mixedOver": _("One expression again."),
         "both": _("{answer} + {second}"),
         "noFaces": _("No faces just now"),
-        "enough": {"day": _("Enough for today"), "cap": _("That was your share"), "qualify": _("First")},
+        "enough": {
+            "day": _("Enough for today"),
+            "cap": _("That was your share"),
+            "qualify": _("A qualification first"),
+        },
         **_care(),
     }
 
