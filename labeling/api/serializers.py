@@ -174,6 +174,13 @@ class LeasedSerializer(serializers.Serializer[Any]):
 class VoteSerializer(serializers.Serializer[Any]):
     campaign_face = serializers.IntegerField()
     answer = serializers.CharField(max_length=40)
+    second = serializers.CharField(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=40,
+        help_text="The weaker expression of a mixed answer, where the campaign allows it.",
+    )
     client_key = serializers.UUIDField(help_text="Chosen by you; the same key again is the same vote.")
     took_ms = serializers.IntegerField(required=False, min_value=0, max_value=86_400_000)
 

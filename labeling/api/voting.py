@@ -113,6 +113,7 @@ class CampaignViewSet(
             annotator=request.user,
             campaign_face_id=wanted["campaign_face"],
             answer=wanted["answer"],
+            second=wanted["second"],
             client_key=wanted["client_key"],
             took_ms=wanted.get("took_ms"),
         )

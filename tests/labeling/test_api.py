@@ -190,6 +190,22 @@ def test_one_leases_votes_takes_back_and_skips() -> None:
     assert [held["campaign_face"] for held in left] == [first["campaign_face"]]
 
 
+def test_a_mixed_answer_is_kept_where_the_campaign_allows_it() -> None:
+    strict, mixed = make_campaign(1), make_campaign(1, mixed_allowed=True)
+    client = client_of("annotator")
+    said = []
+    for campaign in (strict, mixed):
+        body = {
+            "campaign_face": campaign.campaign_faces.get().pk,
+            "answer": "fear",
+            "second": "surprise",
+            "client_key": str(uuid4()),
+        }
+        said.append(client.post(f"/api/v1/campaigns/{campaign.pk}/vote/", body, format="json").status_code)
+    assert said == [409, 200]
+    assert (Vote.objects.get().answer, Vote.objects.get().second) == ("fear", "surprise")
+
+
 def test_nonsense_is_told_field_by_field() -> None:
     campaign = make_campaign(1)
     said = client_of("annotator").post(

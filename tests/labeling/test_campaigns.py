@@ -14,6 +14,7 @@ from labeling import campaign_figures, campaigns
 from labeling.campaign_queries import campaign_rows
 from labeling.models import Campaign, CampaignFace, Example, Face, Gold, Item, Source
 from labeling.models.campaign import LAP
+from labeling.preferences import KEYS
 from labeling.voting import votes
 from tests.factories import make_campaign, make_faces, make_user
 
@@ -48,7 +49,7 @@ def test_a_new_campaign_is_open_and_asks_ten_people_for_one_of_seven() -> None:
         (["happy", " "], "at least two expressions"),
         (["happy", "happy"], "“happy” is named twice"),
         (["happy", "not_a_face"], "“not a face” is always offered"),
-        ([f"look {n}" for n in range(30)], "keys for 29 expressions"),
+        ([f"look {n}" for n in range(len(KEYS) + 1)], f"keys for {len(KEYS)} expressions"),
         (["happy", "x" * 41], "more than 40 characters"),
     ],
 )
@@ -178,9 +179,9 @@ def test_what_was_closed_by_hand_stays_closed_when_its_deadline_moves() -> None:
 
 def test_a_copy_has_the_settings_and_faces_without_votes_and_begins_paused() -> None:
     group = Group.objects.create(name="class of May")
-    campaign = make_campaign(3, votes_per_face=2, keys={"happy": "h"}, languages=["en"], order="depth")
-    campaign.groups.add(group)
+    campaign = make_campaign(3, votes_per_face=2, keys={"happy": "h"}, order="depth")
     vote_on(campaign, {0: ["happy", "sad"], 1: ["happy"]})
+    campaigns.change(campaign=campaign, groups=[group], languages=["en"])
     rows = list(campaign.campaign_faces.order_by("pk"))
     gold = rows[2]
     CampaignFace.objects.filter(pk=gold.pk).update(state="gold", wanted=0, places=0)

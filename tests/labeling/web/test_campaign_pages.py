@@ -157,7 +157,7 @@ def test_the_integrity_page_names_each_count_and_what_is_wrong(manager) -> None:
     address = reverse("labeling:campaign_integrity", args=[campaign.pk])
     page = manager.get(address).content.decode()
     assert "All is well" in page
-    assert page.count("SELECT COUNT(*)") == 8
+    assert page.count("SELECT COUNT(*)") == 9
     settle(CampaignFace.objects.get(), "happy")
     assert "Something is wrong" in manager.get(address).content.decode()
 
