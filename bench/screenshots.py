@@ -1,7 +1,7 @@
 """Take pictures of the site's pages: `python -m bench.screenshots --base http://127.0.0.1:8000 --out docs/screenshots`.
 
-Signs in as each of the demo's people and takes each of their pages at two widths, light and dark. A page whose
-object does not exist (no campaign yet, no run yet) is left out and named.
+Signs in as each of the demo's people and takes each of their pages at two widths, light and dark; with
+--language vi in Vietnamese. A page whose object does not exist (no campaign yet, no run yet) is left out and named.
 """
 
 import argparse
@@ -32,6 +32,7 @@ SHOTS = (
     Shot("signin", "", "/signin/"),
     Shot("home-annotator", "annotator", "/"),
     Shot("vote", "annotator", "/vote/", r"^/vote/\d+/$"),
+    Shot("vote-mine", "annotator", "/vote/", r"^/vote/\d+/$ mine/"),
     Shot("vote-preferences", "annotator", "/vote/preferences/"),
     Shot("home-manager", "manager", "/"),
     Shot("sources", "manager", "/sources/"),
@@ -41,9 +42,14 @@ SHOTS = (
     Shot("campaigns", "manager", "/campaigns/"),
     Shot("campaign-new", "manager", "/campaigns/new/"),
     Shot("campaign", "manager", "/campaigns/", r"^/campaigns/1/$"),
+    Shot("campaign-edit", "manager", "/campaigns/", r"^/campaigns/1/$ edit/"),
     Shot("campaign-faces", "manager", "/campaigns/", r"^/campaigns/1/$ faces/"),
     Shot("campaign-disputes", "manager", "/campaigns/", r"^/campaigns/1/$ disputes/"),
-    Shot("campaign-dispute", "manager", "/campaigns/1/disputes/", r"^/faces/\d+/\?campaign="),
+    Shot("campaign-dispute", "manager", "/campaigns/1/disputes/", r"^/campaigns/\d+/disputes/decide/"),
+    Shot("campaign-decide", "manager", "/campaigns/", r"^/campaigns/1/$ disputes/decide/"),
+    Shot("campaign-gold", "manager", "/campaigns/", r"^/campaigns/2/$ gold/"),
+    Shot("campaign-log", "manager", "/campaigns/", r"^/campaigns/2/$ log/"),
+    Shot("campaign-annotator", "manager", "/campaigns/1/annotators/", r"^/campaigns/1/annotators/\d+/"),
     Shot("campaign-annotators", "manager", "/campaigns/", r"^/campaigns/1/$ annotators/"),
     Shot("campaign-integrity", "manager", "/campaigns/", r"^/campaigns/1/$ integrity/"),
     Shot("snapshots", "manager", "/snapshots/"),
@@ -97,15 +103,20 @@ def arrive(page: Page, base: str, shot: Shot) -> bool:
     return True
 
 
-def take(browser: Browser, base: str, out: Path, password: str, only: str) -> Iterator[str]:
-    chosen = [shot for shot in SHOTS if re.search(only, shot.name)]
+def take(browser: Browser, asked: argparse.Namespace) -> Iterator[str]:
+    base, out = asked.base.rstrip("/"), asked.out
+    chosen = [shot for shot in SHOTS if re.search(asked.only, shot.name)]
     for theme in THEMES:
         for width, (x, y) in WIDTHS.items():
             for who in sorted({shot.who for shot in chosen}):
-                context = browser.new_context(viewport={"width": x, "height": y}, color_scheme=theme)  # type: ignore[arg-type]
+                context = browser.new_context(
+                    viewport={"width": x, "height": y},
+                    color_scheme=theme,  # type: ignore[arg-type]
+                    locale=asked.language,
+                )
                 page = context.new_page()
                 if who:
-                    sign_in(page, base, who, password)
+                    sign_in(page, base, who, asked.password)
                 for shot in (shot for shot in chosen if shot.who == who):
                     yield _take_one(page, base, shot, out / f"{shot.name}-{width}-{theme}.png", width)
                 context.close()
@@ -124,12 +135,13 @@ def main() -> None:
     parser.add_argument("--base", default="http://127.0.0.1:8000")
     parser.add_argument("--password", default="vemo-demo", help="Of the demo's people, all alike.")
     parser.add_argument("--out", type=Path, default=Path("docs/screenshots"))
+    parser.add_argument("--language", default="en", help="What the browser asks for.")
     parser.add_argument("--only", default="", help="A regular expression over the pages' names.")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = launch(playwright)
-        for line in take(browser, asked.base.rstrip("/"), asked.out, asked.password, asked.only):
+        for line in take(browser, asked):
             print(line, flush=True)
         browser.close()
 
