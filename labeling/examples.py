@@ -31,6 +31,13 @@ def of(campaign: Campaign) -> Shown:
     return [(name, found[name]) for name in (*known, *(name for name in found if name not in known))]
 
 
+def voted_on(campaign: Campaign) -> set[int]:
+    """The examples the campaign still asks about: who has seen them here answers no more blindly. One statement."""
+    shown = Example.objects.filter(campaign=campaign).values("face")
+    rows = CampaignFace.objects.filter(campaign=campaign, state=CampaignFace.State.OPEN, face__in=shown)
+    return set(rows.values_list("face", flat=True))
+
+
 def set_example(*, campaign: Campaign, face: int, expression: str, note: str = "", by: Any) -> Example:
     """Show a face in the instructions, or say something else of one that is shown. Raises CannotShowExample.
 

@@ -87,7 +87,7 @@ class State:
 
 
 def state(campaign: Campaign, annotator: Any) -> State:
-    """How the annotator stands. One statement where no qualification is asked, else up to four."""
+    """How the annotator stands. No statement where no qualification is asked, else up to four."""
     if not campaign.qualification_faces:
         return State(Step.NOT_NEEDED)
     there = _asked_gold(campaign).count()

@@ -55,6 +55,7 @@ def campaign_gold(request: HttpRequest, pk: int) -> HttpResponse:
         "doubtful": sum(one.doubtful for one in figures),
         "page": Paginator(figures, ROWS_PER_PAGE).get_page(request.GET.get("page")),
         "examples": examples.of(shown),
+        "voted_on": examples.voted_on(shown),
         "people": qualification.people(shown) if shown.qualification_faces else [],
         "answers": [*shown.expressions, *OTHER_ANSWERS],
         "tab": "gold",

@@ -5,7 +5,7 @@ import pytest
 from labeling import examples, gold
 from labeling.examples import CannotShowExample
 from labeling.models import AuditEntry, Example
-from tests.factories import make_campaign, make_faces, make_user
+from tests.factories import make_campaign, make_faces, make_user, settle
 from vemo.accounts.models import User
 
 pytestmark = pytest.mark.django_db
@@ -92,6 +92,15 @@ def test_an_example_taken_away_is_shown_no_more(manager: User) -> None:
     assert examples.of(campaign) == []
     with pytest.raises(CannotShowExample, match="no example"):
         examples.remove_example(campaign=campaign, face=face.pk, by=manager)
+
+
+def test_examples_the_campaign_still_asks_about_are_told(manager: User) -> None:
+    campaign = make_campaign(2)
+    first, second = campaign.campaign_faces.order_by("pk")
+    settle(first, "happy")
+    for row in (first, second):
+        examples.set_example(campaign=campaign, face=row.face_id, expression="happy", by=manager)
+    assert examples.voted_on(campaign) == {second.face_id}
 
 
 def test_both_deeds_are_on_record(manager: User) -> None:

@@ -73,6 +73,19 @@ def test_hidden_gold_is_not_asked(annotator: User) -> None:
     assert qualification.state(campaign, annotator).step is Step.NOT_NEEDED
 
 
+def test_how_one_stands_costs_little(annotator: User, django_assert_num_queries) -> None:
+    plain, asking = make_campaign(0), campaign_of(3)
+    take_round(asking, annotator, right=1, wrong=2)
+    with django_assert_num_queries(0):
+        qualification.state(plain, annotator)
+    with django_assert_num_queries(4):
+        stands = qualification.state(asking, annotator)
+    with django_assert_num_queries(2):
+        qualification.asked(asking, annotator, stands)
+    with django_assert_num_queries(3):
+        qualification.people(asking)
+
+
 def test_enough_right_answers_let_one_in(annotator: User) -> None:
     campaign = campaign_of(3)
     assert qualification.state(campaign, annotator).step is Step.TO_DO

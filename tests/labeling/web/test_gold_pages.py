@@ -180,8 +180,9 @@ def test_the_page_costs_the_same_however_much_gold_there_is(
         gold.set_gold(campaign=campaign, face=row.face_id, answer="happy", qualification=True, by=None)
         person = make_user()
         answer_now(campaign, person, right=False)
-    # session, user, campaign; gold and answers; supply; examples; gold, people and answers; gold; two classes
-    with django_assert_num_queries(13):
+    # session, user, campaign; gold and answers; supply; examples and those voted on; people: gold, who and answers;
+    # candidates: gold and two classes
+    with django_assert_num_queries(14):
         page_of(manager, campaign)
 
 
