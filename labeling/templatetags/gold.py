@@ -18,7 +18,7 @@ def gold_form(context: Context, row: CampaignFace) -> dict[str, Any]:
     The page's context has `examples`: campaign → Example, of the face.
     """
     gold: Gold | None = getattr(row, "gold", None)
-    example: Example | None = context.get("examples", {}).get(row.campaign_id)
+    example: Example | None = context["examples"].get(row.campaign_id)
     untouched = row.round == 1 and not row.votes and not row.leases
     return {
         "row": row,
