@@ -47,7 +47,12 @@ def draw(campaign: Any, annotator: Any, count: int) -> list[CampaignFace]:
     found = list(hidden(campaign, annotator).order_by("pk").values_list("pk", flat=True)[:CHOICES])
     chosen = random.sample(found, min(count, len(found)))
     rows = hidden(campaign, annotator).filter(pk__in=chosen).order_by("pk")
-    return list(rows.select_for_update(of=("self",), no_key=True, skip_locked=True))
+    locked = list(rows.select_for_update(of=("self",), no_key=True, skip_locked=True))
+    # Asked again under the lock: a manager may have taken one out meanwhile.
+    still = set(
+        Gold.objects.filter(campaign_face__in=locked, qualification=False).values_list("pk", flat=True)
+    )
+    return [row for row in locked if row.pk in still]
 
 
 def drop_leases(row: CampaignFace) -> None:

@@ -259,7 +259,9 @@ def withdraw(*, campaign: Campaign, annotator: Any, client_key: UUID | None = No
                 _("This face has been opened for fresh votes since; the old one stays."), "round"
             )
         now = timezone.now()
-        if now - said.cast_at > timedelta(minutes=campaign.undo_minutes):
+        # Of a face that is gold no more there is nothing to hold again.
+        gone = isinstance(said, GoldAnswer) and not gold.is_gold(row)
+        if gone or now - said.cast_at > timedelta(minutes=campaign.undo_minutes):
             raise CannotWithdraw(_("It is too late to take this vote back; it stays."), "late")
         if not type(said).objects.filter(pk=said.pk).delete()[0]:
             raise CannotWithdraw(_("This vote was taken back already."), "unknown")
@@ -359,6 +361,8 @@ def _has_voted(row: CampaignFace, annotator: Any) -> bool:
 
 def _place(row: CampaignFace, given: _Answer) -> dict[str, Any]:
     """Use the annotator's lease, else a free place, else one whose lease has expired."""
+    if row.state != CampaignFace.State.OPEN:
+        raise _complete()
     if Lease.objects.filter(campaign_face=row, annotator=given.annotator).delete()[0]:
         return {"leases": F("leases") - 1}
     _demand_eligible(given)

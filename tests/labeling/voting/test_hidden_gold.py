@@ -4,7 +4,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
+from labeling.gold import remove_gold
 from labeling.models import Campaign, CampaignFace, Gold, GoldAnswer, Lease, Vote
 from labeling.voting import gold, votes
 from labeling.voting.integrity import check
@@ -148,3 +150,40 @@ def test_gold_that_is_asked_for_fresh_votes_is_held_by_nobody_as_gold() -> None:
 def test_about_the_share_is_gold() -> None:
     assert sum(gold.share_out(0.05, 20) for _ in range(500)) == pytest.approx(500, abs=120)
     assert gold.share_out(0, 20) == 0
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_an_answer_to_gold_that_was_taken_out_stays(settled: bool) -> None:
+    campaign = make_campaign(3, votes_per_face=1)
+    voter, annotator, key = make_user(), make_user(), uuid4()
+    if settled:
+        (pk,) = leased(campaign, voter)
+        answer(campaign, voter, pk)
+        Gold.objects.create(campaign_face_id=pk, campaign=campaign, answer="happy")
+    else:
+        (pk,) = make_gold(campaign, 1)
+    Campaign.objects.update(gold_share=1)
+    assert leased(campaign, annotator) == [pk]
+    given: dict[str, Any] = {"campaign": campaign, "annotator": annotator}
+    votes.cast(**given, campaign_face_id=pk, answer="sad", client_key=key)
+    remove_gold(campaign=campaign, face=CampaignFace.objects.get(pk=pk).face_id, by=None)
+    with pytest.raises(votes.CannotWithdraw, match="too late"):
+        votes.withdraw(**given, client_key=key)
+    assert GoldAnswer.objects.count() == 1
+    assert set(check(campaign).values()) == {0}
+
+
+def test_a_hold_left_over_on_a_settled_face_counts_nothing() -> None:
+    campaign = make_campaign(3, votes_per_face=1)
+    voter, annotator = make_user(), make_user()
+    (pk,) = leased(campaign, voter)
+    answer(campaign, voter, pk)
+    Lease.objects.create(
+        campaign=campaign,
+        campaign_face_id=pk,
+        annotator=annotator,
+        taken_at=timezone.now(),
+        expires_at=timezone.now(),
+    )
+    with pytest.raises(votes.CannotVote, match="needs no more votes"):
+        answer(campaign, annotator, pk)
