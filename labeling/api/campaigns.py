@@ -1,7 +1,6 @@
 """The life of a campaign by API: made, given faces, changed, copied, paused, closed."""
 
 from collections.abc import Callable
-from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import status, viewsets
@@ -10,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import campaigns
+from labeling.api.asking import asked
 from labeling.api.serializers import (
     AddedSerializer,
     CampaignSerializer,
@@ -20,13 +20,6 @@ from labeling.api.serializers import (
 )
 from labeling.campaign_queries import FaceChoice
 from labeling.models import Campaign
-
-
-def asked(serializer: Any, request: Request) -> dict[str, Any]:
-    """What the request's body says. Raises ValidationError, field by field."""
-    read = serializer(data=request.data)
-    read.is_valid(raise_exception=True)
-    return dict(read.validated_data)
 
 
 class CampaignLifeMixin(viewsets.GenericViewSet[Campaign]):

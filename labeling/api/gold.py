@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import examples, gold, qualification
-from labeling.api.campaigns import asked
+from labeling.api.asking import asked
 from labeling.api.permissions import those_who
 from labeling.models import Campaign
 from labeling.rules import may_manage

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import mixins, status, viewsets
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import work
+from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
 from labeling.api.serializers import (
@@ -26,6 +27,10 @@ Managers = those_who(may_manage)
 Readers = those_who(may_see_labels, may_manage)
 
 
+class ItemFilterSerializer(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(choices=Item.State.choices, required=False)
+
+
 class SourceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Source]):
     """Where media come from."""
 
@@ -37,21 +42,15 @@ class SourceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
     @extend_schema(responses={201: SourceSerializer})
     def create(self, request: Request) -> Response:
         """Begin to ingest a path as the server sees it."""
-        asked = self.get_serializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        source = ingest.add(**_from_outside(asked.validated_data), created_by=request.user)
+        source = ingest.add(**_from_outside(asked(SourceSerializer, request)), created_by=request.user)
         return Response(self.get_serializer(source).data, status=status.HTTP_201_CREATED)
 
-    @extend_schema(
-        responses=ItemSerializer(many=True),
-        parameters=[OpenApiParameter("state", str, description="found, ingested, known or refused")],
-    )
+    @extend_schema(responses=ItemSerializer(many=True), parameters=[ItemFilterSerializer])
     @action(detail=True, pagination_class=NewestFirst)
     def items(self, request: Request, pk: str) -> Response:
         """What the source offers and what became of each: refused ones with the reason."""
-        rows = Item.objects.filter(source=self.get_object())
-        if state := request.query_params.get("state"):
-            rows = rows.filter(state=state)
+        wanted = asked(ItemFilterSerializer, request)
+        rows = Item.objects.filter(source=self.get_object(), **wanted)
         return self.get_paginated_response(ItemSerializer(self.paginate_queryset(rows), many=True).data)  # type: ignore[arg-type]
 
     @extend_schema(request=None, responses=SourceSerializer)
@@ -73,9 +72,8 @@ class SourceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
     @action(detail=True, methods=["post"])
     def detect(self, request: Request, pk: str) -> Response:
         """Find faces with one detector."""
-        asked = DetectionSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        found = faces.detect_in(source=self.get_object(), **asked.validated_data)
+        wanted = asked(DetectionSerializer, request)
+        found = faces.detect_in(source=self.get_object(), **wanted)
         return Response(DetectionSerializer(found).data, status=status.HTTP_201_CREATED)
 
 
@@ -96,13 +94,17 @@ class MediaViewSet(viewsets.ReadOnlyModelViewSet[Media]):
     pagination_class = NewestFirst
 
 
-@extend_schema(
-    parameters=[
-        OpenApiParameter("media", int),
-        OpenApiParameter("source", int),
-        OpenApiParameter("detector", str),
-    ]
-)
+class FaceFilterSerializer(serializers.Serializer[Any]):
+    """Which faces; what is left out does not restrict."""
+
+    media = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    source = serializers.IntegerField(  # type: ignore[assignment]
+        required=False, min_value=1, max_value=2**63 - 1
+    )
+    detector = serializers.CharField(required=False, max_length=40)
+
+
+@extend_schema_view(list=extend_schema(parameters=[FaceFilterSerializer]))
 class FaceViewSet(viewsets.ReadOnlyModelViewSet[Face]):
     """Faces found in media."""
 
@@ -112,14 +114,9 @@ class FaceViewSet(viewsets.ReadOnlyModelViewSet[Face]):
     pagination_class = NewestFirst
 
     def filter_queryset(self, queryset: Any) -> Any:
-        asked = self.request.query_params
-        wanted = {"media": "media_id", "source": "media__items__source_id", "detector": "detector"}
-        chosen = {field: asked[name] for name, field in wanted.items() if asked.get(name)}
-        try:
-            return (
-                queryset.filter(**chosen).distinct()
-                if "media__items__source_id" in chosen
-                else queryset.filter(**chosen)
-            )
-        except ValueError:
-            return queryset.none()
+        if self.action != "list":
+            return queryset
+        wanted = asked(FaceFilterSerializer, self.request)
+        source = wanted.pop("source", None)
+        chosen = queryset.filter(**wanted)
+        return chosen if source is None else chosen.filter(media__items__source=source).distinct()

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import annotator_queries, discards, log, people
+from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
 from labeling.models import AuditEntry, Campaign
@@ -125,11 +126,6 @@ class EntrySerializer(serializers.ModelSerializer[AuditEntry]):
 class PeopleMixin(viewsets.GenericViewSet[Campaign]):
     """What managers do about a campaign's annotators."""
 
-    def _asked(self, serializer: Any, request: Request) -> dict[str, Any]:
-        asked = serializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return dict(asked.validated_data)
-
     @extend_schema(responses=AnnotatorSerializer(many=True))
     @action(detail=True, permission_classes=[Managers], pagination_class=None)
     def annotators(self, request: Request, pk: str) -> Response:
@@ -141,9 +137,7 @@ class PeopleMixin(viewsets.GenericViewSet[Campaign]):
     @action(detail=True, methods=["post"], permission_classes=[Managers], url_path="pause-annotator")
     def pause_annotator(self, request: Request, pk: str) -> Response:
         """Let somebody vote no more here for now; what they hold goes to others."""
-        people.pause_annotator(
-            campaign=self.get_object(), by=request.user, **self._asked(PauseSerializer, request)
-        )
+        people.pause_annotator(campaign=self.get_object(), by=request.user, **asked(PauseSerializer, request))
         return Response(status=204)
 
     @extend_schema(request=ResumeSerializer, responses={204: None})
@@ -151,7 +145,7 @@ class PeopleMixin(viewsets.GenericViewSet[Campaign]):
     def resume_annotator(self, request: Request, pk: str) -> Response:
         """Let a paused annotator vote again."""
         people.resume_annotator(
-            campaign=self.get_object(), by=request.user, **self._asked(ResumeSerializer, request)
+            campaign=self.get_object(), by=request.user, **asked(ResumeSerializer, request)
         )
         return Response(status=204)
 
@@ -159,23 +153,25 @@ class PeopleMixin(viewsets.GenericViewSet[Campaign]):
     @action(detail=True, methods=["post"], permission_classes=[Managers], url_path="preview-discard")
     def preview_discard(self, request: Request, pk: str) -> Response:
         """What putting votes aside would do; nothing is changed."""
-        asked = self._asked(PreviewAskedSerializer, request)
-        return Response(PreviewSerializer(discards.preview_discard(campaign=self.get_object(), **asked)).data)
+        wanted = asked(PreviewAskedSerializer, request)
+        return Response(
+            PreviewSerializer(discards.preview_discard(campaign=self.get_object(), **wanted)).data
+        )
 
     @extend_schema(request=DiscardSerializer, responses=DiscardedSerializer)
     @action(detail=True, methods=["post"], permission_classes=[Managers])
     def discard(self, request: Request, pk: str) -> Response:
         """Put somebody's votes since a moment aside; their faces ask others instead."""
-        asked = self._asked(DiscardSerializer, request)
-        told = discards.discard(campaign=self.get_object(), by=request.user, **asked)
+        wanted = asked(DiscardSerializer, request)
+        told = discards.discard(campaign=self.get_object(), by=request.user, **wanted)
         return Response(DiscardedSerializer(told).data)
 
     @extend_schema(request=RestoreSerializer, responses=RestoredSerializer)
     @action(detail=True, methods=["post"], permission_classes=[Managers])
     def restore(self, request: Request, pk: str) -> Response:
         """Count votes again that were put aside, where their place is still free."""
-        asked = self._asked(RestoreSerializer, request)
-        made = get_object_or_404(self.get_object().discards, pk=asked["discard"])
+        wanted = asked(RestoreSerializer, request)
+        made = get_object_or_404(self.get_object().discards, pk=wanted["discard"])
         return Response(RestoredSerializer(discards.restore(discard=made, by=request.user)).data)
 
     @extend_schema(responses=EntrySerializer(many=True))

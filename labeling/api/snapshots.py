@@ -6,6 +6,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
 from labeling.api.serializers import ExportSerializer, FreezeSerializer, ProblemSerializer, SnapshotSerializer
@@ -23,18 +24,15 @@ class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     @extend_schema(request=FreezeSerializer, responses={201: SnapshotSerializer})
     def create(self, request: Request) -> Response:
         """Freeze a campaign's settled faces."""
-        asked = FreezeSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        snapshot = freezing.freeze(**asked.validated_data, created_by=request.user)
+        snapshot = freezing.freeze(**asked(FreezeSerializer, request), created_by=request.user)
         return Response(SnapshotSerializer(snapshot).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=ExportSerializer, responses={201: ExportSerializer})
     @action(detail=True, methods=["post"])
     def export(self, request: Request, pk: str) -> Response:
         """Write the snapshot in a format; download it from the snapshot's page once done."""
-        asked = ExportSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        export = exporting.export(snapshot=self.get_object(), format=asked.validated_data["format"])
+        wanted = asked(ExportSerializer, request)
+        export = exporting.export(snapshot=self.get_object(), **wanted)
         return Response(ExportSerializer(export).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=None, responses=ProblemSerializer(many=True))

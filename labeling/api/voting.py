@@ -10,7 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import adjudication, campaigns, own
-from labeling.api.campaigns import CampaignLifeMixin, asked
+from labeling.api.asking import asked
+from labeling.api.campaigns import CampaignLifeMixin
 from labeling.api.gold import GoldMixin
 from labeling.api.paging import NewestFirst
 from labeling.api.people import PeopleMixin

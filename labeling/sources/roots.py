@@ -19,7 +19,9 @@ def allowed(location: str) -> Path:
     Links are followed before the comparison. A path outside the roots gets one and the same answer
     whether it exists or not, so that nobody can feel their way through the server's disk.
     """
-    path = Path(location).expanduser()
+    path = Path(location)
+    # ~ only as one's own: of other people the server tells nothing, not even whether it knows them.
+    path = path.expanduser() if path.parts[:1] == ("~",) else path
     if not path.is_absolute():
         raise OutsideRoots(
             _("“{location}” is not a whole path; begin it with a /.").format(location=location)

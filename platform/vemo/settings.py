@@ -263,7 +263,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.CursorPagination",
     "PAGE_SIZE": 100,
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "labeling.api.schema.WithRefusals",
     "EXCEPTION_HANDLER": "labeling.api.handler.answer",
 }
 SPECTACULAR_SETTINGS = {
@@ -271,6 +271,9 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "From raw media to a trained facial-expression network, and round again.",
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    # What is sent differs from what comes back: no read-only fields, and text that may not be empty.
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENFORCE_NON_BLANK_FIELDS": True,
     "ENUM_NAME_OVERRIDES": {
         "WorkState": "labeling.models.work.WorkState",
         "ItemState": "labeling.models.source.Item.State",

@@ -3,6 +3,10 @@
 from django.contrib import admin
 from django.urls import include, path
 
+handler400 = "vemo.pages.errors.bad_request"
+handler404 = "vemo.pages.errors.not_found"
+handler500 = "vemo.pages.errors.server_error"
+
 urlpatterns = [
     path("", include("vemo.pages.urls")),
     path("", include("labeling.web.urls")),

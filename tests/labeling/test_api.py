@@ -252,11 +252,12 @@ def test_lists_cost_the_same_however_long(django_assert_num_queries) -> None:
     assert Campaign.objects.count() == 2
 
 
-def test_faces_are_found_by_source_and_bad_numbers_find_none() -> None:
+def test_faces_are_found_by_source_and_bad_numbers_are_told() -> None:
     first, _ = make_faces(2)
     source = Source.objects.create(name="s", kind="folder", location="/s")
     Item.objects.create(source=source, locator="a", state="ingested", media=first.media)
     client = client_of("trainer")
     found = client.get(f"/api/v1/faces/?source={source.pk}").json()["results"]
     assert [face["id"] for face in found] == [first.pk]
-    assert client.get("/api/v1/faces/?source=x").json()["results"] == []
+    bad = client.get("/api/v1/faces/?source=x")
+    assert (bad.status_code, bad.json()) == (400, {"source": ["A valid integer is required."]})

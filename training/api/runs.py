@@ -8,6 +8,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
 from labeling.api.serializers import WORK
@@ -70,12 +71,6 @@ class OpenRoundSerializer(serializers.Serializer[Any]):
     votes_per_face = serializers.IntegerField(min_value=1, max_value=1000, default=5)
 
 
-def _asked(serializer: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
-    asked = serializer(data=request.data)
-    asked.is_valid(raise_exception=True)
-    return dict(asked.validated_data)
-
-
 class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[TrainingRun]):
     queryset = TrainingRun.objects.prefetch_related("evaluations")
     serializer_class = RunSerializer
@@ -85,7 +80,7 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
     @extend_schema(request=StartSerializer, responses={201: RunSerializer})
     def create(self, request: Request) -> Response:
         """Start a training; a worker on the gpu queue takes it up."""
-        run = runs.start(**_asked(StartSerializer, request), created_by=request.user)
+        run = runs.start(**asked(StartSerializer, request), created_by=request.user)
         return Response(RunSerializer(run).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(responses={200: {"type": "array", "items": {"type": "object"}}})
@@ -112,7 +107,7 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
     @action(detail=True, methods=["post"])
     def predict(self, request: Request, pk: str) -> Response:
         """Let the network look at every face of a campaign (its own, if none is named)."""
-        prediction = predictions.predict(run=self.get_object(), **_asked(AskPredictionSerializer, request))
+        prediction = predictions.predict(run=self.get_object(), **asked(AskPredictionSerializer, request))
         return Response(PredictionSerializer(prediction).data, status=status.HTTP_201_CREATED)
 
 
@@ -125,11 +120,11 @@ class RoundViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
     @extend_schema(request=OpenRoundSerializer, responses={201: RoundSerializer})
     def create(self, request: Request) -> Response:
         """Put faces back before annotators for fresh votes."""
-        asked = _asked(OpenRoundSerializer, request)
+        wanted = asked(OpenRoundSerializer, request)
         opened = relabeling.open_round(
-            run=asked["run"],
-            campaign_face_ids=asked["campaign_faces"],
-            votes_per_face=asked["votes_per_face"],
+            run=wanted["run"],
+            campaign_face_ids=wanted["campaign_faces"],
+            votes_per_face=wanted["votes_per_face"],
             opened_by=request.user,
         )
         return Response(RoundSerializer(opened).data, status=status.HTTP_201_CREATED)

@@ -1,13 +1,31 @@
 """The API's own pages: schema, documentation, token."""
 
+from typing import Any
+
 from django.urls import path
+from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework import serializers
+from rest_framework.authtoken.serializers import AuthTokenSerializer
 from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.parsers import JSONParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+
+class TokenSerializer(serializers.Serializer[Any]):
+    token = serializers.CharField(help_text="Send it as `Authorization: Token …`.")
 
 
 class TokenView(ObtainAuthToken):
     parser_classes = (JSONParser,)
+    # Who comes for a token may well send one that is no longer good.
+    authentication_classes = ()
+
+    @extend_schema(request=AuthTokenSerializer, responses=TokenSerializer)
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """A token for a name and a password; the one you have already, if any."""
+        return super().post(request, *args, **kwargs)
 
 
 urlpatterns = [
