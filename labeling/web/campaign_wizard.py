@@ -115,7 +115,8 @@ def draft_faces(request: HttpRequest) -> HttpResponseBase:
     found = campaign_queries.chosen_faces(
         form.choice(), without=get_object_or_404(Campaign, pk=without) if without else None
     )
-    html = render_to_string("labeling/campaign_draft_faces.html", {"found": found})
+    context = {"found": found, "there": not found.all and form.choice().faces().exists()}
+    html = render_to_string("labeling/campaign_draft_faces.html", context)
     return JsonResponse({"html": html, "count": found.count, "line": campaign_words.faces_line(found)})
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from labeling import campaign_queries
 from labeling.campaign_queries import FaceChoice, chosen_faces
-from labeling.models import Campaign, CampaignFace, Item, Source
+from labeling.models import Campaign, CampaignFace, Face, Item, Source
 from labeling.tasks import return_expired_leases
 from labeling.web import campaign_words
 from tests.factories import make_campaign, make_faces, make_media, make_user, settle
@@ -98,6 +98,10 @@ def test_the_draft_of_faces_shows_how_many_and_some(manager: Client) -> None:
     told = manager.post(reverse("labeling:campaign_draft_faces"), {"limit": "2"}).json()
     assert (told["count"], told["line"]) == (2, "2 faces, drawn from 3")
     assert told["html"].count("<img") == 2
+    campaign = make_campaign(list(Face.objects.all()))
+    address = f"{reverse('labeling:campaign_draft_faces')}?without={campaign.pk}"
+    assert "All of these are in the campaign already" in manager.post(address, {}).json()["html"]
+    assert "No face is like that" in manager.post(address, {"min_size": 900}).json()["html"]
     wrong = manager.post(reverse("labeling:campaign_draft_faces"), {"min_size": "large"}).json()
     assert wrong == {"errors": {"min_size": ["Enter a whole number."]}}
 

@@ -234,7 +234,10 @@ function followFaces(form, told) {
   });
   const inside = box.closest("[data-step]") ?? form;
   inside.addEventListener("input", ask);
-  ask();
+  // Folded away, nobody waits for it.
+  const folded = form.closest("details:not([open])");
+  if (folded) folded.addEventListener("toggle", ask, { once: true });
+  else ask();
 }
 
 function followWizard(form) {
