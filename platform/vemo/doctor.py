@@ -129,6 +129,15 @@ def _yunet(name: str) -> Finding:
     return Finding(name, True, settings.YUNET_MODEL)
 
 
+def _languages(name: str) -> Finding:
+    files = sorted(settings.LOCALE_PATHS[0].glob("*/LC_MESSAGES/django.po"))
+    missing = [file.parents[1].name for file in files if not file.with_suffix(".mo").exists()]
+    if missing:
+        what = _("Not compiled, so not spoken: {languages}.").format(languages=", ".join(missing))
+        return Finding(name, False, what, _(CURES[name]))
+    return Finding(name, True, ", ".join(own for _code, own in settings.LANGUAGES))
+
+
 EXAMINATIONS: dict[str, Callable[[str], Finding]] = {
     "database": _database,
     "migrations": _migrations,
@@ -139,6 +148,7 @@ EXAMINATIONS: dict[str, Callable[[str], Finding]] = {
     "gpu": _gpu,
     "detector haar": _cascade,
     "detector yunet": _yunet,
+    "languages": _languages,
 }
 WORDS = {
     "database": gettext_noop("database"),
@@ -150,6 +160,7 @@ WORDS = {
     "gpu": gettext_noop("graphics card"),
     "detector haar": gettext_noop("detector haar"),
     "detector yunet": gettext_noop("detector yunet"),
+    "languages": gettext_noop("languages"),
 }
 VITAL = ("database", "storage", "broker")
 """Without these no page and no work; what /health/ looks at."""
@@ -162,5 +173,6 @@ CURES = {
     "worker": gettext_noop("Start one with `make worker` (or the worker service of docker-compose.yml)."),
     "gpu": gettext_noop("If there is one: a CUDA build of torch and its driver."),
     "detector haar": gettext_noop("Install opencv-python 4.14; version 5 has no cascades."),
+    "languages": gettext_noop("Run `make setup`, or `python platform/compile_words.py`."),
     "detector yunet": gettext_noop("Set YUNET_MODEL to the path of a face_detection_yunet .onnx file."),
 }

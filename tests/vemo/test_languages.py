@@ -1,6 +1,8 @@
 """The site in every language it has: which one a page speaks, and that every word of it is marked and translated."""
 
 import re
+import runpy
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,12 +15,12 @@ from django.conf import settings as site
 from django.test import Client
 from django.urls import reverse
 from django.utils.formats import date_format, number_format
-from django.utils.translation import override
+from django.utils.translation import ngettext, override
 
 from tests.factories import make_user
 from tests.vemo import every_page, marked
 from tests.vemo.test_roles import PAGES
-from vemo import words
+from vemo import doctor, words
 
 pytestmark = pytest.mark.django_db
 
@@ -124,6 +126,43 @@ def test_numbers_and_dates_are_written_as_their_readers_write_them() -> None:
         assert number_format(1234567, force_grouping=True) == "1.234.567"
         assert number_format("0.75") == "0,75"
         assert date_format(moment, "DATETIME_FORMAT") == "17:05 9/3/2026"
+
+
+def test_the_doctor_says_which_languages_nobody_compiled(settings, tmp_path: Path) -> None:
+    shutil.copytree(site.LOCALE_PATHS[0], tmp_path / "locale", ignore=shutil.ignore_patterns("*.mo"))
+    settings.LOCALE_PATHS = [tmp_path / "locale"]
+    (found,) = doctor.examine(["languages"])
+    assert (found.ok, found.what) == (False, "Not compiled, so not spoken: vi.")
+    runpy.run_path(str(words.ROOT / "platform" / "compile_words.py"))["compile_words"](tmp_path / "locale")
+    (found,) = doctor.examine(["languages"])
+    assert (found.ok, found.what) == (True, "English, Tiếng Việt")
+
+
+def test_a_message_without_a_translation_is_said_in_english(settings, tmp_path: Path) -> None:
+    po = tmp_path / "locale" / "vi" / "LC_MESSAGES" / "django.po"
+    found = Catalog()
+    found.add(("{n} thing of this test", "{n} things of this test"))
+    words.refresh(po, found)
+    runpy.run_path(str(words.ROOT / "platform" / "compile_words.py"))["compile_words"](tmp_path / "locale")
+    settings.LOCALE_PATHS = [tmp_path / "locale"]
+    with override("vi"):
+        assert ngettext("{n} thing of this test", "{n} things of this test", 2) == "{n} things of this test"
+
+
+def test_refreshing_keeps_translations_and_drops_what_nobody_says(tmp_path: Path) -> None:
+    po = tmp_path / "vi" / "LC_MESSAGES" / "django.po"
+    first, second = Catalog(), Catalog()
+    for catalogue, said in ((first, ("stays", "goes")), (second, ("stays", "comes"))):
+        for message in said:
+            catalogue.add(message)
+    words.refresh(po, first)
+    po.write_text(po.read_text().replace('msgid "stays"\nmsgstr ""', 'msgid "stays"\nmsgstr "ở lại"'))
+    refreshed = words.refresh(po, second)
+    assert {message.id: message.string for message in words.load(po) if message.id} == {
+        "stays": "ở lại",
+        "comes": "",
+    }
+    assert words.untranslated(refreshed) == ["comes"]
 
 
 # ---- every word is translated ----------------------------------------------------------------------------------
