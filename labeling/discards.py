@@ -38,11 +38,10 @@ from labeling.models.campaign import FRONT, LAP
 from labeling.people import demand_reason, is_paused, pause_annotator
 from labeling.refusals import Refusal
 from labeling.voting import gold, line, settle
+from labeling.voting.votes import PUT_ASIDE
 
 CHUNK = 200
 """Faces locked at a time: some milliseconds, in which votes on them wait."""
-SKIPPED = "discarded"
-"""The reason of the skips that keep a face from being offered again to whose vote on it was put aside."""
 _OPENED: dict[str, Any] = {"state": CampaignFace.State.OPEN, "settled_at": None}
 
 
@@ -314,7 +313,7 @@ def _keep_from(annotator: Any, rows: list[CampaignFace]) -> None:
     now = timezone.now()
     Skip.objects.bulk_create(
         (
-            Skip(campaign_face=row, annotator=annotator, round=row.round, reason=SKIPPED, skipped_at=now)
+            Skip(campaign_face=row, annotator=annotator, round=row.round, reason=PUT_ASIDE, skipped_at=now)
             for row in rows
         ),
         ignore_conflicts=True,
@@ -365,7 +364,7 @@ def _restore_chunk(discard: Discard, pks: list[int]) -> None:
 def _skipped(rows: list[CampaignFace], annotator: Any) -> set[int]:
     """Faces with a skip this module made in their present round."""
     rounds = {row.pk: row.round for row in rows}
-    skips = Skip.objects.filter(campaign_face__in=rounds, annotator=annotator, reason=SKIPPED)
+    skips = Skip.objects.filter(campaign_face__in=rounds, annotator=annotator, reason=PUT_ASIDE)
     return {face for face, round in skips.values_list("campaign_face", "round") if rounds[face] == round}
 
 
@@ -432,7 +431,7 @@ def _offer_again(discard: Discard, ours: set[int]) -> None:
     discards = set(own.values_list("pk", flat=True))
     aside = DiscardedVote.objects.filter(campaign_face__in=ours).values_list("campaign_face", "discard")
     left = {face for face, made in aside if made in discards}
-    gone = Skip.objects.filter(campaign_face__in=ours - left, annotator=discard.annotator, reason=SKIPPED)
+    gone = Skip.objects.filter(campaign_face__in=ours - left, annotator=discard.annotator, reason=PUT_ASIDE)
     gone.delete()
 
 

@@ -186,7 +186,6 @@ class VoteSerializer(serializers.Serializer[Any]):
 
 
 class CastSerializer(serializers.Serializer[Any]):
-    settled = serializers.BooleanField()
     again = serializers.BooleanField(
         help_text="This client key had been cast before; nothing was counted twice."
     )

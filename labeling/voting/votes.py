@@ -78,6 +78,8 @@ TALLY = """
     RETURNING round
 """
 USED = "DELETE FROM labeling_lease WHERE campaign_face_id = %(face)s AND annotator_id = %(annotator)s"
+PUT_ASIDE = "discarded"
+"""The reason of the skips of those whose vote on a face was put aside: it is not asked of them again."""
 _common = Statement("cast", COMMON)
 _tally = Statement("tally", TALLY)
 _used = Statement("used", USED)
@@ -209,7 +211,8 @@ def _cast(given: _Answer) -> Cast:
     place = _place(row, given)
     Vote.objects.create(**given.said(), round=row.round)
     settled = row.votes + 1 == row.wanted
-    changes = consensus_fields(row, given.campaign) if settled else {}
+    # By the rule as it is now: a manager may have changed it since the request began.
+    changes = consensus_fields(row, row.campaign) if settled else {}
     CampaignFace.objects.filter(pk=row.pk).update(votes=F("votes") + 1, **place, **changes)
     return Cast(settled, again=False)
 
@@ -361,9 +364,11 @@ def _has_voted(row: CampaignFace, annotator: Any) -> bool:
 
 def _place(row: CampaignFace, given: _Answer) -> dict[str, Any]:
     """Use the annotator's lease, else a free place, else one whose lease has expired."""
-    if row.state != CampaignFace.State.OPEN:
+    mine = {"campaign_face": row, "annotator": given.annotator}
+    aside = Skip.objects.filter(**mine, round=row.round, reason=PUT_ASIDE)
+    if row.state != CampaignFace.State.OPEN or aside.exists():
         raise _complete()
-    if Lease.objects.filter(campaign_face=row, annotator=given.annotator).delete()[0]:
+    if Lease.objects.filter(**mine).delete()[0]:
         return {"leases": F("leases") - 1}
     _demand_eligible(given)
     if row.places:

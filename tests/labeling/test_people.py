@@ -126,6 +126,12 @@ class TestPuttingAside:
         assert {row[:2] for row in stand(campaign)} == {("settled", 3)}
         assert sound(campaign)
 
+    def test_the_same_person_cannot_answer_it_again_past_the_queue(self):
+        campaign, (hasty, _) = voted(["sad", "happy"])
+        put_aside(campaign, hasty)
+        with pytest.raises(votes.CannotVote, match="needs no more votes"):
+            vote(campaign, hasty, faces=campaign.campaign_faces.all())
+
     def test_only_votes_since_the_date_and_of_that_person_move(self):
         campaign, persons = voted(["happy", "sad"], faces=2)
         first = Vote.objects.filter(annotator=persons[1]).first()
