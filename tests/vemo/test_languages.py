@@ -117,6 +117,11 @@ def test_votes_go_by_the_cookie_and_read_no_profile(client, django_assert_num_qu
     assert answer.headers["Content-Language"] == "vi"
 
 
+def test_the_apis_schema_is_the_same_in_every_language(client) -> None:
+    english = client.get("/api/schema/").content
+    assert client.get("/api/schema/", headers={"accept-language": "vi"}).content == english
+
+
 def test_numbers_and_dates_are_written_as_their_readers_write_them() -> None:
     moment = datetime(2026, 3, 9, 17, 5)
     with override("en"):
