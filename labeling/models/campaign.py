@@ -10,7 +10,10 @@ from django.utils.translation import gettext_lazy as _
 
 from labeling.expressions import SEVEN
 from labeling.models.face import Face
+from labeling.sayings import gettext_noop
 
+QUESTION = gettext_noop("Which expression do you see?")
+"""What campaigns ask if nothing else is said; read in the annotator's language."""
 LAP = 2**31
 """The first lap of a line holds the places 0 to LAP - 1; see labeling.voting.line."""
 FRONT = -(2**62)
@@ -40,7 +43,7 @@ class Campaign(models.Model):
         BALANCED = "balanced", _("face after face, the sources in turn")
 
     name = models.CharField(max_length=200, unique=True)
-    question = models.CharField(max_length=300, default="Which expression do you see?")
+    question = models.CharField(max_length=300, default=QUESTION)
     instructions = models.TextField(blank=True, default="")
     expressions = models.JSONField(default=seven, help_text="In the order of the keys 1, 2, 3 …")
     votes_per_face = models.PositiveSmallIntegerField(
