@@ -15,7 +15,8 @@ from labeling.models import Campaign, CampaignFace, Face, Snapshot, WorkState
 from tests.factories import make_campaign, make_over, settle
 from tests.snapshot_folders import make_snapshot_folder
 from training import evaluations, runs
-from training.core.metrics import class_figures, wilson_interval
+from training.core.intervals import wilson_interval
+from training.core.metrics import class_figures
 from training.models import TrainingRun
 
 COUNTS = {

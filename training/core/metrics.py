@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.core.calibration import FLOOR, expected_calibration_error, reliability
+from training.core.intervals import wilson_interval
+
 Figures = dict[str, Any]
-Z95 = 1.959963984540054
 
 
 def figures(
@@ -31,10 +33,28 @@ def figures(
         "accuracy_interval": list(wilson_interval(right, images)),
         "macro_f1": float(np.mean([row["f1"] for row in seen])),
         "mean_recall": float(np.mean([row["recall"] for row in seen])),
-        "nll": negative_log_likelihood(labels, probabilities),
+        "top2_accuracy": top_accuracy(labels, probabilities, 2),
+        **sureness(labels, probabilities),
         "per_class": per_class,
         "confusion": matrix.tolist(),
     }
+
+
+def sureness(labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]]) -> Figures:
+    """The figures that depend on how sure the network is, not on its answers alone: nll, ece, reliability."""
+    return {
+        "nll": negative_log_likelihood(labels, probabilities),
+        "ece": expected_calibration_error(labels, probabilities),
+        "reliability": reliability(labels, probabilities),
+    }
+
+
+def top_accuracy(
+    labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]], answers: int
+) -> float:
+    """The share of images whose true class is among the `answers` likeliest, 0–1. Of equals the first counts."""
+    likeliest = np.argsort(-probabilities, axis=1, kind="stable")[:, :answers]
+    return float((likeliest == np.asarray(labels)[:, None]).any(axis=1).mean())
 
 
 def confusion(
@@ -67,14 +87,6 @@ def class_figures(matrix: NDArray[np.int64], classes: Sequence[str]) -> list[Fig
     ]
 
 
-def wilson_interval(right: int, images: int, z: float = Z95) -> tuple[float, float]:
-    """The 95 % interval of a share, after Wilson 1927 (doi 10.1080/01621459.1927.10502953); images ≥ 1."""
-    share, z2 = right / images, z * z
-    centre = (share + z2 / (2 * images)) / (1 + z2 / images)
-    half = z / (1 + z2 / images) * (share * (1 - share) / images + z2 / (4 * images**2)) ** 0.5
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
 def negative_log_likelihood(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]]
 ) -> float:
@@ -82,7 +94,7 @@ def negative_log_likelihood(
     finite.
     """
     given = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return float(-np.log(np.maximum(given, 1e-12)).mean())
+    return float(-np.log(np.maximum(given, FLOOR)).mean())
 
 
 def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:

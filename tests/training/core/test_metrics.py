@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.core.metrics import class_figures, confusion, figures, negative_log_likelihood, wilson_interval
+from training.core.metrics import class_figures, confusion, figures, negative_log_likelihood, top_accuracy
 
 # Six faces; rows of PROBABILITIES pick, in turn: a a b | b b | a. Class c has no face and is never said.
 LABELS = np.array([0, 0, 0, 1, 1, 1])
@@ -52,14 +52,6 @@ def test_macro_f1_and_mean_recall_weigh_classes_alike() -> None:
     assert found["macro_f1"] == pytest.approx((18 / 19) / 2)
 
 
-@pytest.mark.parametrize(
-    ("right", "images", "low", "high"),
-    [(74, 100, 0.6463, 0.8160), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (2661, 3589, 0.7269, 0.7555)],
-)
-def test_the_wilson_interval(right: int, images: int, low: float, high: float) -> None:
-    assert wilson_interval(right, images) == pytest.approx((low, high), abs=1e-4)
-
-
 def test_an_impossible_truth_costs_much_but_not_infinitely() -> None:
     assert negative_log_likelihood(np.array([1]), np.array([[1.0, 0.0]])) == pytest.approx(-np.log(1e-12))
 
@@ -67,3 +59,18 @@ def test_an_impossible_truth_costs_much_but_not_infinitely() -> None:
 def test_no_image_is_no_figure() -> None:
     with pytest.raises(ValueError, match="no image"):
         figures(np.array([], int), np.zeros((0, 2)), ["a", "b"])
+
+
+def test_top_two_counts_the_second_answer() -> None:
+    # The right class comes 1st, 1st, 2nd, 1st, 1st, 2nd.
+    assert top_accuracy(LABELS, PROBABILITIES, 1) == 4 / 6
+    assert top_accuracy(LABELS, PROBABILITIES, 2) == 1.0
+    assert top_accuracy(np.array([2]), np.array([[0.4, 0.3, 0.3]]), 2) == 0.0
+    assert figures(LABELS, PROBABILITIES, ["a", "b", "c"])["top2_accuracy"] == 1.0
+
+
+def test_the_figures_of_a_split_tell_how_sure_the_network_was() -> None:
+    # Sure of 0.8, 0.8, 0.75, 0.75, 0.5, 0.5; right, right, wrong, wrong, right, right.
+    found = figures(LABELS, PROBABILITIES, ["a", "b", "c"])
+    assert [row["images"] for row in found["reliability"]] == [2, 4]
+    assert found["ece"] == pytest.approx((2 * 0.5 + 4 * abs(0.775 - 0.5)) / 6)

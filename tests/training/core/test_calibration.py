@@ -1,0 +1,95 @@
+"""Calibration against direct sums, a fine grid, and networks whose temperature is known."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training.core.calibration import (
+    LEAST_TEMPERATURE,
+    MOST_TEMPERATURE,
+    expected_calibration_error,
+    fit_temperature,
+    reliability,
+    tempered,
+)
+from training.core.metrics import negative_log_likelihood
+
+
+def some(seed: int, images: int = 200, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, rng.uniform(0.5, 4), (images, classes))
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return rng.integers(0, classes, images), shares
+
+
+def test_reliability_by_hand() -> None:
+    labels = np.array([0, 0, 1, 0])
+    shares = np.array([[0.95, 0.05], [0.35, 0.65], [0.4, 0.6], [1.0, 0.0]])
+    # Fifths: 0.6 closes the third bin, 0.65 opens the fourth, 0.95 and 1 are in the last.
+    rows = reliability(labels, shares, bins=5)
+    assert [(row["low"], row["high"], row["images"]) for row in rows] == [
+        (0.4, 0.6, 1),
+        (0.6, 0.8, 1),
+        (0.8, 1, 2),
+    ]
+    assert [row["confidence"] for row in rows] == pytest.approx([0.6, 0.65, 0.975])
+    assert [row["accuracy"] for row in rows] == [1.0, 0.0, 1.0]
+    assert expected_calibration_error(labels, shares, bins=5) == pytest.approx((0.4 + 0.65 + 2 * 0.025) / 4)
+
+
+@given(st.integers(0, 10_000))
+def test_the_calibration_error_is_its_formula(seed: int) -> None:
+    labels, shares = some(seed)
+    total = 0.0
+    for b in range(15):
+        inside = [i for i, p in enumerate(shares.max(axis=1)) if b / 15 < p <= (b + 1) / 15]
+        if inside:
+            right = np.mean([shares[i].argmax() == labels[i] for i in inside])
+            total += len(inside) / len(labels) * abs(right - np.mean([shares[i].max() for i in inside]))
+    assert expected_calibration_error(labels, shares) == pytest.approx(total, abs=1e-12)
+    assert sum(row["images"] for row in reliability(labels, shares)) == len(labels)
+
+
+@given(st.integers(0, 10_000), st.floats(0.1, 10))
+def test_temperature_is_a_softmax_of_divided_logits_and_changes_no_answer(
+    seed: int, temperature: float
+) -> None:
+    _, shares = some(seed, images=20)
+    logits = np.log(shares) + 3.5
+    direct = np.exp(logits / temperature)
+    found = tempered(shares, temperature)
+    np.testing.assert_allclose(found, direct / direct.sum(axis=1, keepdims=True), rtol=1e-9)
+    assert np.array_equal(found.argmax(axis=1), shares.argmax(axis=1))
+
+
+@given(st.integers(0, 10_000))
+def test_no_other_temperature_fits_better(seed: int) -> None:
+    labels, shares = some(seed, images=50)
+    best = negative_log_likelihood(labels, tempered(shares, fit_temperature(labels, shares)))
+    for other in np.geomspace(LEAST_TEMPERATURE, MOST_TEMPERATURE, 40):
+        assert best <= negative_log_likelihood(labels, tempered(shares, float(other))) + 1e-9
+
+
+def test_a_network_twice_too_sure_is_found_out() -> None:
+    rng = np.random.default_rng(0)
+    _, honest = some(3, images=20_000)
+    labels = (honest.cumsum(axis=1) > rng.random((len(honest), 1))).argmax(axis=1)
+    boastful = tempered(honest, 0.5)
+    found = fit_temperature(labels, boastful)
+    assert found == pytest.approx(2, rel=0.05)
+    before = expected_calibration_error(labels, boastful)
+    assert expected_calibration_error(labels, tempered(boastful, found)) < before / 5
+
+
+def test_beyond_the_bounds_stands_the_bound() -> None:
+    shares = np.array([[0.9, 0.1], [0.2, 0.8]])
+    assert fit_temperature(np.array([0, 1]), shares) == LEAST_TEMPERATURE
+    assert fit_temperature(np.array([1, 0]), shares) == MOST_TEMPERATURE
+
+
+def test_impossible_classes_stay_finite() -> None:
+    shares = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], np.float32)
+    temperature = fit_temperature(np.array([0, 1, 1]), shares)
+    assert np.isfinite(tempered(shares, temperature)).all()
+    assert 1 < temperature <= MOST_TEMPERATURE

@@ -1,0 +1,89 @@
+"""Whether a network is right as often as it says, and the one number that makes it so."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Labels = NDArray[np.integer[Any]]
+Shares = NDArray[np.floating[Any]]
+
+BINS = 15
+LEAST_TEMPERATURE, MOST_TEMPERATURE = 0.05, 20.0
+FLOOR = 1e-12
+"""A smaller probability counts as this, so that no logarithm is infinite."""
+_HALVINGS = 100
+
+
+def reliability(labels: Labels, probabilities: Shares, bins: int = BINS) -> list[dict[str, float]]:
+    """The images by how sure the network is of its answer, in `bins` equal widths of (0, 1], empty ones left out.
+
+    labels: (N,) true class indices. probabilities: (N, K), rows adding up to one. Of each bin: its bounds (low
+    excluded, high included), how many images fall in it, the mean probability of the answers and the share of right
+    ones, both 0–1.
+    """
+    sure = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    edges = np.arange(bins + 1) / bins
+    # Rounding may leave a probability a hair above one.
+    places = np.clip(np.searchsorted(edges, sure, side="left") - 1, 0, bins - 1)
+    return [
+        {
+            "low": float(edges[place]),
+            "high": float(edges[place + 1]),
+            "images": int((here := places == place).sum()),
+            "confidence": float(sure[here].mean()),
+            "accuracy": float(right[here].mean()),
+        }
+        for place in np.unique(places)
+    ]
+
+
+def expected_calibration_error(labels: Labels, probabilities: Shares, bins: int = BINS) -> float:
+    """ECE = Σ_b |B_b| / N · |accuracy(B_b) − confidence(B_b)| over the bins of `reliability`; 0–1, N ≥ 1.
+
+    Guo et al. 2017, formula 3 (arXiv 1706.04599): 15 bins of equal width.
+    """
+    rows = reliability(labels, probabilities, bins)
+    return sum(row["images"] * abs(row["accuracy"] - row["confidence"]) for row in rows) / len(labels)
+
+
+def tempered(probabilities: Shares, temperature: float) -> NDArray[np.float64]:
+    """softmax(logits / temperature) of each row, from the probabilities alone: their logarithms are the logits up
+    to a constant that softmax does not see. (N, K). Above 1 the network becomes less sure; no answer changes.
+    """
+    scaled = _logarithms(probabilities) / temperature
+    unscaled = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    shares: NDArray[np.float64] = unscaled / unscaled.sum(axis=1, keepdims=True)
+    return shares
+
+
+def fit_temperature(labels: Labels, probabilities: Shares) -> float:
+    """The temperature in [0.05, 20] with the least negative log-likelihood of these images; N ≥ 1.
+
+    Guo et al. 2017, section 4.2. In β = 1 / temperature the likelihood is convex, and its slope is the mean of
+    Σ_k p_k(β) z_k − z_true with z = ln p: the slope's one zero is found by halving the bracket, the same
+    everywhere. A bound comes back where the zero lies beyond, as for a network that makes no mistake.
+    """
+    logits = _logarithms(probabilities)
+    true = logits[np.arange(len(labels)), labels]
+
+    def slope(beta: float) -> float:
+        shares = tempered(probabilities, 1 / beta)
+        return float(((shares * logits).sum(axis=1) - true).mean())
+
+    low, high = 1 / MOST_TEMPERATURE, 1 / LEAST_TEMPERATURE
+    if slope(low) >= 0:
+        return MOST_TEMPERATURE
+    if slope(high) <= 0:
+        return LEAST_TEMPERATURE
+    for _ in range(_HALVINGS):
+        middle = (low * high) ** 0.5
+        if not low < middle < high:
+            break
+        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
+    return 2 / (low + high)
+
+
+def _logarithms(probabilities: Shares) -> NDArray[np.float64]:
+    return np.log(np.maximum(probabilities.astype(np.float64), FLOOR))
