@@ -20,6 +20,7 @@ from django.utils.translation import ngettext, override
 from tests.factories import make_user
 from tests.vemo import every_page, marked
 from tests.vemo.test_roles import PAGES
+from training.core.networks import NETWORKS
 from vemo import doctor, words
 
 pytestmark = pytest.mark.django_db
@@ -246,10 +247,7 @@ SAME_EVERYWHERE = frozenset(
             '{"rotation": 10}',
         ),  # settings
         # networks, by their authors
-        "Residual Masking Network (Pham et al. 2020)",
-        "ResNet-18 (He et al. 2016)",
-        "ResNet-34 (He et al. 2016)",
-        "ResNet-18 with a 3×3 stem for small images",
+        *(network.title for network in NETWORKS.values()),
         *"cnsufvxzm",  # keys of the keyboard
     }
 )

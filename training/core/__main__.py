@@ -151,11 +151,15 @@ def _evaluate(asked: argparse.Namespace) -> int:
 
 
 def _networks(asked: argparse.Namespace) -> int:
-    from training.core.networks.measure import table
+    from training.core.networks.measure import measured
 
-    print(f"{'network':<16}{'parameters':>13}{f'GMACs at {asked.image_size}':>15}   ")
-    for name, title, parameters, gmacs in table(asked.image_size):
-        print(f"{name:<16}{parameters:>13,}{gmacs:>15.3f}   {title}")
+    print(f"{'network':<22}{'parameters':>13}{'GMACs':>9}{' at':<6}{'smallest image':>14}   title")
+    for network in NETWORKS.values():
+        size = measured(network, image_size=asked.image_size)
+        print(
+            f"{network.name:<22}{size.parameters:>13,}{size.multiply_adds / 1e9:>9.3f}"
+            f" {size.image_size:<5}{network.smallest_image:>14}   {network.title}"
+        )
     return 0
 
 

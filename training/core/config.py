@@ -119,8 +119,8 @@ class Config:
                 f"lowest_learning_rate is {self.lowest_learning_rate}, above learning_rate, "
                 f"{self.learning_rate}. Lower it."
             )
-        if self.mask_activation != "softmax" and self.network != "resmasking":
-            raise BadConfig(f"mask_activation is a setting of resmasking; {self.network} has no masks.")
+        if self.mask_activation != "softmax" and not network(self.network).masked:
+            raise BadConfig(f"mask_activation is a setting of Masking Blocks; {self.network} has no masks.")
 
     def to_json(self) -> dict[str, Any]:
         """Setting names to JSON values, in order; `Config.from_json` gives the config back exactly."""

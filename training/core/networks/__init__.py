@@ -13,18 +13,31 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Blueprint:
+    """What a builder is told of the network it shall build."""
+
+    name: str
+    classes: int
+    in_channels: int
+    dropout: float
+    mask_activation: str
+
+
+@dataclass(frozen=True)
 class Network:
     """A network that can be trained.
 
     title: for people. dropout: before the last layer, where the config does not say otherwise.
-    smallest_image: side in pixels below which its feature maps would vanish.
+    smallest_image: side in pixels. Below it, the last feature map would hold less than one whole step of the
+    network's strides, or a layer would have nothing left to look at. masked: it has Masking Blocks.
     """
 
     name: str
     title: str
     dropout: float
     smallest_image: int
-    builder: Callable[..., nn.Module]
+    builder: Callable[[Blueprint], nn.Module]
+    masked: bool = False
 
     def __call__(
         self,
@@ -35,40 +48,68 @@ class Network:
         mask_activation: str = "softmax",
     ) -> nn.Module:
         """A module from float images (B, in_channels, H, W) to logits (B, classes), with random weights."""
-        built: nn.Module = self.builder(
-            name=self.name,
-            classes=classes,
-            in_channels=in_channels,
-            dropout=self.dropout if dropout is None else dropout,
-            mask_activation=mask_activation,
+        return self.builder(
+            Blueprint(
+                name=self.name,
+                classes=classes,
+                in_channels=in_channels,
+                dropout=self.dropout if dropout is None else dropout,
+                mask_activation=mask_activation,
+            )
         )
-        return built
 
 
-def _resmasking(
-    *, name: str, classes: int, in_channels: int, dropout: float, mask_activation: str
-) -> nn.Module:
+def _resmasking(plan: Blueprint) -> nn.Module:
     from training.core.networks.resmasking import ResMaskingNet
 
     return ResMaskingNet(
-        classes=classes, in_channels=in_channels, dropout=dropout, mask_activation=mask_activation
+        trunk="resnet34" if plan.name == "resmasking" else plan.name.removesuffix(MASKS),
+        classes=plan.classes,
+        in_channels=plan.in_channels,
+        dropout=plan.dropout,
+        mask_activation=plan.mask_activation,
     )
 
 
-def _resnet(*, name: str, classes: int, in_channels: int, dropout: float, mask_activation: str) -> nn.Module:
+def _resnet(plan: Blueprint) -> nn.Module:
     from training.core.networks.resnet import resnet
 
-    built: nn.Module = resnet(name, classes=classes, in_channels=in_channels, dropout=dropout)
+    built: nn.Module = resnet(
+        plan.name, classes=plan.classes, in_channels=plan.in_channels, dropout=plan.dropout
+    )
     return built
 
+
+# After a ResNet's name: with a Masking Block after each of its stages.
+MASKS = "+masks"
+
+_RESNETS = (
+    Network("resnet18", "ResNet-18 (He et al. 2016)", 0.0, 32, _resnet),
+    Network("resnet34", "ResNet-34 (He et al. 2016)", 0.0, 32, _resnet),
+    Network("resnet50", "ResNet-50 (He et al. 2016)", 0.0, 32, _resnet),
+    Network("resnet101", "ResNet-101 (He et al. 2016)", 0.0, 32, _resnet),
+    Network("resnet152", "ResNet-152 (He et al. 2016)", 0.0, 32, _resnet),
+    Network("resnet18-small", "ResNet-18 with a 3×3 stem for small images", 0.0, 8, _resnet),
+)
 
 NETWORKS: dict[str, Network] = {
     network.name: network
     for network in (
-        Network("resmasking", "Residual Masking Network (Pham et al. 2020)", 0.4, 32, _resmasking),
-        Network("resnet18", "ResNet-18 (He et al. 2016)", 0.0, 32, _resnet),
-        Network("resnet34", "ResNet-34 (He et al. 2016)", 0.0, 32, _resnet),
-        Network("resnet18-small", "ResNet-18 with a 3×3 stem for small images", 0.0, 16, _resnet),
+        Network(
+            "resmasking", "Residual Masking Network (Pham et al. 2020)", 0.4, 32, _resmasking, masked=True
+        ),
+        *_RESNETS,
+        *(
+            Network(
+                trunk.name + MASKS,
+                f"{trunk.title}, with Masking Blocks",
+                0.4,
+                trunk.smallest_image,
+                _resmasking,
+                masked=True,
+            )
+            for trunk in _RESNETS
+        ),
     )
 }
 

@@ -1,9 +1,11 @@
 """The size of a network, without making room for its weights."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
-from training.core.networks import NETWORKS, Network
+from training.core.networks import Network
 
 
 def parameters(network: nn.Module) -> int:
@@ -36,11 +38,19 @@ def on_paper(network: Network, *, classes: int = 7) -> nn.Module:
         return network(classes=classes)
 
 
-def table(image_size: int = 224, classes: int = 7) -> list[tuple[str, str, int, float]]:
-    """(name, title, parameters, GMACs of one image) of every network."""
-    rows = []
-    for network in NETWORKS.values():
-        drawn = on_paper(network, classes=classes)
-        image = torch.zeros(1, 3, image_size, image_size, device="meta")
-        rows.append((network.name, network.title, parameters(drawn), multiply_adds(drawn, image) / 1e9))
-    return rows
+@dataclass(frozen=True)
+class Size:
+    """multiply_adds: of one image of image_size × image_size pixels."""
+
+    network: Network
+    parameters: int
+    multiply_adds: int
+    image_size: int
+
+
+def measured(network: Network, *, image_size: int = 224, classes: int = 7) -> Size:
+    """The network's size, for images of this side, or of its smallest where that is larger."""
+    side = max(image_size, network.smallest_image)
+    drawn = on_paper(network, classes=classes)
+    work = multiply_adds(drawn, torch.zeros(1, 3, side, side, device="meta"))
+    return Size(network=network, parameters=parameters(drawn), multiply_adds=work, image_size=side)

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from training.core.networks.resnet import resnet
 
-SMALLEST_IMAGE = 32
 WIDTHS = (64, 128, 256, 512)
 DEPTHS = (4, 3, 2, 1)
 MaskActivation = Literal["softmax", "sigmoid"]
@@ -84,39 +83,50 @@ class MaskingBlock(nn.Module):
 
 
 class ResMaskingNet(nn.Module):
-    """ResNet-34 with a Masking Block after each stage: F_N = F_R · (1 + F_M), formula 1 of the paper.
+    """A ResNet with a Masking Block after each stage: F_N = F_R · (1 + F_M), formula 1 of the paper.
 
-    images: float (B, in_channels, H, W), H and W at least 32 pixels; 224 in the paper. Returns logits (B,
-    classes). 137,796,423 parameters with 3 channels and 7 classes. Masks start kaiming-normal (fan-out), the
-    second batch norm of their blocks at zero; the trunk starts as torchvision's ResNet-34.
+    images: float (B, in_channels, H, W), H and W at least 32 pixels (8 on resnet18-small); 224 in the paper.
+    Returns logits (B, classes). The paper's own stands on resnet34: 137,796,423 parameters with 3 channels
+    and 7 classes. On trunks of bottlenecks, whose stages are four times as wide, the masks grow sixteenfold,
+    as in the authors' own code. Masks start kaiming-normal (fan-out), the second batch norm of their blocks
+    at zero; the trunk starts as torchvision's ResNet.
     """
 
     def __init__(
-        self, *, classes: int, in_channels: int = 3, dropout: float = 0.4, mask_activation: str = "softmax"
+        self,
+        *,
+        classes: int,
+        in_channels: int = 3,
+        dropout: float = 0.4,
+        mask_activation: str = "softmax",
+        trunk: str = "resnet34",
     ) -> None:
         super().__init__()
         if mask_activation not in ("softmax", "sigmoid"):
             raise ValueError(f"A mask's activation is softmax or sigmoid, not {mask_activation}.")
         activation: MaskActivation = "softmax" if mask_activation == "softmax" else "sigmoid"
-        trunk = resnet("resnet34", classes=classes, in_channels=in_channels, dropout=dropout)
-        self.conv1, self.bn1, self.relu, self.maxpool = trunk.conv1, trunk.bn1, trunk.relu, trunk.maxpool
+        bare = resnet(trunk, classes=classes, in_channels=in_channels, dropout=dropout)
+        self.smallest_image = 8 if isinstance(bare.maxpool, nn.Identity) else 32
+        self.conv1, self.bn1, self.relu, self.maxpool = bare.conv1, bare.bn1, bare.relu, bare.maxpool
         self.layer1, self.layer2, self.layer3, self.layer4 = (
-            trunk.layer1,
-            trunk.layer2,
-            trunk.layer3,
-            trunk.layer4,
+            bare.layer1,
+            bare.layer2,
+            bare.layer3,
+            bare.layer4,
         )
+        expansion = bare.layer1[0].expansion
         self.mask1, self.mask2, self.mask3, self.mask4 = (
-            MaskingBlock(width, depth, activation) for width, depth in zip(WIDTHS, DEPTHS, strict=True)
+            MaskingBlock(width * expansion, depth, activation)
+            for width, depth in zip(WIDTHS, DEPTHS, strict=True)
         )
-        self.avgpool, self.fc = trunk.avgpool, trunk.fc
+        self.avgpool, self.fc = bare.avgpool, bare.fc
 
     def forward(self, images: Tensor) -> Tensor:
-        if min(images.shape[-2:]) < SMALLEST_IMAGE:
+        if min(images.shape[-2:]) < self.smallest_image:
             height, width = images.shape[-2:]
             raise ValueError(
-                f"ResMaskingNet halves an image five times: {height}×{width} pixels are too few, give it "
-                f"at least {SMALLEST_IMAGE}×{SMALLEST_IMAGE}."
+                f"ResMaskingNet shrinks an image {self.smallest_image} times: {height}×{width} pixels are too "
+                f"few, give it at least {self.smallest_image}×{self.smallest_image}."
             )
         features = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         for stage, mask in self._stages():

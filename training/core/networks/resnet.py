@@ -7,20 +7,27 @@ from training.core.torchvision_ops import make_importable
 make_importable()
 
 from torchvision.models import ResNet  # noqa: E402  torchvision cannot be imported earlier
-from torchvision.models.resnet import BasicBlock  # noqa: E402
+from torchvision.models.resnet import BasicBlock, Bottleneck  # noqa: E402
 
-_STAGES = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet18-small": (2, 2, 2, 2)}
+_STAGES: dict[str, tuple[type[BasicBlock | Bottleneck], tuple[int, int, int, int]]] = {
+    "resnet18": (BasicBlock, (2, 2, 2, 2)),
+    "resnet34": (BasicBlock, (3, 4, 6, 3)),
+    "resnet50": (Bottleneck, (3, 4, 6, 3)),
+    "resnet101": (Bottleneck, (3, 4, 23, 3)),
+    "resnet152": (Bottleneck, (3, 8, 36, 3)),
+    "resnet18-small": (BasicBlock, (2, 2, 2, 2)),
+}
 
 
 def resnet(name: str, *, classes: int, in_channels: int = 3, dropout: float = 0.0) -> ResNet:
-    """A ResNet of basic blocks from (B, in_channels, H, W) to logits (B, classes), initialised as torchvision
-    does.
+    """A ResNet from (B, in_channels, H, W) to logits (B, classes), initialised as torchvision does.
 
-    `resnet18-small` looks through a 3×3 stem of stride 1 without max-pool, as is usual for images of 32 to 64
-    pixels: sixteen times the work per pixel, and a last feature map of an eighth of the image's side instead
-    of a 32nd.
+    18 and 34 are of basic blocks, 50, 101 and 152 of bottlenecks. `resnet18-small` looks through a 3×3 stem
+    of stride 1 without max-pool, as is usual for images of 32 to 64 pixels: sixteen times the work per pixel,
+    and a last feature map of an eighth of the image's side instead of a 32nd.
     """
-    network = ResNet(BasicBlock, list(_STAGES[name]), num_classes=classes)
+    block, stages = _STAGES[name]
+    network = ResNet(block, list(stages), num_classes=classes)
     if name == "resnet18-small":
         network.conv1 = _convolution(in_channels, kernel=3, stride=1)
         network.maxpool = nn.Identity()
