@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -181,9 +181,15 @@ def _sources(media: set[int]) -> dict[int, str]:
     return {pk: name for pk, name in rows if pk is not None}
 
 
+def _soft_label(votes: Sequence[int], label: int) -> list[float]:
+    """Of the votes for expressions, the share of each; all for the label where a manager decided without any."""
+    if not any(votes):
+        return [float(index == label) for index in range(len(votes))]
+    return [count / sum(votes) for count in votes]
+
+
 def _row(one: Chosen, face: Face, split: str, source: str, snapshot: Snapshot) -> dict[str, Any]:
     classes: list[str] = snapshot.campaign.expressions
-    expressions = one.votes[: len(classes)]
     return {
         "face_key": one.key,
         "face_id": face.pk,
@@ -191,7 +197,7 @@ def _row(one: Chosen, face: Face, split: str, source: str, snapshot: Snapshot) -
         "label": one.label,
         "label_index": classes.index(one.label),
         "votes": one.votes,
-        "soft_label": [count / sum(expressions) for count in expressions],
+        "soft_label": _soft_label(one.votes[: len(classes)], classes.index(one.label)),
         "split": split,
         "agreement": one.agreement,
         "media_sha256": one.media,

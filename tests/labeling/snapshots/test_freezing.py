@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from django.core.files.storage import default_storage
 
-from labeling import work
+from labeling import adjudication, work
 from labeling.expressions import SEVEN
 from labeling.models import Campaign, CampaignFace, Face, Item, Snapshot, Source
 from labeling.snapshots import format as snapshots
 from labeling.snapshots import freezing
 from labeling.voting import votes
-from tests.factories import make_campaign, make_png, settle
+from tests.factories import make_campaign, make_png, make_user, settle
 from tests.labeling.snapshots.making import frozen, make_settled
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +31,19 @@ def test_a_snapshot_holds_the_settled_faces_with_votes_and_pictures() -> None:
     votes = dict(zip([*SEVEN, "cant_tell", "not_a_face"], first["votes"], strict=True))
     assert {answer: count for answer, count in votes.items() if count} == {first["label"]: 10}
     assert sum(first["soft_label"]) == 1.0
+
+
+def test_a_face_decided_without_any_vote_for_an_expression_is_wholly_what_was_decided() -> None:
+    campaign = make_settled()
+    row = campaign.campaign_faces.all()[0]
+    CampaignFace.objects.filter(pk=row.pk).update(
+        counts={"cant_tell": 10}, outcome="no_consensus", label="", agreement=0.0
+    )
+    boss = make_user("manager")
+    adjudication.adjudicate(campaign_face_id=row.pk, label="happy", reason="It smiles.", by=boss)
+    rows = snapshots.read_table(freezing.local_folder(frozen(campaign))).to_pylist()
+    [frozen_row] = [each for each in rows if each["face_id"] == row.face_id]
+    assert frozen_row["soft_label"] == [float(name == "happy") for name in SEVEN]
 
 
 def test_frozen_twice_it_has_the_same_digest_and_the_same_folder() -> None:
