@@ -50,6 +50,9 @@ PUBLISHED = {
     "resnet18": (11_180_103, 1.814),
     "resnet34": (21_288_263, 3.663),
     "resnet152": (58_158_151, 11.512),
+    "cbam-resnet50": (26_054_967, 4.094),
+    "bam-resnet50": (23_880_442, 4.169),
+    "resattnet56": (29_776_071, 6.269),
 }
 """Parameters with 7 classes, GMACs at 224 pixels: the networks the paper compares (its Tables II and IV)."""
 

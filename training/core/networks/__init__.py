@@ -80,6 +80,19 @@ def _resnet(plan: Blueprint) -> nn.Module:
     return built
 
 
+def _attended(plan: Blueprint) -> nn.Module:
+    from training.core.networks.attention import bam_resnet50, cbam_resnet50
+
+    build = cbam_resnet50 if plan.name == "cbam-resnet50" else bam_resnet50
+    return build(classes=plan.classes, in_channels=plan.in_channels, dropout=plan.dropout)
+
+
+def _resattnet(plan: Blueprint) -> nn.Module:
+    from training.core.networks.resattnet import ResAttNet56
+
+    return ResAttNet56(classes=plan.classes, in_channels=plan.in_channels, dropout=plan.dropout)
+
+
 # After a ResNet's name: with a Masking Block after each of its stages.
 MASKS = "+masks"
 
@@ -110,6 +123,9 @@ NETWORKS: dict[str, Network] = {
             )
             for trunk in _RESNETS
         ),
+        Network("cbam-resnet50", "CBAM ResNet-50 (Woo et al. 2018)", 0.0, 32, _attended),
+        Network("bam-resnet50", "BAM ResNet-50 (Park et al. 2018)", 0.0, 32, _attended),
+        Network("resattnet56", "Residual Attention Network 56 (Wang et al. 2017)", 0.0, 32, _resattnet),
     )
 }
 

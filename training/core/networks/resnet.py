@@ -19,15 +19,22 @@ _STAGES: dict[str, tuple[type[BasicBlock | Bottleneck], tuple[int, int, int, int
 }
 
 
-def resnet(name: str, *, classes: int, in_channels: int = 3, dropout: float = 0.0) -> ResNet:
+def resnet(
+    name: str,
+    *,
+    classes: int,
+    in_channels: int = 3,
+    dropout: float = 0.0,
+    block: type[BasicBlock | Bottleneck] | None = None,
+) -> ResNet:
     """A ResNet from (B, in_channels, H, W) to logits (B, classes), initialised as torchvision does.
 
     18 and 34 are of basic blocks, 50, 101 and 152 of bottlenecks. `resnet18-small` looks through a 3×3 stem
     of stride 1 without max-pool, as is usual for images of 32 to 64 pixels: sixteen times the work per pixel,
-    and a last feature map of an eighth of the image's side instead of a 32nd.
+    and a last feature map of an eighth of the image's side instead of a 32nd. `block` takes the place of the network's own.
     """
-    block, stages = _STAGES[name]
-    network = ResNet(block, list(stages), num_classes=classes)
+    own_block, stages = _STAGES[name]
+    network = ResNet(block or own_block, list(stages), num_classes=classes)
     if name == "resnet18-small":
         network.conv1 = _convolution(in_channels, kernel=3, stride=1)
         network.maxpool = nn.Identity()
