@@ -88,7 +88,8 @@ class FaceAdmin(LookUp):
 
 @admin.register(Campaign)
 class CampaignAdmin(LookUp):
-    editable = ("name", "question", "instructions")
+    """To be changed on its own page, where the change goes on record."""
+
     list_display = ("name", "state", "votes_per_face", "rule", "created_by", "created_at")
     list_filter = ("state",)
     list_select_related = ("created_by",)

@@ -5,7 +5,7 @@ from labeling.models.gold import Example, Gold, GoldAnswer
 from labeling.models.preferences import Preferences
 from labeling.models.snapshot import Export, Snapshot
 from labeling.models.source import Item, Media, Source
-from labeling.models.vote import Lease, Participation, Skip, Vote
+from labeling.models.vote import Lease, Participation, Skip, Vote, WithdrawnKey
 from labeling.models.work import OVER, Pulse, Work, WorkState
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Source",
     "Suggestion",
     "Vote",
+    "WithdrawnKey",
     "Work",
     "WorkState",
 ]

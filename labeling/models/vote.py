@@ -105,6 +105,24 @@ class Vote(models.Model):
         return f"{self.annotator}: {self.answer}"
 
 
+class WithdrawnKey(models.Model):
+    """The client key of a vote that was taken back: a late copy of its request is not counted."""
+
+    annotator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    client_key = models.UUIDField()
+    withdrawn_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["annotator", "client_key"], name="a_key_withdrawn_once")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.client_key)
+
+
 class Skip(models.Model):
     """One annotator passed one face on; it is not offered to them again in this round."""
 

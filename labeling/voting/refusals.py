@@ -11,8 +11,8 @@ from labeling.rules import may_vote
 class CannotVote(Refusal):
     """The vote was not counted; `code` says why.
 
-    closed, role, answer, unknown, already, complete, key, votes; and, of who may vote here: paused, group, language,
-    qualify, cap, day.
+    closed, role, answer, unknown, already, complete, key, withdrawn, votes; and, of who may vote here: paused,
+    group, language, qualify, cap, day.
     """
 
     def __init__(self, text: str, code: str) -> None:

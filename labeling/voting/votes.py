@@ -23,7 +23,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling.expressions import OTHER_ANSWERS
-from labeling.models import Campaign, CampaignFace, Gold, GoldAnswer, Lease, Participation, Skip, Vote
+from labeling.models import (
+    Campaign,
+    CampaignFace,
+    Gold,
+    GoldAnswer,
+    Lease,
+    Participation,
+    Skip,
+    Vote,
+    WithdrawnKey,
+)
 from labeling.models.campaign import FRONT, LAP
 from labeling.voting import gold, line
 from labeling.voting.eligibility import demand_eligible, room, standing_of, used_up
@@ -50,10 +60,14 @@ __all__ = [
 
 # The common vote: its lease is there, and it is not the last of its face. Anything else leaves all as it was and
 # goes the long way. On PostgreSQL it is one statement, elsewhere a conditional UPDATE with what follows from it.
-COMMON = """
+WITHDRAWN = """
+    SELECT 1 FROM labeling_withdrawnkey w WHERE w.annotator_id = %(annotator)s AND w.client_key = %(key)s
+"""
+COMMON = f"""
     WITH face AS (
         SELECT f.id, f.round FROM labeling_campaignface f JOIN labeling_campaign c ON c.id = f.campaign_id
         WHERE f.id = %(face)s AND c.id = %(campaign)s AND c.state = 'open' AND f.votes + 1 < f.wanted
+          AND NOT EXISTS ({WITHDRAWN})
         FOR NO KEY UPDATE OF f
     ),
     used AS (
@@ -69,12 +83,13 @@ COMMON = """
     SELECT %(campaign)s, tally.id, %(annotator)s, tally.round, %(answer)s, %(second)s, %(key)s, %(took_ms)s, %(now)s
     FROM tally RETURNING id
 """
-TALLY = """
+TALLY = f"""
     UPDATE labeling_campaignface SET votes = votes + 1, leases = leases - 1
     WHERE id = %(face)s AND campaign_id = %(campaign)s AND votes + 1 < wanted
       AND EXISTS (SELECT 1 FROM labeling_campaign c WHERE c.id = %(campaign)s AND c.state = 'open')
       AND EXISTS (SELECT 1 FROM labeling_lease l
                   WHERE l.campaign_face_id = %(face)s AND l.annotator_id = %(annotator)s)
+      AND NOT EXISTS ({WITHDRAWN})
     RETURNING round
 """
 USED = "DELETE FROM labeling_lease WHERE campaign_face_id = %(face)s AND annotator_id = %(annotator)s"
@@ -191,11 +206,15 @@ def _cast_at_once(given: _Answer) -> Cast | None:
 
 def _cast_in_steps(given: _Answer) -> Cast:
     with transaction.atomic():
-        if connection.vendor != "postgresql" and (row := _tally.row(given.where())) is not None:
+        if connection.vendor != "postgresql" and (row := _tally_up(given)) is not None:
             _used.rows(given.where())
             Vote.objects.create(**given.said(), round=row[0])
             return Cast(settled=False, again=False)
         return _cast(given)
+
+
+def _tally_up(given: _Answer) -> tuple[Any, ...] | None:
+    return _tally.row({**given.where(), "key": given.key.hex})
 
 
 def _cast(given: _Answer) -> Cast:
@@ -203,6 +222,8 @@ def _cast(given: _Answer) -> Cast:
     before = _by_key(given.annotator, given.key)
     if before is not None:
         return _same(before, row, given)
+    if WithdrawnKey.objects.filter(annotator=given.annotator, client_key=given.key).exists():
+        raise CannotVote(_("This answer was taken back, and is not counted again."), "withdrawn")
     _demand_open(given.campaign, CannotVote)
     if _has_voted(row, given.annotator):
         raise CannotVote(_("You have answered this face before; that answer counts."), "already")
@@ -268,6 +289,7 @@ def withdraw(*, campaign: Campaign, annotator: Any, client_key: UUID | None = No
             raise CannotWithdraw(_("It is too late to take this vote back; it stays."), "late")
         if not type(said).objects.filter(pk=said.pk).delete()[0]:
             raise CannotWithdraw(_("This vote was taken back already."), "unknown")
+        WithdrawnKey.objects.get_or_create(annotator=annotator, client_key=said.client_key)
         if isinstance(said, Vote):
             _uncount(row, campaign)
         Lease.objects.create(

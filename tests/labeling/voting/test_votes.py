@@ -1,6 +1,7 @@
 """The queue of votes: who gets which face, and what an answer changes."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -295,3 +296,17 @@ def test_a_vote_of_an_earlier_round_is_not_taken_back() -> None:
     with pytest.raises(votes.CannotWithdraw, match="opened for fresh votes"):
         votes.withdraw(campaign=campaign, annotator=annotator)
     assert Vote.objects.count() == 1
+
+
+def test_a_late_copy_of_a_vote_that_was_taken_back_is_not_counted() -> None:
+    campaign, annotator, key = make_campaign(2), make_user(), uuid4()
+    pk = votes.lease(campaign=campaign, annotator=annotator, limit=1)[0].campaign_face_id
+    given: dict[str, Any] = {"campaign": campaign, "annotator": annotator, "campaign_face_id": pk}
+    votes.cast(**given, answer="sad", client_key=key)
+    votes.withdraw(campaign=campaign, annotator=annotator, client_key=key)
+    with pytest.raises(votes.CannotVote, match="taken back") as refused:
+        votes.cast(**given, answer="sad", client_key=key)
+    assert refused.value.code == "withdrawn"
+    assert Vote.objects.count() == 0
+    votes.cast(**given, answer="fear", client_key=uuid4())
+    assert Vote.objects.get().answer == "fear"
