@@ -110,8 +110,8 @@ def _known(number: float) -> float | None:
 
 
 class EntrySerializer(serializers.ModelSerializer[AuditEntry]):
-    by = serializers.CharField(source="by.username", default=None)
-    annotator = serializers.CharField(source="annotator.username", default=None)
+    by = serializers.CharField(source="by.username", default=None, allow_null=True)
+    annotator = serializers.CharField(source="annotator.username", default=None, allow_null=True)
     said = serializers.SerializerMethodField(help_text="The verb, for people.")
 
     class Meta:

@@ -24,6 +24,8 @@ WORK = ("state", "attempt", "done", "total", "message", "error", "started_at", "
 
 
 class SourceSerializer(serializers.ModelSerializer[Source]):
+    options = serializers.DictField(required=False, help_text=Source._meta.get_field("options").help_text)
+
     class Meta:
         model = Source
         fields = ("id", "name", "kind", "location", "options", "licence", "author", "created_at", *WORK)
@@ -38,6 +40,10 @@ class ItemSerializer(serializers.ModelSerializer[Item]):
 
 
 class DetectionSerializer(serializers.ModelSerializer[Detection]):
+    settings = serializers.DictField(
+        required=False, help_text=Detection._meta.get_field("settings").help_text
+    )
+
     class Meta:
         model = Detection
         fields = ("id", "source", "detector", "settings", "created_at", *WORK)
