@@ -1,6 +1,7 @@
 """How far figures from a limited number of images can be trusted."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,8 @@ def binomial_two_sided(fewer: int, trials: int) -> float:
     Exact: 2 · Σ_{i ≤ fewer} C(trials, i) / 2^trials, at most 1. fewer ≤ trials / 2.
     """
     tail = sum(math.comb(trials, i) for i in range(fewer + 1))
-    return min(1.0, 2 * tail / 2**trials)
+    # Whole numbers up to the last division: 2**trials may be beyond any float.
+    return min(1.0, float(Fraction(2 * tail, 2**trials)))
 
 
 def bootstrap_of_signs(plus: int, minus: int, images: int, *, draws: int, seed: int) -> NDArray[np.float64]:

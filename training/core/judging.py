@@ -1,20 +1,15 @@
-"""What a network makes of images: probabilities, and the figures of a split."""
+"""What a network makes of images: probabilities."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.core.config import Config
 from training.core.device import autocast
-from training.core.faces import Faces, Split
 from training.core.pixels import prepare
-from training.core.run_folder import write_atomically
 
 Probabilities = NDArray[np.float32]
 
@@ -45,20 +40,3 @@ def probabilities(
         chunks.append(logits.float().softmax(dim=1))
     found: Probabilities = torch.cat(chunks).cpu().numpy()
     return found
-
-
-def write_predictions(file: Path, split: Split, faces: Faces, predicted: Probabilities) -> None:
-    """The opinion of each face of a split as Parquet: key, face_id, label, predicted, probabilities (class
-    order).
-    """
-    best = predicted.argmax(axis=1) if len(split) else np.zeros(0, np.int64)
-    table = pa.table(
-        {
-            "key": pa.array(split.keys, pa.string()),
-            "face_id": pa.array(split.face_ids, pa.int64()),
-            "label": pa.array([faces.classes[label] for label in split.labels], pa.string()),
-            "predicted": pa.array([faces.classes[label] for label in best], pa.string()),
-            "probabilities": pa.array(list(predicted), pa.list_(pa.float32())),
-        }
-    )
-    write_atomically(file, lambda part: pq.write_table(table, part))

@@ -58,8 +58,8 @@ def worth(votes: Votes, probabilities: Shares, smoothing: float | None = None) -
                 "network": float(network[known].mean()),
             }
         )
-    people, at_least = _crossing([row["crowd"] - row["network"] for row in curve])
-    return {"people": people, "at_least": at_least, "smoothing": added, "curve": curve}
+    reached, at_least = _crossing([row["crowd"] - row["network"] for row in curve])
+    return {"people": reached, "at_least": at_least, "smoothing": added, "curve": curve}
 
 
 def _most_people(totals: NDArray[Any]) -> int:

@@ -52,8 +52,11 @@ class RunFolder:
         self.last = path / "last.pt"
         self.best = path / "best.safetensors"
         self.result = path / "result.json"
-        self.test_predictions = path / "predictions-test.parquet"
         self.cache = path / "cache"
+
+    def predictions(self, split: str) -> Path:
+        """Where the opinions on a split are kept."""
+        return self.path / f"predictions-{split}.parquet"
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

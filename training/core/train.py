@@ -11,12 +11,13 @@ from torch import nn
 from training.core import faces as snapshot_faces
 from training.core.config import Config
 from training.core.device import device_for, explained_memory
-from training.core.faces import Faces, Snapshot
-from training.core.judging import probabilities, write_predictions
+from training.core.faces import Snapshot
+from training.core.judgement import judgement
+from training.core.judging import probabilities
 from training.core.loop import Training
-from training.core.metrics import Figures, figures
 from training.core.networks import network as network_named
 from training.core.networks.weights import start_from
+from training.core.predictions import Predictions, predictions_of, write_predictions
 from training.core.progress import Display
 from training.core.refusals import BadConfig, BadRunFolder, BadSnapshot, TrainingFailed
 from training.core.run_folder import Events, Made, RunFolder, write_json
@@ -89,7 +90,7 @@ def _train_made(
     )
     training.run()
     network.load_state_dict(folder.load_best())
-    result = _judge(folder, made, faces, training, stopper)
+    result = _judge(folder, made, snapshot, training, stopper)
     _tell(result, training, display)
     write_json(folder.result, result)
     shutil.rmtree(folder.cache, ignore_errors=True)
@@ -105,6 +106,7 @@ def build(made: Made, *, start: bool) -> nn.Module:
         in_channels=config.in_channels,
         dropout=config.dropout,
         mask_activation=config.mask_activation,
+        image_size=config.image_size,
     )
     if start and config.starting_weights:
         start_from(network, Path(config.starting_weights))
@@ -112,21 +114,19 @@ def build(made: Made, *, start: bool) -> nn.Module:
 
 
 def _judge(
-    folder: RunFolder, made: Made, faces: Faces, training: Training, stopper: Stopper
+    folder: RunFolder, made: Made, snapshot: Snapshot, training: Training, stopper: Stopper
 ) -> dict[str, Any]:
     """The best weights' figures on validation and, this once, on test."""
-    splits: dict[str, Figures] = {}
+    said: dict[str, Predictions] = {}
     for name in ("validation", "test"):
-        split = faces.splits[name]
-        rows = torch.from_numpy(split.rows)
+        rows = torch.from_numpy(snapshot.splits[name].rows)
         found = probabilities(
             training.network, training.images, rows, made.config, training.device, between=stopper.check
         )
-        if len(split):
-            splits[name] = figures(split.labels, found, faces.classes)
-        if name == "test":
-            write_predictions(folder.test_predictions, split, faces, found)
-    return {"classes": list(faces.classes), "best_epoch": training.progress.best_epoch, "splits": splits}
+        said[name] = predictions_of(snapshot, name, found)
+        write_predictions(folder.predictions(name), said[name])
+    best_epoch = training.progress.best_epoch
+    return {"classes": list(snapshot.classes), "best_epoch": best_epoch, **judgement(said)}
 
 
 def _tell(result: dict[str, Any], training: Training, display: Display) -> None:

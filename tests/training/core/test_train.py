@@ -37,6 +37,7 @@ def test_a_finished_run_folder_holds_its_contract(finished: Path) -> None:
         "last.pt",
         "best.safetensors",
         "result.json",
+        "predictions-validation.parquet",
         "predictions-test.parquet",
         "lock",
     }
