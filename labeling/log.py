@@ -124,7 +124,7 @@ def _value(name: str, value: Any) -> str:
 
 def _moment(moment: datetime) -> str:
     local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
-    return str(date_format(local, "j M Y, H:i"))
+    return str(date_format(local, "SHORT_DATETIME_FORMAT"))
 
 
 def restored_words(votes: int, aside: int) -> str:
