@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from training.core.networks import NETWORKS, network
+from training.core.networks import NETWORKS, Network, network
 from training.core.refusals import BadConfig
 
 
@@ -106,7 +106,12 @@ class Config:
         self._check_contradictions()
 
     def _check_contradictions(self) -> None:
-        smallest = network(self.network).smallest_image
+        smallest, step = network(self.network).smallest_image, network(self.network).image_step
+        if self.image_size % step:
+            raise BadConfig(
+                f"image_size is {self.image_size}, but {self.network} needs a multiple of {step}: "
+                f"set it to {network(self.network).nearest_size(self.image_size)}."
+            )
         if self.image_size < smallest:
             raise BadConfig(
                 f"image_size is {self.image_size}, but {self.network} needs at least {smallest}: "
@@ -213,7 +218,7 @@ def resolve(
     preset: str = "paper-code", network_name: str | None = None, overrides: Mapping[str, object] | None = None
 ) -> Config:
     """The preset's settings for a network, changed by `overrides`. Texts as typed ("0.1", "true") are
-    understood.
+    understood. Where the network cannot take the preset's image_size, it is the next larger that it can.
 
     Raises BadConfig for an unknown preset, network or setting, a wrong value, or two that contradict each
     other.
@@ -225,8 +230,15 @@ def resolve(
     chosen = overrides.get("network", network_name or Config.network)
     if network_name is not None and chosen != network_name:
         raise BadConfig(f"The network is {network_name}, but the setting network says {chosen}. Give one.")
-    values = {"dropout": network(str(chosen)).dropout, **PRESETS[preset], **overrides, "network": chosen}
+    values = {**PRESETS[preset], **_of_network(network(str(chosen)), preset), **overrides, "network": chosen}
     return _config(values)
+
+
+def _of_network(network: Network, preset: str) -> dict[str, object]:
+    """What the network itself has a say in: its dropout, and images no smaller than it can take."""
+    side = PRESETS[preset].get("image_size", Config.image_size)
+    assert isinstance(side, int)
+    return {"dropout": network.dropout, "image_size": network.nearest_size(side)}
 
 
 def read_config(file: Path) -> Config:

@@ -111,3 +111,10 @@ def test_a_file_that_is_no_config_is_refused(tmp_path: Path) -> None:
     file.write_text("[1]")
     with pytest.raises(BadConfig, match="does not hold a JSON object"):
         read_config(file)
+
+
+def test_a_preset_gives_a_network_images_it_can_take() -> None:
+    assert resolve("quick", "inception_v3").image_size == 75
+    assert resolve("paper-code", "inception_v3").image_size == 224
+    with pytest.raises(BadConfig, match="image_size is 48, but inception_v3 needs at least 75"):
+        resolve("quick", "inception_v3", {"image_size": 48})

@@ -8,6 +8,7 @@ from torch.nn import functional
 from training.core.networks import NETWORKS, network
 from training.core.networks.measure import measured, multiply_adds, on_paper, parameters
 from training.core.networks.resmasking import DEPTHS, WIDTHS, MaskingBlock, ResMaskingNet
+from training.core.networks.torchvision_classifiers import SameConvolution, models
 from training.core.refusals import BadConfig
 
 
@@ -28,7 +29,8 @@ def last_map_side(net: nn.Module, side: int) -> int:
         net.eval()(torch.zeros(1, 3, side, side))
     for hook in hooks:
         hook.remove()
-    return [side for side in sides if side > 1][-1]
+    last: int = [side for side in sides if side > 1][-1]
+    return last
 
 
 def trained_losses(net: torch.nn.Module, steps: int, rate: float) -> list[float]:
@@ -39,7 +41,7 @@ def trained_losses(net: torch.nn.Module, steps: int, rate: float) -> list[float]
     for _ in range(steps):
         optimizer.zero_grad()
         loss = functional.cross_entropy(net(images), labels)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         losses.append(loss.item())
     return losses
@@ -50,6 +52,11 @@ PUBLISHED = {
     "resnet18": (11_180_103, 1.814),
     "resnet34": (21_288_263, 3.663),
     "resnet152": (58_158_151, 11.512),
+    "vgg19": (139_598_919, 19.628),
+    "googlenet": (5_607_079, 1.497),
+    "inception_v3": (21_799_911, 2.836),
+    "densenet121": (6_961_031, 2.833),
+    "efficientnet-b2b": (7_710_857, 0.658),
     "cbam-resnet50": (26_054_967, 4.094),
     "bam-resnet50": (23_880_442, 4.169),
     "resattnet56": (29_776_071, 6.269),
@@ -63,6 +70,39 @@ def test_a_network_has_its_published_size(name: str) -> None:
     size = measured(network(name), image_size=224)
     assert size.parameters == count
     assert size.multiply_adds / 1e9 == pytest.approx(gmacs, abs=0.0006)
+
+
+def test_inception_works_harder_on_its_own_images_and_was_counted_with_its_unused_head() -> None:
+    size = measured(network("inception_v3"), image_size=299)
+    assert size.multiply_adds / 1e9 == pytest.approx(5.711, abs=0.0006)
+    with torch.device("meta"):
+        headed = models.inception_v3(weights=None, num_classes=7, aux_logits=True, init_weights=False)
+        headed.AuxLogits.fc = nn.Linear(768, 1000)  # which had kept ImageNet's classes
+    assert parameters(headed) == 25_126_607
+
+
+def test_efficientnet_b2b_is_padded_as_tensorflow_does() -> None:
+    plain = nn.Conv2d(1, 1, 3, stride=2, padding=1, bias=False)
+    nn.init.ones_(plain.weight)
+    same = SameConvolution(plain)
+    ones = torch.ones(1, 1, 4, 4)
+    assert same(ones).flatten().tolist() == [9, 6, 6, 4]  # short of pixels right and below only
+    assert plain(ones).flatten().tolist() == [4, 6, 6, 9]
+    assert torch.equal(same(torch.ones(1, 1, 5, 5)), plain(torch.ones(1, 1, 5, 5)))
+    with torch.device("meta"):
+        net = network("efficientnet-b2b")(classes=7)
+    assert {part.eps for part in net.modules() if isinstance(part, nn.BatchNorm2d)} == {1e-3}
+    assert all(
+        isinstance(part, SameConvolution)
+        for part in net.modules()
+        if isinstance(part, nn.Conv2d) and part.stride == (2, 2)
+    )
+
+
+def test_the_further_dropouts_of_vgg_stay_as_published() -> None:
+    with torch.device("meta"):
+        net = network("vgg19")(classes=7, dropout=0.1)
+    assert [part.p for part in net.modules() if isinstance(part, nn.Dropout)] == [0.5, 0.1]
 
 
 def test_resmasking_blocks_have_the_published_sizes() -> None:

@@ -21,6 +21,7 @@ class Blueprint:
     in_channels: int
     dropout: float
     mask_activation: str
+    image_size: int
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Network:
     title: for people. dropout: before the last layer, where the config does not say otherwise.
     smallest_image: side in pixels. Below it, the last feature map would hold less than one whole step of the
     network's strides, or a layer would have nothing left to look at. masked: it has Masking Blocks.
+    image_step: the side of its images is a multiple of this many pixels.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Network:
     smallest_image: int
     builder: Callable[[Blueprint], nn.Module]
     masked: bool = False
+    image_step: int = 1
 
     def __call__(
         self,
@@ -46,8 +49,12 @@ class Network:
         in_channels: int = 3,
         dropout: float | None = None,
         mask_activation: str = "softmax",
+        image_size: int = 224,
     ) -> nn.Module:
-        """A module from float images (B, in_channels, H, W) to logits (B, classes), with random weights."""
+        """A module from float images (B, in_channels, H, W) to logits (B, classes), with random weights.
+
+        image_size: the side of its images, for networks that are built for one.
+        """
         return self.builder(
             Blueprint(
                 name=self.name,
@@ -55,8 +62,13 @@ class Network:
                 in_channels=in_channels,
                 dropout=self.dropout if dropout is None else dropout,
                 mask_activation=mask_activation,
+                image_size=image_size,
             )
         )
+
+    def nearest_size(self, side: int) -> int:
+        """The smallest side in pixels that this network takes and that is not below `side`."""
+        return max(self.smallest_image, -(-side // self.image_step) * self.image_step)
 
 
 def _resmasking(plan: Blueprint) -> nn.Module:
@@ -93,6 +105,26 @@ def _resattnet(plan: Blueprint) -> nn.Module:
     return ResAttNet56(classes=plan.classes, in_channels=plan.in_channels, dropout=plan.dropout)
 
 
+def _torchvision(plan: Blueprint) -> nn.Module:
+    from training.core.networks.torchvision_classifiers import classifier
+
+    return classifier(
+        plan.name.removeprefix(TORCHVISION),
+        classes=plan.classes,
+        in_channels=plan.in_channels,
+        dropout=plan.dropout,
+        image_size=plan.image_size,
+    )
+
+
+def _efficientnet_b2b(plan: Blueprint) -> nn.Module:
+    from training.core.networks.torchvision_classifiers import efficientnet_b2b
+
+    return efficientnet_b2b(classes=plan.classes, in_channels=plan.in_channels, dropout=plan.dropout)
+
+
+# Before the name of any other classifier of torchvision.
+TORCHVISION = "torchvision:"
 # After a ResNet's name: with a Masking Block after each of its stages.
 MASKS = "+masks"
 
@@ -123,6 +155,11 @@ NETWORKS: dict[str, Network] = {
             )
             for trunk in _RESNETS
         ),
+        Network("vgg19", "VGG-19 (Simonyan and Zisserman 2015)", 0.5, 32, _torchvision),
+        Network("googlenet", "GoogLeNet (Szegedy et al. 2015)", 0.2, 32, _torchvision),
+        Network("inception_v3", "Inception v3 (Szegedy et al. 2016)", 0.5, 75, _torchvision),
+        Network("densenet121", "DenseNet-121 (Huang et al. 2017)", 0.0, 32, _torchvision),
+        Network("efficientnet-b2b", "EfficientNet-B2b (Tan and Le 2019)", 0.3, 32, _efficientnet_b2b),
         Network("cbam-resnet50", "CBAM ResNet-50 (Woo et al. 2018)", 0.0, 32, _attended),
         Network("bam-resnet50", "BAM ResNet-50 (Park et al. 2018)", 0.0, 32, _attended),
         Network("resattnet56", "Residual Attention Network 56 (Wang et al. 2017)", 0.0, 32, _resattnet),

@@ -41,7 +41,7 @@ class Cbam(nn.Module):
         return features * torch.sigmoid(self.spatial(pooled))
 
 
-class CbamBottleneck(Bottleneck):
+class CbamBottleneck(Bottleneck):  # type: ignore[misc]  # torchvision is not typed
     """A bottleneck that weighs what it adds to its shortcut."""
 
     def __init__(self, *layout: Any, **more: Any) -> None:

@@ -32,10 +32,10 @@ def multiply_adds(network: nn.Module, image: Tensor) -> int:
     return total
 
 
-def on_paper(network: Network, *, classes: int = 7) -> nn.Module:
+def on_paper(network: Network, *, classes: int = 7, image_size: int = 224) -> nn.Module:
     """The network with shapes and no numbers (torch's meta device): to be counted, not run."""
     with torch.device("meta"):
-        return network(classes=classes)
+        return network(classes=classes, image_size=image_size)
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Size:
 
 
 def measured(network: Network, *, image_size: int = 224, classes: int = 7) -> Size:
-    """The network's size, for images of this side, or of its smallest where that is larger."""
-    side = max(image_size, network.smallest_image)
-    drawn = on_paper(network, classes=classes)
+    """The network's size, for images of this side, or of the next that it takes."""
+    side = network.nearest_size(image_size)
+    drawn = on_paper(network, classes=classes, image_size=side)
     work = multiply_adds(drawn, torch.zeros(1, 3, side, side, device="meta"))
     return Size(network=network, parameters=parameters(drawn), multiply_adds=work, image_size=side)

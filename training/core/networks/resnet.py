@@ -31,7 +31,8 @@ def resnet(
 
     18 and 34 are of basic blocks, 50, 101 and 152 of bottlenecks. `resnet18-small` looks through a 3×3 stem
     of stride 1 without max-pool, as is usual for images of 32 to 64 pixels: sixteen times the work per pixel,
-    and a last feature map of an eighth of the image's side instead of a 32nd. `block` takes the place of the network's own.
+    and a last feature map of an eighth of the image's side instead of a 32nd. `block` takes
+    the place of the network's own.
     """
     own_block, stages = _STAGES[name]
     network = ResNet(block or own_block, list(stages), num_classes=classes)
