@@ -41,6 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_predict(commands)
     _add_evaluate(commands)
+    _add_judge(commands)
+    _add_compare(commands)
+    _add_ensemble(commands)
     networks = commands.add_parser("networks", help="list the networks with their sizes")
     networks.add_argument("--image-size", type=int, default=224, help="for the multiply-adds; default 224")
     networks.set_defaults(run=_networks)
@@ -69,7 +72,11 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--network", choices=list(NETWORKS), help=f"default {Config.network}")
+    parser.add_argument(
+        "--network",
+        metavar="NAME",
+        help=f"one that `networks` lists, or torchvision:NAME; default {Config.network}",
+    )
     parser.add_argument("--preset", choices=list(PRESETS), help="a set of settings; default paper-code")
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="settings as JSON, or the config.json of a run"
@@ -97,6 +104,50 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     evaluate.add_argument("run_folder", metavar="RUN", type=Path)
     evaluate.add_argument("--split", choices=["train", "validation", "test"], default="validation")
     evaluate.set_defaults(run=_evaluate)
+
+
+def _add_judge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    judge = commands.add_parser(
+        "judge",
+        help="all figures of a finished run, as JSON",
+        description="From the predictions files of RUN: figures on validation and test, of whole splits and by "
+        "source, licence, face size and faces per media. With --snapshot the network looks at the images again.",
+    )
+    judge.add_argument("run_folder", metavar="RUN", type=Path)
+    judge.add_argument(
+        "--snapshot", type=Path, help="look again, and write the predictions files of RUN anew"
+    )
+    judge.add_argument(
+        "--augmented",
+        action="append",
+        default=[],
+        choices=["flip", "ten-crop", "ten-copies"],
+        help="with --snapshot: also by several views of each image, told apart; may be repeated",
+    )
+    judge.add_argument("--seed", type=int, default=0, help="decides ten-copies; default 0")
+    judge.set_defaults(run=_judge)
+
+
+def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    compare = commands.add_parser("compare", help="two finished runs on the same images, as JSON")
+    compare.add_argument("first", metavar="RUN", type=Path)
+    compare.add_argument("second", metavar="RUN", type=Path)
+    compare.add_argument("--split", choices=["validation", "test"], default="test")
+    compare.add_argument("--seed", type=int, default=0, help="decides the bootstrap; default 0")
+    compare.set_defaults(run=_compare)
+
+
+def _add_ensemble(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    ensemble = commands.add_parser(
+        "ensemble",
+        help="finished runs of one snapshot heard as one",
+        description="Choose members on validation, judge the average of their probabilities once on test, and "
+        "write what is found as JSON.",
+    )
+    ensemble.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="two run folders or more")
+    ensemble.add_argument("--most", type=int, default=8, help="members at most; default 8")
+    ensemble.add_argument("--out", type=Path, default=Path("ensemble.json"), help="default ensemble.json")
+    ensemble.set_defaults(run=_ensemble)
 
 
 def _chosen(asked: argparse.Namespace) -> Config:
@@ -147,6 +198,45 @@ def _evaluate(asked: argparse.Namespace) -> int:
     from training.core.predict import evaluate
 
     print(json.dumps(evaluate(snapshot=asked.snapshot, run=asked.run_folder, split=asked.split), indent=2))
+    return 0
+
+
+def _judge(asked: argparse.Namespace) -> int:
+    from training.core.augmented_judging import judge_again
+    from training.core.judgement import judge_files
+
+    if asked.snapshot is not None:
+        found = judge_again(
+            snapshot=asked.snapshot, run=asked.run_folder, ways=asked.augmented, seed=asked.seed
+        )
+    elif asked.augmented:
+        raise BadConfig("--augmented looks at the images again. Name their --snapshot.")
+    else:
+        found = {"plain": judge_files(asked.run_folder)}
+    print(json.dumps(found, indent=2))
+    return 0
+
+
+def _compare(asked: argparse.Namespace) -> int:
+    from training.core.comparing import compare
+    from training.core.predictions import read_predictions
+
+    first, second = (read_predictions(run, asked.split) for run in (asked.first, asked.second))
+    print(json.dumps({"split": asked.split, **compare(first, second, seed=asked.seed)}, indent=2))
+    return 0
+
+
+def _ensemble(asked: argparse.Namespace) -> int:
+    from training.core.ensembles import ensemble
+    from training.core.run_folder import write_json
+
+    found = ensemble(asked.runs, most=asked.most)
+    write_json(asked.out, found)
+    print(f"Members: {', '.join(found['members'])}")
+    for name, split in found["splits"].items():
+        low, high = split["accuracy_interval"]
+        print(f"{name}: accuracy {split['accuracy']:.1%} (95 % interval {low:.1%}–{high:.1%})")
+    print(f"{asked.out} written.")
     return 0
 
 

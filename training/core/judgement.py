@@ -3,13 +3,14 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from training.core.calibration import fit_temperature, tempered
 from training.core.metrics import Figures, figures, sureness
 from training.core.people import divergence, worth
-from training.core.predictions import Facts, Predictions
+from training.core.predictions import Facts, Predictions, read_predictions
 
 MOST_GROUPS = 30
 """A trait with more values is told by the most frequent; the other faces are one group with the value None."""
@@ -34,6 +35,11 @@ def judgement(splits: Mapping[str, Predictions]) -> Figures:
         "splits": {name: _opinion(split, temperature) for name, split in seen.items()},
         "groups": {name: _by_trait(split, temperature) for name, split in seen.items()},
     }
+
+
+def judge_files(run: Path) -> Figures:
+    """`judgement` from the predictions files of a finished run. Raises BadRunFolder."""
+    return judgement({split: read_predictions(run, split) for split in ("validation", "test")})
 
 
 def _opinion(predictions: Predictions, temperature: float | None) -> Figures:

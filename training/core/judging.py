@@ -1,6 +1,6 @@
 """What a network makes of images: probabilities."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -13,6 +13,15 @@ from training.core.pixels import prepare
 
 Probabilities = NDArray[np.float32]
 
+Views = Callable[[Tensor, Tensor, Config], Iterator[Tensor]]
+"""From uint8 (B, C, S, S), the (B,) row numbers of these images, and the config to what the network sees of them, each
+(B, in_channels, image_size, image_size)."""
+
+
+def plain(images: Tensor, rows: Tensor, config: Config) -> Iterator[Tensor]:
+    """The one view of an image as it is."""
+    yield prepare(images, config)
+
 
 @torch.inference_mode()
 def probabilities(
@@ -22,8 +31,9 @@ def probabilities(
     config: Config,
     device: torch.device,
     between: Callable[[], None] = lambda: None,
+    views: Views = plain,
 ) -> Probabilities:
-    """(len(rows), classes) probabilities of images[rows], without augmentation; leaves the network in eval
+    """(len(rows), classes) probabilities of images[rows], the mean over the views; leaves the network in eval
     mode.
 
     images: uint8 (N, C, S, S), on any device. `between` is called between batches and may raise to stop.
@@ -34,9 +44,12 @@ def probabilities(
     chunks = []
     for some in torch.split(rows, config.evaluation_batch_size):
         between()
-        pixels = prepare(images[some.to(images.device)].to(device), config)
-        with autocast(device, config):
-            logits = network(pixels)
-        chunks.append(logits.float().softmax(dim=1))
+        here = images[some.to(images.device)].to(device)
+        opinions = []
+        for pixels in views(here, some.to(device), config):
+            with autocast(device, config):
+                logits = network(pixels)
+            opinions.append(logits.float().softmax(dim=1))
+        chunks.append(torch.stack(opinions).mean(dim=0))
     found: Probabilities = torch.cat(chunks).cpu().numpy()
     return found

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from training.core import faces as snapshot_faces
 from training.core.device import device_for
-from training.core.judging import Probabilities, probabilities
+from training.core.judging import Probabilities, Views, plain, probabilities
 from training.core.metrics import Figures, figures
 from training.core.pixels import decode_many
 from training.core.refusals import BadImages, BadRunFolder, BadSnapshot
@@ -50,8 +50,12 @@ class Predictor:
 
     def judge(self, pixels: NDArray[np.uint8]) -> Probabilities:
         """(N, classes) from decoded images (N, C, S, S) of the run's stored size."""
-        rows = torch.arange(len(pixels))
-        return probabilities(self._network, torch.from_numpy(pixels), rows, self.config, self._device)
+        return self.look(pixels, np.arange(len(pixels)), plain)
+
+    def look(self, pixels: NDArray[np.uint8], rows: NDArray[np.int64], views: Views) -> Probabilities:
+        """(len(rows), classes) of pixels[rows], the mean over the views of each image."""
+        images, where = torch.from_numpy(pixels), torch.from_numpy(rows)
+        return probabilities(self._network, images, where, self.config, self._device, views=views)
 
 
 def predict(*, run: Path, images: Path, out: Path) -> int:
