@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from training.core.networks import NETWORKS, Network, network
+from training.core.networks import NETWORKS, OTHERS, Network, network
 from training.core.refusals import BadConfig
 
 
@@ -28,7 +28,7 @@ class Config:
     name.
     """
 
-    network: str = _field("resmasking", "The network to train.", choices=tuple(NETWORKS))
+    network: str = _field("resmasking", "The network to train.", choices=(*NETWORKS, *OTHERS))
     image_size: int = _field(224, "Side in pixels of the square image the network sees.", low=8, high=1024)
     colour: str = _field(
         "grey", "What is read of an image: its brightness or its colours.", choices=("grey", "rgb")

@@ -198,6 +198,15 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     assert not torch.equal(first["conv1.weight"], other["conv1.weight"])
 
 
-def test_an_unknown_network_is_refused() -> None:
-    with pytest.raises(BadConfig, match=r"no network vgg\. Choose one of: resmasking, resnet18"):
-        network("vgg")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("vgg", r"no network vgg\. Choose one of: resmasking, resnet18"),
+        ("torchvision:vgg19", r"no network torchvision:vgg19\. Did you mean vgg19\?"),
+        ("torchvision:vgg17", r"Did you mean torchvision:vgg1\d\?"),
+        ("torchvision:x", r"no network torchvision:x\.$"),
+    ],
+)
+def test_an_unknown_network_is_refused(name: str, said: str) -> None:
+    with pytest.raises(BadConfig, match=said):
+        network(name)

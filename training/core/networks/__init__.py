@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from training.core.networks.torchvision_names import classifiers
 from training.core.refusals import BadConfig
 
 if TYPE_CHECKING:
@@ -167,8 +169,32 @@ NETWORKS: dict[str, Network] = {
 }
 
 
+OTHERS: dict[str, Network] = {
+    f"{TORCHVISION}{name}": Network(
+        f"{TORCHVISION}{name}",
+        f"torchvision's {name}",
+        dropout,
+        smallest,
+        _torchvision,
+        image_step=step,
+    )
+    for name, dropout, smallest, step in classifiers()
+}
+"""torchvision's other classifiers. They can be trained like the networks above, but no list shows them."""
+
+
 def network(name: str) -> Network:
     """Raises BadConfig for a name nobody knows."""
-    if name not in NETWORKS:
-        raise BadConfig(f"There is no network {name}. Choose one of: {', '.join(NETWORKS)}.")
-    return NETWORKS[name]
+    found = NETWORKS.get(name) or OTHERS.get(name)
+    if found is not None:
+        return found
+    if name.startswith(TORCHVISION):
+        bare = name.removeprefix(TORCHVISION)
+        others = {key.removeprefix(TORCHVISION): key for key in OTHERS}
+        close = [bare] if bare in NETWORKS else [others[key] for key in get_close_matches(bare, others, n=1)]
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise BadConfig(f"There is no network {name}.{hint}")
+    raise BadConfig(
+        f"There is no network {name}. Choose one of: {', '.join(NETWORKS)}; or any other classifier of "
+        f"torchvision, as {TORCHVISION}vit_b_16."
+    )

@@ -9,7 +9,6 @@ from labeling.management.finding import found
 from labeling.models import Snapshot, WorkState
 from training import metrics, queries, runs
 from training.core.config import PRESETS
-from training.core.networks import NETWORKS
 from training.management.waiting import do_or_wait, settings_from
 
 
@@ -18,7 +17,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("snapshot", help="number or name of a frozen snapshot")
-        parser.add_argument("--network", default="resnet18", choices=list(NETWORKS))
+        parser.add_argument("--network", default="resnet18", metavar="NAME")
         parser.add_argument("--preset", default="quick", choices=list(PRESETS))
         parser.add_argument(
             "--set",
