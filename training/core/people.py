@@ -46,10 +46,14 @@ def worth(votes: Votes, probabilities: Shares, smoothing: float | None = None) -
     totals = votes.sum(axis=1)
     lost = -np.log(np.maximum(probabilities.astype(np.float64), FLOOR))
     network = (votes * lost).sum(axis=1) / totals
+    # Faces share few pairs of (total, count): each is worked out once.
+    pairs, back = np.unique(totals[:, None] * (totals.max() + 1) + votes, return_inverse=True)
+    kinds = [divmod(pair, int(totals.max()) + 1) for pair in pairs.tolist()]
     curve = []
     for people in range(_most_people(totals) + 1):
         known = totals > people
-        crowd = _crowd_losses(votes[known], people, added)
+        cells = np.array([_expected_loss(*kind, people, classes, added) for kind in kinds])
+        crowd = (votes * cells[back.reshape(votes.shape)]).sum(axis=1)[known] / totals[known]
         curve.append(
             {
                 "people": people,
@@ -78,23 +82,13 @@ def _crossing(leads: list[float]) -> tuple[float, bool]:
     return float(len(leads) - 1), True
 
 
-def _crowd_losses(votes: Votes, people: int, smoothing: float) -> NDArray[np.float64]:
-    """(N,) L_k of each face, k being `people`."""
-    totals = np.broadcast_to(votes.sum(axis=1, keepdims=True), votes.shape)
-    kinds, back = np.unique(np.stack([totals, votes], axis=-1).reshape(-1, 2), axis=0, return_inverse=True)
-    classes = votes.shape[1]
-    losses = [
-        _expected_loss(total, count, people, classes, smoothing) if count else 0.0
-        for total, count in kinds.tolist()
-    ]
-    cells = np.array(losses)[back.reshape(votes.shape)]
-    found: NDArray[np.float64] = (votes / totals * cells).sum(axis=1)
-    return found
-
-
 @lru_cache(maxsize=100_000)
 def _expected_loss(total: int, count: int, people: int, classes: int, smoothing: float) -> float:
-    """The crowd's expected loss when a vote is held out for whose class `count` of `total` voted."""
+    """The crowd's expected loss when a vote is held out for whose class `count` of `total` voted; 0 where no such
+    vote, or no such crowd, can be.
+    """
+    if not count or people >= total:
+        return 0.0
     same, other = count - 1, total - count
     spread = people + smoothing * classes
     return sum(
