@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from labeling import examples, gold, qualification
 from labeling.api.asking import asked
 from labeling.api.permissions import those_who
+from labeling.api.serializers import MOST
 from labeling.models import Campaign
 from labeling.rules import may_manage
 
@@ -20,7 +21,7 @@ Managers = those_who(may_manage)
 
 class FaceAskedSerializer(serializers.Serializer[Any]):
     face = serializers.IntegerField(
-        min_value=1, max_value=2**63 - 1, help_text="A face; it need not be in the campaign."
+        min_value=1, max_value=MOST, help_text="A face; it need not be in the campaign."
     )
 
 

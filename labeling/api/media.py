@@ -13,6 +13,7 @@ from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
 from labeling.api.serializers import (
+    MOST,
     DetectionSerializer,
     FaceSerializer,
     ItemSerializer,
@@ -97,9 +98,9 @@ class MediaViewSet(viewsets.ReadOnlyModelViewSet[Media]):
 class FaceFilterSerializer(serializers.Serializer[Any]):
     """Which faces; what is left out does not restrict."""
 
-    media = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    media = serializers.IntegerField(required=False, min_value=1, max_value=MOST)
     source = serializers.IntegerField(  # type: ignore[assignment]
-        required=False, min_value=1, max_value=2**63 - 1
+        required=False, min_value=1, max_value=MOST
     )
     detector = serializers.CharField(required=False, max_length=40)
 

@@ -14,6 +14,7 @@ from labeling import annotator_queries, discards, log, people
 from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
+from labeling.api.serializers import MOST
 from labeling.models import AuditEntry, Campaign
 from labeling.rules import may_manage
 
@@ -58,7 +59,7 @@ class DiscardedSerializer(serializers.Serializer[Any]):
 
 
 class RestoreSerializer(serializers.Serializer[Any]):
-    discard = serializers.IntegerField(min_value=0, max_value=2**63 - 1)
+    discard = serializers.IntegerField(min_value=0, max_value=MOST)
 
 
 class RestoredSerializer(serializers.Serializer[Any]):

@@ -20,6 +20,9 @@ from labeling.models import (
 )
 from labeling.rules import may_see_labels
 
+MOST = 2**63 - 1
+"""The largest number of a row; a database is not asked about more."""
+
 WORK = ("state", "attempt", "done", "total", "message", "error", "started_at", "heartbeat_at", "ended_at")
 
 
@@ -137,8 +140,12 @@ class ExtendSerializer(serializers.Serializer[Any]):
 class ChosenFacesSerializer(serializers.Serializer[Any]):
     """Which faces to take into a campaign; what is left out does not restrict."""
 
-    source = serializers.IntegerField(required=False)  # type: ignore[assignment]
-    sources = serializers.ListField(child=serializers.IntegerField(), required=False)
+    source = serializers.IntegerField(  # type: ignore[assignment]
+        required=False, min_value=0, max_value=MOST
+    )
+    sources = serializers.ListField(
+        child=serializers.IntegerField(min_value=0, max_value=MOST), required=False
+    )
     detector = serializers.CharField(required=False)
     kind = serializers.ChoiceField(choices=Media.Kind.choices, required=False)
     min_size = serializers.IntegerField(
@@ -147,7 +154,10 @@ class ChosenFacesSerializer(serializers.Serializer[Any]):
     min_score = serializers.FloatField(required=False, help_text="The detector's own.")
     licence = serializers.CharField(required=False, max_length=200, help_text="Words it contains.")
     settled_in = serializers.IntegerField(
-        required=False, help_text="A campaign that has settled them; the next three say how."
+        required=False,
+        min_value=0,
+        max_value=MOST,
+        help_text="A campaign that has settled them; the next three say how.",
     )
     outcome = serializers.ChoiceField(choices=Outcome.choices, required=False)
     label = serializers.CharField(required=False, max_length=40)  # type: ignore[assignment]
@@ -178,7 +188,7 @@ class LeasedSerializer(serializers.Serializer[Any]):
 
 
 class VoteSerializer(serializers.Serializer[Any]):
-    campaign_face = serializers.IntegerField()
+    campaign_face = serializers.IntegerField(min_value=0, max_value=MOST)
     answer = serializers.CharField(max_length=40)
     second = serializers.CharField(
         required=False,
@@ -198,7 +208,7 @@ class CastSerializer(serializers.Serializer[Any]):
 
 
 class SkipSerializer(serializers.Serializer[Any]):
-    campaign_face = serializers.IntegerField()
+    campaign_face = serializers.IntegerField(min_value=0, max_value=MOST)
     reason = serializers.CharField(required=False, default="", max_length=200, allow_blank=True)
 
 
@@ -212,7 +222,7 @@ class WithdrawnSerializer(serializers.Serializer[Any]):
 
 
 class AdjudicateSerializer(serializers.Serializer[Any]):
-    campaign_face = serializers.IntegerField(min_value=0, max_value=2**63 - 1)
+    campaign_face = serializers.IntegerField(min_value=0, max_value=MOST)
     label = serializers.CharField(max_length=40, help_text="An expression of the campaign, or `not_a_face`.")  # type: ignore[assignment]
     reason = serializers.CharField(min_length=3, max_length=500)
     seen = serializers.IntegerField(
@@ -223,7 +233,7 @@ class AdjudicateSerializer(serializers.Serializer[Any]):
 
 
 class RetractSerializer(serializers.Serializer[Any]):
-    campaign_face = serializers.IntegerField(min_value=0, max_value=2**63 - 1)
+    campaign_face = serializers.IntegerField(min_value=0, max_value=MOST)
 
 
 class AdjudicationSerializer(serializers.ModelSerializer[Adjudication]):

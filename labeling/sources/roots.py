@@ -40,8 +40,16 @@ def allowed(location: str) -> Path:
     return resolved
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        # A name longer than a disk can hold.
+        return False
+
+
 def _readable(resolved: Path, location: str) -> None:
-    if not resolved.exists():
+    if not _exists(resolved):
         raise OutsideRoots(_("There is nothing at “{location}” on the server.").format(location=location))
     # A pipe or a device would hold the worker for ever.
     if not (resolved.is_file() or resolved.is_dir()):

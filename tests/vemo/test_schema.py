@@ -9,9 +9,11 @@ objects belong to roles, and tests/vemo/test_roles.py holds each door.
 """
 
 import os
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import hypothesis
 import pytest
@@ -21,9 +23,10 @@ from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, transaction
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.authtoken.models import Token
+from rest_framework.test import APIClient
 from schemathesis.generation.hypothesis.builder import HypothesisTestConfig, HypothesisTestMode, create_test
 
-from tests.factories import make_user
+from tests.factories import make_campaign, make_user
 from tests.vemo.test_roles import ROLES
 from tests.vemo.world import make_world, real
 
@@ -32,7 +35,14 @@ pytestmark = pytest.mark.django_db
 EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "4"))
 """Drawn per operation, role, and test; on top come the boundaries of every field."""
 
-UNSAYABLE = ("does not exist", "Unable to log in", "Null characters", "may not be blank", "characters long")
+UNSAYABLE = (
+    "does not exist",
+    "Unable to log in",
+    "Null characters",
+    "surrogate",
+    "may not be blank",
+    "characters long",
+)
 """What no schema can say of a well-formed request: that it names nothing there is, or is empty once trimmed."""
 
 
@@ -101,3 +111,69 @@ def test_the_api_keeps_to_its_schema(
         operation = found.ok()
         with subtests.test(operation.label):
             create_test(operation=operation, test_func=ask, config=config)()
+
+
+DEEP = '{"name": ' + "[" * 5000
+TOO_MUCH: tuple[tuple[str, str, int], ...] = (
+    (
+        "campaigns/{campaigns}/vote/",
+        f'{{"campaign_face": {2**70}, "answer": "happy", "client_key": "{uuid4()}"}}',
+        400,
+    ),
+    ("campaigns/{campaigns}/faces/", f'{{"sources": [{2**70}]}}', 400),
+    ("campaigns/{campaigns}/faces/", f'{{"settled_in": {2**70}}}', 400),
+    ("relabel-rounds/", f'{{"run": 1, "campaign_faces": [{2**70}]}}', 400),
+    ("campaigns/", '{"name": "x", "keys": {"a\\u0000": "b"}}', 400),
+    ("campaigns/", '{"name": "x", "icons": {"a\\ud800": "b"}}', 400),
+    ("sources/", '{"location": "/", "options": {"rows": [{"\\u0000": 1}]}}', 400),
+    ("sources/", '{"location": "~somebody/pictures"}', 409),
+    ("campaigns/", DEEP, 400),
+)
+"""(address, body, status): what no database, disk or stack can hold."""
+
+
+@pytest.mark.parametrize(("address", "body", "status"), TOO_MUCH)
+def test_what_cannot_be_held_is_told(address: str, body: str, status: int) -> None:
+    client = APIClient()
+    client.force_authenticate(make_user("admin"))
+    campaign = make_campaign()
+    said = client.generic(
+        "POST", "/api/v1/" + address.format(campaigns=campaign.pk), body, "application/json"
+    )
+    assert said.status_code == status, said.content
+
+
+def test_a_path_longer_than_a_disk_can_hold_is_told(settings: Any, tmp_path: Path) -> None:
+    settings.IMPORT_ROOTS = [tmp_path]
+    client = APIClient()
+    client.force_authenticate(make_user("manager"))
+    said = client.post("/api/v1/sources/", {"location": f"{tmp_path}/{'x' * 300}"}, format="json")
+    assert (said.status_code, "There is nothing at" in said.json()["error"]) == (409, True)
+
+
+@pytest.mark.parametrize("position", ["p=abc", "p=" + "9" * 30, "p=-1", "p="])
+def test_a_cursor_nobody_gave_out_is_told(position: str) -> None:
+    client = APIClient()
+    client.force_authenticate(make_user("manager"))
+    said = client.get("/api/v1/media/", {"cursor": b64encode(position.encode()).decode()})
+    assert (said.status_code, said.json()) == (404, {"detail": "Invalid cursor"})
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "x", "", "1.5"])
+def test_a_page_size_that_is_none_is_told(size: str) -> None:
+    client = APIClient()
+    client.force_authenticate(make_user("manager"))
+    assert client.get("/api/v1/media/", {"page_size": size}).status_code == 400
+
+
+def test_a_stale_token_does_not_keep_from_a_new_one() -> None:
+    make_user("manager", "mai")
+    stale = {"authorization": "Token 0123456789"}
+    said = APIClient().post("/api/token/", {"username": "mai", "password": "secret"}, "json", headers=stale)
+    assert said.status_code == 200
+
+
+def test_below_api_what_is_nowhere_is_told_as_json() -> None:
+    said = APIClient().get("/api/v1/campaigns/1.5/")
+    assert (said.status_code, said.json()) == (404, {"detail": "Not Found."})
+    assert APIClient().get("/nowhere/")["Content-Type"].startswith("text/html")

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
-from labeling.api.serializers import WORK
+from labeling.api.serializers import MOST, WORK
 from labeling.models import Campaign, Snapshot
 from training import predictions, relabeling, runs
 from training.models import Evaluation, Prediction, RelabelRound, TrainingRun
@@ -66,7 +66,7 @@ class RoundSerializer(serializers.ModelSerializer[RelabelRound]):
 class OpenRoundSerializer(serializers.Serializer[Any]):
     run = serializers.PrimaryKeyRelatedField(queryset=TrainingRun.objects.all())
     campaign_faces = serializers.ListField(
-        child=serializers.IntegerField(), allow_empty=False, max_length=10_000
+        child=serializers.IntegerField(min_value=0, max_value=MOST), allow_empty=False, max_length=10_000
     )
     votes_per_face = serializers.IntegerField(min_value=1, max_value=1000, default=5)
 

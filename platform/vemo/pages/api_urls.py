@@ -9,9 +9,10 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework import serializers
 from rest_framework.authtoken.serializers import AuthTokenSerializer
 from rest_framework.authtoken.views import ObtainAuthToken
-from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
+
+from labeling.api.parsing import StorableJSON
 
 
 class TokenSerializer(serializers.Serializer[Any]):
@@ -19,7 +20,7 @@ class TokenSerializer(serializers.Serializer[Any]):
 
 
 class TokenView(ObtainAuthToken):
-    parser_classes = (JSONParser,)
+    parser_classes = (StorableJSON,)
     # Who comes for a token may well send one that is no longer good.
     authentication_classes = ()
 
