@@ -42,7 +42,11 @@ class Config:
         "What brings a mask into [0, 1]: softmax over channels (authors' code) or sigmoid.",
         choices=("softmax", "sigmoid"),
     )
-    starting_weights: str = _field("", "A .safetensors or .pth file to start from; empty starts at random.")
+    starting_weights: str = _field(
+        "",
+        "Where to start: a .safetensors or .pth file, a run's folder, or torchvision's weights by name, such as "
+        "ResNet18_Weights.DEFAULT; empty starts at random.",
+    )
     normalisation: str = _field(
         "none",
         "How pixels in 0–1 are shifted: not at all, or each image to mean 0, deviation 1.",

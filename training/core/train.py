@@ -109,7 +109,7 @@ def build(made: Made, *, start: bool) -> nn.Module:
         image_size=config.image_size,
     )
     if start and config.starting_weights:
-        start_from(network, Path(config.starting_weights))
+        start_from(network, config.starting_weights)
     return network
 
 

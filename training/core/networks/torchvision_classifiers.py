@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.core.refusals import BadConfig
 from training.core.torchvision_ops import make_importable
 
 make_importable()
@@ -24,6 +25,17 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {name: {"aux_logits": False, "init_weights": True} for name in ("googlenet", "inception_v3")}
 )
 
+_MNASNETS = MappingProxyType({"mnasnet0_5": 0.5, "mnasnet0_75": 0.75, "mnasnet1_0": 1.0, "mnasnet1_3": 1.3})
+
+
+class MNASNet(models.MNASNet):  # type: ignore[misc]  # torchvision is not typed
+    """torchvision's, which refuses weights that do not say of which version they are, as in safetensors."""
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Tensor], prefix: str, local_metadata: dict[str, Any], *more: Any
+    ) -> None:
+        super()._load_from_state_dict(state_dict, prefix, {"version": 2, **local_metadata}, *more)
+
 
 def classifier(
     name: str, *, classes: int, in_channels: int = 3, dropout: float = 0.0, image_size: int = 224
@@ -33,6 +45,8 @@ def classifier(
     `dropout` comes directly before the last layer; networks with further dropouts (VGG, AlexNet) keep those
     as published. Transformers with learnt places (ViT) and MaxViT take images of `image_size` only.
     """
+    if name in _MNASNETS:
+        return _fitted(MNASNet(_MNASNETS[name], num_classes=classes), in_channels, dropout)
     options = dict(_OPTIONS.get(name, {}))
     if name.startswith("vit_"):
         options["image_size"] = image_size
@@ -84,6 +98,14 @@ class SameConvolution(nn.Conv2d):
             lacking = max(0, (-(-side // stride) - 1) * stride + kernel - side)
             pads += [lacking // 2, lacking - lacking // 2]
         return super().forward(functional.pad(input, pads))
+
+
+def weights_url(name: str) -> str:
+    """Where torchvision's weights of this name are published. Raises BadConfig where it has none."""
+    try:
+        return str(models.get_weight(name).url)
+    except (ValueError, KeyError) as error:  # no such network, no such weights of it
+        raise BadConfig(f"starting_weights: torchvision has no weights {name}.") from error
 
 
 def last_layer(network: nn.Module) -> str:

@@ -1,42 +1,113 @@
-"""Starting weights from a file: another run's, torchvision's, or the authors' published ResMaskingNet."""
+"""Starting weights: another run's, torchvision's by name, a file of either, or the authors' published ResMaskingNet."""
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from training.core.networks.resmasking import DEPTHS, ResMaskingNet
+from training.core.networks.torchvision_classifiers import last_layer, weights_url
 from training.core.refusals import BadConfig
+from training.core.run_folder import RunFolder
 
 Weights = dict[str, Tensor]
-_HEAD = ("fc.1.weight", "fc.1.bias")
+
+_ENUM = re.compile(r"\w+_Weights\.\w+")
+# Heads that torchvision's GoogLeNet and Inception v3 have for training only, and ours never.
+_AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+# DenseNet's published files are older than the names of its layers: norm.1 is norm1 now.
+_OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\.\w+)")
 
 
-def start_from(network: nn.Module, file: Path) -> list[str]:
-    """Load the file's weights into the network and return the names of those it does not have, which keep
+def start_from(network: nn.Module, source: Path | str) -> list[str]:
+    """Load weights into the network and return the names of those that `source` does not have, which keep
     theirs.
 
-    Understood: .safetensors, and PyTorch files of tensors only, bare or below "net", "model" or "state_dict".
-    A head for another number of classes is left out; ResMaskingNet takes a ResNet-34's weights for its trunk.
-    Raises BadConfig for a file that cannot be read or that belongs to another network.
+    `source` is what `starting_file` takes. Understood: .safetensors, and PyTorch files of tensors only, bare
+    or below "net", "model" or "state_dict". A head for another number of classes is left out, and so are
+    heads for training only; networks with masks or attention take their ResNet's weights for the trunk. A
+    network of one channel takes the sum of a first layer for three: the same to grey images. Raises BadConfig
+    for a source that cannot be read or that belongs to another network.
     """
+    file = starting_file(source)
     given = _read(file)
     if isinstance(network, ResMaskingNet) and any(
         ".downsample" in key for key in given if key.startswith("mask")
     ):
         given = from_published(given)
     wanted = network.state_dict()
-    given = {_HEAD_NAMES.get(key, key): tensor for key, tensor in given.items()}
-    for key in _HEAD:
-        if key in given and given[key].shape != wanted[key].shape:
-            del given[key]
+    given = _fitted(given, wanted, last_layer(network))
     _refuse_strangers(given, wanted, file)
     missing = sorted(wanted.keys() - given.keys())
     network.load_state_dict(given, strict=False)
     return missing
+
+
+def starting_file(source: Path | str) -> Path:
+    """The file that is meant by a path, by a run's folder, or by the name of torchvision's weights, as
+    ResNet18_Weights.IMAGENET1K_V1.
+
+    What torchvision has not downloaded yet is downloaded, once, to where it keeps its files. Raises BadConfig
+    for an unknown name, where there is no network to download by, and for a folder without weights.
+    """
+    if _ENUM.fullmatch(str(source)):
+        return _of_torchvision(str(source))
+    path = Path(source)
+    if not path.is_dir():
+        return path
+    best = RunFolder(path).best
+    if not best.exists():
+        raise BadConfig(f"starting_weights: {path} is a folder without {best.name}, so no trained run.")
+    return best
+
+
+def _of_torchvision(name: str) -> Path:
+    url = weights_url(name)
+    called = PurePosixPath(urlsplit(url).path).name
+    file = Path(torch.hub.get_dir()) / "checkpoints" / called
+    if file.exists():
+        return file
+    digest = re.search(r"-([0-9a-f]{8,})\.", called)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(file), hash_prefix=digest and digest[1], progress=False)
+    except (OSError, RuntimeError) as error:  # no network, no place, or other bytes than their digest says
+        raise BadConfig(
+            f"starting_weights: {name} is not on this machine and cannot be downloaded ({error}). "
+            f"Get {url} by other means, and put it at {file} or name the file."
+        ) from error
+    return file
+
+
+def _fitted(given: Weights, wanted: Mapping[str, Tensor], head: str) -> Weights:
+    """The weights by our names, without heads that are of no use here."""
+    fitted: Weights = {}
+    for name, tensor in given.items():
+        old = _OLD_DENSENET.fullmatch(name)
+        key = old[1] + old[2] if old else name
+        # We put a dropout before a last layer that has none, which makes it the second of two.
+        if key not in wanted and key.rpartition(".")[0] == head.removesuffix(".1"):
+            key = f"{head}.{key.rpartition('.')[2]}"
+        if key.startswith(head + ".") and tensor.shape != wanted[key].shape:
+            continue
+        if key.startswith(_AUXILIARY) and key not in wanted:
+            continue
+        fitted[key] = _for_grey(tensor, wanted[key]) if key in wanted else tensor
+    return fitted
+
+
+def _for_grey(tensor: Tensor, wanted: Tensor) -> Tensor:
+    """The sum over three channels where one is wanted."""
+    three_to_one = (
+        tensor.dim() == wanted.dim() == 4
+        and (tensor.shape[1], wanted.shape[1]) == (3, 1)
+        and (tensor.shape[0], *tensor.shape[2:]) == (wanted.shape[0], *wanted.shape[2:])
+    )
+    return tensor.sum(dim=1, keepdim=True) if three_to_one else tensor
 
 
 def from_published(weights: Mapping[str, Tensor]) -> Weights:
@@ -58,7 +129,6 @@ def from_published(weights: Mapping[str, Tensor]) -> Weights:
     return ours
 
 
-_HEAD_NAMES = {"fc.weight": "fc.1.weight", "fc.bias": "fc.1.bias"}
 _NUMBERED = re.compile(r"(\D+?)(\d+)\.(.+)")
 
 
