@@ -11,6 +11,8 @@ from training.core.networks.resmasking import DEPTHS, WIDTHS, MaskingBlock, ResM
 from training.core.networks.torchvision_classifiers import SameConvolution, models
 from training.core.refusals import BadConfig
 
+PLAIN = ("resnet18", "resnet34", "resnet50")
+
 
 def small_faces(side: int = 64, faces: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(5)
@@ -114,6 +116,17 @@ def test_resmasking_blocks_have_the_published_sizes() -> None:
     assert counts["fc"] == 3_591
 
 
+def test_masks_are_the_same_on_any_resnet_of_basic_blocks_and_sixteenfold_on_bottlenecks() -> None:
+    sizes = {
+        name: measured(network(name)) for name in ("resmasking", *PLAIN, *(f"{name}+masks" for name in PLAIN))
+    }
+    masks = [sizes[f"{name}+masks"].parameters - sizes[name].parameters for name in PLAIN]
+    assert masks[:2] == [116_508_160, 116_508_160]
+    assert masks[2] == pytest.approx(16 * 116_508_160, rel=0.001)
+    ours, published = sizes["resnet34+masks"], sizes["resmasking"]
+    assert (ours.parameters, ours.multiply_adds) == (published.parameters, published.multiply_adds)
+
+
 @pytest.mark.parametrize(("stage", "gmacs"), [(1, 8.028), (2, 5.716), (3, 3.404), (4, 1.092)])
 def test_masking_blocks_do_the_published_work(stage: int, gmacs: float) -> None:
     channels, side = WIDTHS[stage - 1], 112 // 2**stage
@@ -186,6 +199,16 @@ def test_resnet18_learns_a_handful_of_faces() -> None:
     torch.manual_seed(0)
     losses = trained_losses(network("resnet18")(classes=4), steps=8, rate=0.02)
     assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize("name", ["cbam-resnet50", "bam-resnet50", "resattnet56", "efficientnet-b2b"])
+def test_every_weight_has_its_part_in_the_logits(name: str) -> None:
+    torch.manual_seed(1)
+    net = network(name)(classes=4).train()
+    net(small_faces(faces=2)[0]).square().sum().backward()
+    assert [
+        key for key, weight in net.named_parameters() if weight.grad is None or not weight.grad.any()
+    ] == []
 
 
 def test_the_same_seed_gives_the_same_weights() -> None:

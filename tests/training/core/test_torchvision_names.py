@@ -1,12 +1,17 @@
 """Every classifier of torchvision can be trained, by its name."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from training.core.config import PRESETS, resolve
+from tests.training.core.conftest import run_training
+from training.core.config import PRESETS, Config, resolve
 from training.core.networks import NETWORKS, OTHERS, TORCHVISION, network
 from training.core.networks.torchvision_classifiers import last_layer, models
+from training.core.predict import Predictor
 from training.core.refusals import BadConfig
 
 # One of each kind; on the meta device but for RegNets, which compute with their widths while they are built.
@@ -84,3 +89,12 @@ def test_transformers_want_whole_patches() -> None:
         BadConfig, match="image_size is 60, but torchvision:vit_b_16 needs a multiple of 16: set it to 64"
     ):
         resolve("quick", "torchvision:vit_b_16", {"image_size": 60})
+
+
+def test_one_is_trained_judged_and_asked(snapshot: Path, tmp_path: Path) -> None:
+    def choose() -> Config:
+        return resolve("quick", "torchvision:mnasnet0_5", {"image_size": 32, "epochs": 1, "device": "cpu"})
+
+    result = run_training(snapshot, tmp_path, choose)
+    assert result["best_epoch"] == 1
+    assert Predictor(tmp_path).judge(np.zeros((2, 1, 32, 32), np.uint8)).shape == (2, 3)

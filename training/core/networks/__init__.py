@@ -130,6 +130,8 @@ TORCHVISION = "torchvision:"
 # After a ResNet's name: with a Masking Block after each of its stages.
 MASKS = "+masks"
 
+# The stages of bottlenecks are four times as wide, and their masks with them.
+_HUGE = dict.fromkeys(("resnet50", "resnet101", "resnet152"), " (1.9 billion parameters)")
 _RESNETS = (
     Network("resnet18", "ResNet-18 (He et al. 2016)", 0.0, 32, _resnet),
     Network("resnet34", "ResNet-34 (He et al. 2016)", 0.0, 32, _resnet),
@@ -149,7 +151,7 @@ NETWORKS: dict[str, Network] = {
         *(
             Network(
                 trunk.name + MASKS,
-                f"{trunk.title}, with Masking Blocks",
+                f"{trunk.title}, with Masking Blocks{_HUGE.get(trunk.name, '')}",
                 0.4,
                 trunk.smallest_image,
                 _resmasking,
