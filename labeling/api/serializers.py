@@ -311,7 +311,9 @@ class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
 class FreezeSerializer(serializers.Serializer[Any]):
     campaign = serializers.PrimaryKeyRelatedField(queryset=Campaign.objects.all())
     name = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
-    fractions = serializers.DictField(child=serializers.FloatField(min_value=0), required=False)
+    fractions = serializers.DictField(
+        child=serializers.FloatField(min_value=0, max_value=1_000_000), required=False
+    )
     seed = serializers.IntegerField(required=False, default=0)
     splits = serializers.ChoiceField(choices=["stratified", "given"], default="stratified")
 
