@@ -16,7 +16,7 @@ from training.core.judgement import judgement
 from training.core.judging import probabilities
 from training.core.loop import Training
 from training.core.networks import network as network_named
-from training.core.networks.weights import start_from
+from training.core.networks.weights import start_from, starting_file
 from training.core.predictions import Predictions, predictions_of, write_predictions
 from training.core.progress import Display
 from training.core.refusals import BadConfig, BadRunFolder, BadSnapshot, TrainingFailed
@@ -57,6 +57,8 @@ def _train(
             display.say(f"{folder.path} is finished; nothing to do. Name another folder to train again.")
             return folder.read_result()
     else:
+        if config.starting_weights:
+            starting_file(config.starting_weights)  # a folder is not made for what cannot begin
         display.say("Checking the snapshot …")
         snapshot_faces.check(snapshot)
         side = snapshot_faces.stored_size(snapshot, config)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.training.core.conftest import run_training, small
 from training.core.networks import network
 from training.core.networks.resmasking import DEPTHS, ResMaskingNet
 from training.core.networks.torchvision_classifiers import models
@@ -99,6 +100,8 @@ def test_a_file_that_holds_no_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.pth").write_text("hello")
     with pytest.raises(BadConfig, match="cannot be read"):
         start_from(resnet18(1), tmp_path / "notes.pth")
+    with pytest.raises(BadConfig, match=r"there is no .*none\.pth, and torchvision names no weights so"):
+        start_from(resnet18(1), tmp_path / "none.pth")
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(BadConfig, match="holds no state_dict"):
         start_from(resnet18(1), tmp_path / "list.pth")
@@ -220,3 +223,10 @@ def test_a_published_checkpoint_is_loaded_from_its_file(tmp_path: Path) -> None:
     assert len(zeros) == 740
     torch.save({"net": zeros, "best_vacc": 74.1}, tmp_path / "resmasking.pth")
     assert start_from(ours, tmp_path / "resmasking.pth") == []
+
+
+def test_a_training_that_cannot_begin_leaves_no_settings_behind(snapshot: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match="there is no nowhere"):
+        run_training(snapshot, tmp_path / "run", small(starting_weights="nowhere.pth"))
+    assert not (tmp_path / "run" / "config.json").exists()
+    assert run_training(snapshot, tmp_path / "run", small(epochs=1))["best_epoch"] == 1

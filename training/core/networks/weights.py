@@ -52,11 +52,13 @@ def starting_file(source: Path | str) -> Path:
     ResNet18_Weights.IMAGENET1K_V1.
 
     What torchvision has not downloaded yet is downloaded, once, to where it keeps its files. Raises BadConfig
-    for an unknown name, where there is no network to download by, and for a folder without weights.
+    for a path or name of nothing, where there is no network to download by, and for a folder without weights.
     """
     if _ENUM.fullmatch(str(source)):
         return _of_torchvision(str(source))
     path = Path(source)
+    if not path.exists():
+        raise BadConfig(f"starting_weights: there is no {path}, and torchvision names no weights so.")
     if not path.is_dir():
         return path
     best = RunFolder(path).best
