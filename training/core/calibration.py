@@ -59,18 +59,26 @@ def tempered(probabilities: Shares, temperature: float) -> NDArray[np.float64]:
 
 
 def fit_temperature(labels: Labels, probabilities: Shares) -> float:
-    """The temperature in [0.05, 20] with the least negative log-likelihood of these images; N ≥ 1.
+    """The temperature in [0.05, 20] with the least negative log-likelihood of these images' labels; N ≥ 1.
 
-    Guo et al. 2017, section 4.2. In β = 1 / temperature the likelihood is convex, and its slope is the mean of
-    Σ_k p_k(β) z_k − z_true with z = ln p: the slope's one zero is found by halving the bracket, the same
+    Guo et al. 2017, section 4.2. `fit_temperature_to` says how, and what stands at the bounds.
+    """
+    return fit_temperature_to(np.eye(probabilities.shape[1])[labels], probabilities)
+
+
+def fit_temperature_to(targets: Shares, probabilities: Shares) -> float:
+    """The temperature in [0.05, 20] with the least mean cross-entropy −Σ_k q_k ln p_k to the targets q; N ≥ 1.
+
+    targets: (N, K), rows adding up to one. In β = 1 / temperature the cross-entropy is convex, and its slope is the
+    mean of Σ_k (p_k(β) − q_k) z_k with z = ln p: the slope's one zero is found by halving the bracket, the same
     everywhere. A bound comes back where the zero lies beyond, as for a network that makes no mistake.
     """
     logits = _logarithms(probabilities)
-    true = logits[np.arange(len(labels)), labels]
+    wanted = (targets * logits).sum(axis=1)
 
     def slope(beta: float) -> float:
         shares = tempered(probabilities, 1 / beta)
-        return float(((shares * logits).sum(axis=1) - true).mean())
+        return float(((shares * logits).sum(axis=1) - wanted).mean())
 
     low, high = 1 / MOST_TEMPERATURE, 1 / LEAST_TEMPERATURE
     if slope(low) >= 0:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from training.core.calibration import fit_temperature, tempered
+from training.core.calibration import Shares, fit_temperature, fit_temperature_to, tempered
 from training.core.metrics import Figures, figures, sureness
-from training.core.people import divergence, worth
+from training.core.people import Votes, divergence, worth
 from training.core.predictions import Facts, Predictions, read_predictions
 
 MOST_GROUPS = 30
@@ -21,20 +21,38 @@ _MEDIA = ((2, "1 face"), (6, "2–5 faces"), (None, "6 faces and more"))
 def judgement(splits: Mapping[str, Predictions]) -> Figures:
     """`splits` and `groups` of result.json from the predictions of each split.
 
-    splits: of each split with images the figures of `metrics.figures`; `people`, what `people.worth` says and the
-    divergence from the votes, None where no face has votes; and `calibrated`, the temperature and what it makes of
-    the figures that depend on it. The temperature is fitted on the validation split: its own calibrated figures
-    flatter, those of other splits do not. Without validation images there is no `calibrated`.
+    splits: of each split with images the figures of `metrics.figures`; `calibrated`, a temperature and what it makes
+    of the figures that depend on it; and `people`, see `_people`, None where no face has votes. Temperatures are
+    fitted on the validation split: its own calibrated figures flatter, those of other splits do not. Without
+    validation images nothing is calibrated.
     groups: split → trait (source, licence, face_size, media_faces) → one row of the same figures per value.
     """
     seen = {name: split for name, split in splits.items() if len(split)}
-    temperature = None
-    if (validation := seen.get("validation")) is not None:
-        temperature = fit_temperature(validation.labels, validation.probabilities)
+    heat = _temperatures(seen.get("validation"))
     return {
-        "splits": {name: _opinion(split, temperature) for name, split in seen.items()},
-        "groups": {name: _by_trait(split, temperature) for name, split in seen.items()},
+        "splits": {name: _opinion(split, heat) for name, split in seen.items()},
+        "groups": {name: _by_trait(split, heat) for name, split in seen.items()},
     }
+
+
+@dataclasses.dataclass(frozen=True)
+class _Temperatures:
+    """What makes the network as sure as it is right, and what makes it as torn as the people are. They differ: ten
+    people who split 7 to 3 have one label, and a network that foresees the label should be surer than they are.
+    """
+
+    labels: float | None
+    votes: float | None
+
+
+def _temperatures(validation: Predictions | None) -> _Temperatures:
+    if validation is None:
+        return _Temperatures(None, None)
+    by_votes = None
+    if (voted := _voted(validation)) is not None:
+        votes, shares = voted
+        by_votes = fit_temperature_to(votes / votes.sum(axis=1, keepdims=True), shares)
+    return _Temperatures(fit_temperature(validation.labels, validation.probabilities), by_votes)
 
 
 def judge_files(run: Path) -> Figures:
@@ -42,36 +60,48 @@ def judge_files(run: Path) -> Figures:
     return judgement({split: read_predictions(run, split) for split in ("validation", "test")})
 
 
-def _opinion(predictions: Predictions, temperature: float | None) -> Figures:
+def _opinion(predictions: Predictions, heat: _Temperatures) -> Figures:
     found = figures(predictions.labels, predictions.probabilities, predictions.classes)
-    found["people"] = _people(predictions)
+    found["people"] = _people(predictions, heat.votes)
+    if heat.labels is not None:
+        shares = tempered(predictions.probabilities, heat.labels)
+        found["calibrated"] = {"temperature": heat.labels, **sureness(predictions.labels, shares)}
+    return found
+
+
+def _people(predictions: Predictions, temperature: float | None) -> Figures | None:
+    """faces: those with a vote for one of the classes. divergence and worth: what `training.core.people` says.
+    calibrated: both again, at the temperature that fits the validation split's votes best.
+    """
+    if (voted := _voted(predictions)) is None:
+        return None
+    votes, shares = voted
+    found: Figures = {"faces": len(votes), **_against(votes, shares)}
     if temperature is not None:
-        shares = tempered(predictions.probabilities, temperature)
-        calm = dataclasses.replace(predictions, probabilities=shares)
         found["calibrated"] = {
             "temperature": temperature,
-            **sureness(calm.labels, shares),
-            "people": _people(calm),
+            **_against(votes, tempered(shares, temperature)),
         }
     return found
 
 
-def _people(predictions: Predictions) -> Figures | None:
-    """divergence: nats. worth: see people.worth. faces: those with a vote for one of the classes."""
+def _against(votes: Votes, shares: Shares) -> Figures:
+    return {"divergence": divergence(votes, shares), "worth": worth(votes, shares)}
+
+
+def _voted(predictions: Predictions) -> tuple[Votes, Shares] | None:
+    """Votes and probabilities of the faces somebody voted on; None where there are none."""
     if predictions.facts is None:
         return None
     voted = np.flatnonzero(predictions.facts.votes.sum(axis=1))
-    if not len(voted):
-        return None
-    votes, shares = predictions.facts.votes[voted], predictions.probabilities[voted]
-    return {"faces": len(voted), "divergence": divergence(votes, shares), "worth": worth(votes, shares)}
+    return (predictions.facts.votes[voted], predictions.probabilities[voted]) if len(voted) else None
 
 
-def _by_trait(predictions: Predictions, temperature: float | None) -> dict[str, list[Figures]]:
+def _by_trait(predictions: Predictions, heat: _Temperatures) -> dict[str, list[Figures]]:
     if predictions.facts is None:
         return {}
     return {
-        trait: _rows(predictions, values, order, temperature)
+        trait: _rows(predictions, values, order, heat)
         for trait, (values, order) in _traits(predictions.facts).items()
     }
 
@@ -90,7 +120,7 @@ def _traits(facts: Facts) -> dict[str, tuple[Sequence[str], Sequence[str] | None
 
 
 def _rows(
-    predictions: Predictions, values: Sequence[str], order: Sequence[str] | None, temperature: float | None
+    predictions: Predictions, values: Sequence[str], order: Sequence[str] | None, heat: _Temperatures
 ) -> list[Figures]:
     """The figures of each value: in the given order, else the most frequent first."""
     counts = Counter(values)
@@ -100,8 +130,7 @@ def _rows(
     array = np.array(named, dtype=object)
     groups = [*kept, None] if len(counts) > len(kept) else kept
     return [
-        {"value": value, **_opinion(predictions.of(np.flatnonzero(array == value)), temperature)}
-        for value in groups
+        {"value": value, **_opinion(predictions.of(np.flatnonzero(array == value)), heat)} for value in groups
     ]
 
 

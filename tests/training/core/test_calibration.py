@@ -10,6 +10,7 @@ from training.core.calibration import (
     MOST_TEMPERATURE,
     expected_calibration_error,
     fit_temperature,
+    fit_temperature_to,
     reliability,
     tempered,
 )
@@ -69,6 +70,13 @@ def test_no_other_temperature_fits_better(seed: int) -> None:
     best = negative_log_likelihood(labels, tempered(shares, fit_temperature(labels, shares)))
     for other in np.geomspace(LEAST_TEMPERATURE, MOST_TEMPERATURE, 40):
         assert best <= negative_log_likelihood(labels, tempered(shares, float(other))) + 1e-9
+
+
+def test_torn_targets_want_a_torn_network() -> None:
+    # Two classes with the odds 9 : 1; people split 3 : 1. 9^(1/T) = 3 for T = 2.
+    shares, people = np.array([[0.9, 0.1]]), np.array([[0.75, 0.25]])
+    assert fit_temperature_to(people, shares) == pytest.approx(2)
+    assert tempered(shares, 2) == pytest.approx(people)
 
 
 def test_a_network_twice_too_sure_is_found_out() -> None:

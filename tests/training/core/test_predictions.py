@@ -11,10 +11,10 @@ import pytest
 
 from labeling.snapshots import format as snapshots
 from tests.training.core.conftest import CLASSES
-from training.core.calibration import fit_temperature, tempered
+from training.core.calibration import fit_temperature, fit_temperature_to, tempered
 from training.core.judgement import MOST_GROUPS, judgement
 from training.core.metrics import figures, negative_log_likelihood
-from training.core.people import worth
+from training.core.people import divergence, worth
 from training.core.predictions import Facts, Predictions, read_predictions, write_predictions
 from training.core.refusals import BadRunFolder
 
@@ -100,12 +100,33 @@ def test_the_temperature_comes_from_validation_alone() -> None:
     assert temperature != fit_temperature(test.labels, test.probabilities)
     shares = tempered(test.probabilities, temperature)
     assert found["test"]["calibrated"]["nll"] == negative_log_likelihood(test.labels, shares)
-    assert found["test"]["calibrated"]["people"]["worth"] == worth(test.facts.votes, shares)  # type: ignore[union-attr]
     assert found["validation"]["calibrated"]["nll"] <= found["validation"]["nll"]
 
 
+def test_people_have_a_temperature_of_their_own() -> None:
+    validation, test = made_up(seed=1), made_up(seed=2)
+    found = judgement({"validation": validation, "test": test})["splits"]
+    assert validation.facts is not None
+    assert test.facts is not None
+    calm = found["test"]["people"]["calibrated"]
+    assert calm["temperature"] == fit_temperature_to(validation.facts.votes / 10, validation.probabilities)
+    assert calm["temperature"] != found["test"]["calibrated"]["temperature"]
+    shares = tempered(test.probabilities, calm["temperature"])
+    assert calm["worth"] == worth(test.facts.votes, shares)
+    assert calm["divergence"] == divergence(test.facts.votes, shares)
+    # Fitted on these very votes, no other temperature brings the network nearer to them.
+    own = found["validation"]["people"]
+    assert own["calibrated"]["divergence"] < own["divergence"]
+    assert own["calibrated"]["divergence"] < divergence(
+        validation.facts.votes,
+        tempered(validation.probabilities, found["validation"]["calibrated"]["temperature"]),
+    )
+
+
 def test_without_validation_nothing_is_calibrated() -> None:
-    assert "calibrated" not in judgement({"test": made_up()})["splits"]["test"]
+    found = judgement({"test": made_up()})["splits"]["test"]
+    assert "calibrated" not in found
+    assert "calibrated" not in found["people"]
 
 
 def test_every_group_is_judged_as_if_it_were_alone() -> None:
