@@ -130,8 +130,8 @@ def _round(run: TrainingRun, rows: list[CampaignFace]) -> int:
     return int(opened.pk)
 
 
-def real(world: Mapping[str, list[Any]], name: str, drawn: Any) -> Any:
-    """A real value of that name in three of four cases, else what was drawn; always the same for the same."""
+def real(world: Mapping[str, list[Any]], name: str, drawn: Any, salt: str) -> Any:
+    """A real value of that name in seven of eight cases, else what was drawn; always the same for the same salt."""
     values = [value for value in world.get(name, []) if type(value) is type(drawn)]
-    chance = crc32(f"{name} {drawn!r}".encode("utf-8", "surrogatepass"))
-    return values[chance // 4 % len(values)] if values and chance % 4 else drawn
+    chance = crc32(f"{name} {salt}".encode("utf-8", "surrogatepass"))
+    return values[chance // 8 % len(values)] if values and chance % 8 else drawn
