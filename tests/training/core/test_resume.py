@@ -89,10 +89,11 @@ def test_a_training_killed_at_any_moment_ends_as_if_it_had_not_been(
         victim.kill()
         victim.communicate(timeout=30)
         assert victim.returncode in (-9, 0), kill
+    saved = (run / "last.pt").exists()  # on a slow machine both kills may come before the first checkpoint
     finish(start(faces, run))
     assert_same(run, undisturbed)
     resumed = [event["resumed"] for event in read_events(run / "metrics.jsonl") if event["event"] == "begin"]
-    assert resumed[-1]
+    assert resumed[-1] == saved
 
 
 @pytest.mark.slow
