@@ -3,7 +3,7 @@
 Every example runs in a savepoint that is rolled back: each meets the same world, and what destroys may run too.
 The examples are the same every time. A long run: `SCHEMA_EXAMPLES=200 pytest tests/vemo/test_schema.py`.
 
-No check is switched off. Those of sequences (`use_after_free`, `ensure_resource_availability`) find nothing to judge, as
+No check is switched off. Those of sequences (`use_after_free`, `ensure_resource_availability`) find nothing to judge:
 the API deletes nothing and an example begins where nothing has happened yet; nor does `object_level_authorization`,
 which compares two owners of one object: here objects belong to roles, and tests/vemo/test_roles.py holds each door.
 """
