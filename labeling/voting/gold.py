@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from labeling.models import CampaignFace, Gold, GoldAnswer, Lease, Skip, Vote
 
 CHOICES = 64
-"""So many unanswered gold faces are drawn from."""
+"""So many gold faces are looked at together for some the annotator has not met."""
 
 
 def is_gold(row: CampaignFace) -> bool:
@@ -44,8 +44,17 @@ def hidden(campaign: Any, annotator: Any) -> QuerySet[CampaignFace]:
 
 def draw(campaign: Any, annotator: Any, count: int) -> list[CampaignFace]:
     """Gold faces for the annotator, locked; fewer if there are fewer. Whatever others have locked is left out."""
-    found = list(hidden(campaign, annotator).order_by("pk").values_list("pk", flat=True)[:CHOICES])
-    chosen = random.sample(found, min(count, len(found)))
+    # The gold first, as it is little: asked of the faces, the database might look through all of them.
+    there = list(Gold.objects.filter(campaign=campaign, qualification=False).values_list("pk", flat=True))
+    random.shuffle(there)
+    for first in range(0, len(there), CHOICES):
+        some = hidden(campaign, annotator).filter(pk__in=there[first : first + CHOICES])
+        if found := list(some.values_list("pk", flat=True)):
+            return _locked(campaign, annotator, random.sample(found, min(count, len(found))))
+    return []
+
+
+def _locked(campaign: Any, annotator: Any, chosen: list[int]) -> list[CampaignFace]:
     rows = hidden(campaign, annotator).filter(pk__in=chosen).order_by("pk")
     locked = list(rows.select_for_update(of=("self",), no_key=True, skip_locked=True))
     # Asked again under the lock: a manager may have taken one out meanwhile.
