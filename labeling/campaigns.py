@@ -32,7 +32,6 @@ __all__ = [
     "close",
     "close_overdue",
     "create",
-    "disputes",
     "duplicate",
     "extend",
     "name_for_copy",
@@ -306,9 +305,3 @@ def progress(campaign: Campaign) -> Progress:
         by_label=by_label,
         votes_so_far=votes_so_far,
     )
-
-
-def disputes(campaign: Campaign) -> QuerySet[CampaignFace]:
-    """The settled faces people disagree on, the most disputed first."""
-    settled = CampaignFace.objects.filter(campaign=campaign, state=CampaignFace.State.SETTLED)
-    return settled.filter(agreement__lt=1).order_by("agreement", "pk").select_related("face")

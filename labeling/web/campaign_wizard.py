@@ -1,5 +1,6 @@
 """Making and changing a campaign, step by step, with what each choice would mean."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -9,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from labeling import campaign_changes, campaign_queries, campaigns
@@ -24,6 +26,39 @@ GIVEN = "given"
 """Instead of a campaign's key: try a rule on the votes that sources came with."""
 NO_ROWS = [None] * 3
 """Empty lines for more expressions, where no script can add them."""
+
+
+STEPS = {
+    "faces": gettext_lazy("Faces"),
+    "question": gettext_lazy("Question"),
+    "consensus": gettext_lazy("Votes and consensus"),
+    "gold": gettext_lazy("Gold and qualification"),
+    "people": gettext_lazy("Who and when"),
+}
+"""The parts of the form, in order; the faces are chosen when a campaign is made."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One part of the form, and its line in the list beside it."""
+
+    key: str
+    line: str
+    before: str
+    """The key of the part before it; empty for the first. So for `after`, and the last."""
+    after: str
+
+    @property
+    def title(self) -> Any:
+        return STEPS[self.key]
+
+    @property
+    def title_after(self) -> Any:
+        return STEPS.get(self.after, "")
+
+    @property
+    def template(self) -> str:
+        return f"labeling/campaign_form_{self.key}.html"
 
 
 @door(may_manage)
@@ -87,9 +122,16 @@ def _page(request: HttpRequest, template: str, form: CampaignForm, **context: An
         "tried": campaign_queries.campaigns_to_try_on(),
         "given": GIVEN,
         "given_there": campaign_queries.votes_were_given(),
-        "summary": _summary(form),
+        "steps": _steps(form, with_faces=faces is not None),
     }
     return render(request, template, context, status=400 if wrong else 200)
+
+
+def _steps(form: CampaignForm, *, with_faces: bool) -> list[Step]:
+    lines = _summary(form)
+    asked = [key for key in STEPS if key != "faces" or with_faces]
+    around = zip(["", *asked], asked, [*asked[1:], ""], strict=False)
+    return [Step(key, lines.get(key, ""), before, after) for before, key, after in around]
 
 
 def _summary(form: CampaignForm) -> dict[str, str]:

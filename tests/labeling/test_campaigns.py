@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Max
 from django.utils import timezone
 
-from labeling import campaign_figures, campaigns
+from labeling import campaign_figures, campaigns, disputes
 from labeling.campaign_queries import campaign_rows
 from labeling.models import Campaign, CampaignFace, Example, Face, Gold, Item, Source
 from labeling.models.campaign import LAP
@@ -307,4 +307,4 @@ def test_disputes_come_in_the_order_of_disagreement_and_without_the_undisputed()
     campaign = make_campaign(4, votes_per_face=3, rule="plurality")
     vote_on(campaign, {0: ["happy"] * 3, 1: ["happy", "sad", "sad"], 2: ["fear", "angry", "sad"], 3: ["sad"]})
     rows = list(CampaignFace.objects.order_by("pk"))
-    assert list(campaigns.disputes(campaign)) == [rows[2], rows[1]]
+    assert list(disputes.disputes(campaign)) == [rows[2], rows[1]]
