@@ -159,11 +159,8 @@ def _walk_on(hold: _Hold, gold_faces: int) -> int | None:
             continue
         # Only in the place of a face that is left: else who is through would be handed nothing but gold.
         gold_faces -= _hold_gold(hold, min(gold_faces, len(ahead)))
-        wanted = (
-            order.ranked(ahead, salt=_salt(hold.campaign, hold.annotator), last_kin=hold.last_kin)
-            if hold.need
-            else []
-        )
+        salt = _salt(hold.campaign, hold.annotator)
+        wanted = order.ranked(ahead, salt=salt, last_kin=hold.last_kin)
         taken = _take(hold, wanted)
         left = [face for face in ahead if face.pk not in taken]
         hold.walk.pass_to(left[0].place if left else ahead[-1].place)
@@ -226,7 +223,7 @@ def _look_ahead(hold: _Hold, stretch: tuple[int, int]) -> list[order.Ahead]:
 
 def _take(hold: _Hold, wanted: list[order.Ahead]) -> set[int]:
     """Lease the first of these faces that can be had, as many as are needed; returns the keys of those taken."""
-    if not wanted or not hold.need:
+    if not hold.need:
         return set()
     taken = _take_at_once(hold, wanted) if connection.vendor == "postgresql" else _take_in_turn(hold, wanted)
     mine = [face for face in wanted if face.pk in taken]

@@ -1,6 +1,7 @@
 """The managers' pages of campaigns: what is asked, how far it has come, where people disagree."""
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -19,7 +20,7 @@ from labeling.queries import FaceFilter
 from labeling.refusals import Refusal
 from labeling.rules import may_manage
 from labeling.voting import integrity
-from labeling.web import campaign_words, paging
+from labeling.web import campaign_words, jobs, paging
 from labeling.web.campaign_forms import DuplicateForm, ExtendForm, FacesForm
 from labeling.web.doors import door
 
@@ -38,14 +39,8 @@ def campaigns(request: HttpRequest) -> HttpResponse:
 @require_safe
 def campaign(request: HttpRequest, pk: int) -> HttpResponse:
     shown = get_object_or_404(Campaign, pk=pk)
-    pace = campaign_figures.pace(shown)
     context = {
-        "campaign": shown,
-        "progress": verbs.progress(shown),
-        "reliability": campaign_figures.reliability(shown),
-        "pace": pace,
-        "overdue": bool(shown.deadline and shown.deadline <= timezone.now()),
-        "late": bool(pace.end and shown.deadline and pace.end > shown.deadline),
+        **_progress(shown),
         "settings": campaign_words.settings_of(shown),
         "form": FacesForm(),
         "duplicate": DuplicateForm(initial={"name": verbs.name_for_copy(shown)}, prefix=""),
@@ -53,6 +48,26 @@ def campaign(request: HttpRequest, pk: int) -> HttpResponse:
         "tab": "progress",
     }
     return render(request, "labeling/campaign.html", context)
+
+
+@door(may_manage)
+@require_safe
+def campaign_live(request: HttpRequest, pk: int) -> HttpResponseBase:
+    context = _progress(get_object_or_404(Campaign, pk=pk))
+    return jobs.live(request, "labeling/campaign_progress.html", context, stage=context["stage"])
+
+
+def _progress(shown: Campaign) -> dict[str, Any]:
+    pace = campaign_figures.pace(shown)
+    return {
+        "campaign": shown,
+        "stage": jobs.OVER if shown.state == Campaign.State.CLOSED else shown.state,
+        "progress": verbs.progress(shown),
+        "reliability": campaign_figures.reliability(shown),
+        "pace": pace,
+        "overdue": bool(shown.deadline and shown.deadline <= timezone.now()),
+        "late": bool(pace.end and shown.deadline and pace.end > shown.deadline),
+    }
 
 
 @door(may_manage)

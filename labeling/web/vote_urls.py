@@ -33,6 +33,7 @@ urlpatterns = [
     path("campaigns/<int:pk>/duplicate/", campaign_wizard.campaign_duplicate, name="campaign_duplicate"),
     path("campaigns/<int:pk>/extend/", campaign_wizard.campaign_extend, name="campaign_extend"),
     path("campaigns/<int:pk>/", campaigns.campaign, name="campaign"),
+    path("campaigns/<int:pk>/live.json", campaigns.campaign_live, name="campaign_live"),
     path("campaigns/<int:pk>/add/", campaigns.campaign_add, name="campaign_add"),
     path("campaigns/<int:pk>/faces/", campaigns.campaign_faces, name="campaign_faces"),
     path("campaigns/<int:pk>/integrity/", campaigns.campaign_integrity, name="campaign_integrity"),

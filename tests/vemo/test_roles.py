@@ -54,6 +54,7 @@ PAGES: dict[str, set[str]] = {
     "labeling:campaign_duplicate": MANAGERS,
     "labeling:campaign_extend": MANAGERS,
     "labeling:campaign": MANAGERS,
+    "labeling:campaign_live": MANAGERS,
     "labeling:campaign_add": MANAGERS,
     "labeling:campaign_faces": MANAGERS,
     "labeling:campaign_disputes": MANAGERS,

@@ -34,7 +34,7 @@ function estimator() {
   };
 }
 
-/** Fetch a live part every two seconds while its work goes on; at the next stage, show the whole page anew. */
+/** Fetch a live part every two seconds (or every data-every) while its work goes on; at the next stage, show the whole page anew. */
 function follow(part) {
   if (part.dataset.stage === "over") return;
   const estimate = estimator();
@@ -61,7 +61,7 @@ function follow(part) {
     if (place >= 0) part.querySelectorAll("button, a")[place]?.focus();
   }
   function schedule() {
-    setTimeout(look, POLL_MS);
+    setTimeout(look, part.dataset.every ? 1000 * part.dataset.every : POLL_MS);
   }
   schedule();
 }

@@ -115,6 +115,19 @@ def test_pausing_opening_and_closing_move_the_campaign(manager) -> None:
     assert seen == ["paused", "open", "closed"]
 
 
+def test_the_progress_that_moves_is_the_page_s_own(manager) -> None:
+    campaign = make_campaign(2)
+    address = reverse("labeling:campaign_live", args=[campaign.pk])
+    page = manager.get(reverse("labeling:campaign", args=[campaign.pk])).content.decode()
+    assert f'data-live="{address}" data-stage="open"' in page
+    settle(CampaignFace.objects.filter(campaign=campaign)[0], "happy")
+    said = manager.get(address).json()
+    assert said["stage"] == "open"
+    assert "<b>1<small" in said["html"]
+    Campaign.objects.update(state="closed")
+    assert manager.get(address).json()["stage"] == "over"
+
+
 def test_a_state_never_moves_by_following_a_link(manager) -> None:
     campaign = make_campaign(1)
     assert manager.get(reverse("labeling:campaign_close", args=[campaign.pk])).status_code == 405
