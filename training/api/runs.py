@@ -66,7 +66,10 @@ class RoundSerializer(serializers.ModelSerializer[RelabelRound]):
 class OpenRoundSerializer(serializers.Serializer[Any]):
     run = serializers.PrimaryKeyRelatedField(queryset=TrainingRun.objects.all())
     campaign_faces = serializers.ListField(
-        child=serializers.IntegerField(min_value=0, max_value=MOST), allow_empty=False, max_length=10_000
+        child=serializers.IntegerField(min_value=0, max_value=MOST),
+        allow_empty=False,
+        min_length=1,
+        max_length=10_000,
     )
     votes_per_face = serializers.IntegerField(min_value=1, max_value=1000, default=5)
 

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from labeling.gold import remove_gold
-from labeling.models import Campaign, CampaignFace, Gold, GoldAnswer, Lease, Vote
+from labeling.models import Campaign, CampaignFace, Gold, GoldAnswer, Lease, Participation, Vote
 from labeling.voting import gold, votes
 from labeling.voting.integrity import check
 from tests.factories import make_campaign, make_faces, make_user
@@ -31,7 +31,10 @@ def make_gold(campaign: Campaign, count: int, **fields: Any) -> list[int]:
 def all_gold(faces: int = 3, golden: int = 2, **fields: Any) -> tuple[Campaign, list[int], User]:
     campaign = make_campaign(faces, **{"votes_per_face": 2, **fields})
     Campaign.objects.filter(pk=campaign.pk).update(gold_share=1)
-    return campaign, make_gold(campaign, golden), make_user()
+    annotator = make_user()
+    # At the head of the line: whose way goes over its end is offered faces, and with them gold, in two portions.
+    Participation.objects.create(campaign=campaign, annotator=annotator, start=0, cursor=0)
+    return campaign, make_gold(campaign, golden), annotator
 
 
 def test_gold_takes_the_place_of_a_face_and_is_answered_like_one() -> None:
