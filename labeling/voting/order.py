@@ -34,6 +34,8 @@ def luck(salt: int, pk: int) -> float:
 def ranked(ahead: Sequence[Ahead], *, salt: int, last_kin: int) -> list[Ahead]:
     """The faces, given in the line's order, in the annotator's; no two kin follow each other while others are left.
 
+    Left among those given: at the end of the lap, and of the campaign, these can be a few of one media.
+
     last_kin: of the face handed out last. Kin 0 is nobody's.
     """
     key = {face.pk: rank + WINDOW * luck(salt, face.pk) for rank, face in enumerate(ahead)}
