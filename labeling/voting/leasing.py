@@ -124,16 +124,29 @@ def lease(*, campaign: Campaign, annotator: Any, limit: int = 5) -> list[Leased]
     demand_annotator(annotator, CannotLease)
     for _ in range(TRIES):
         with transaction.atomic():
-            held, busy = _lease(campaign, annotator, limit)
+            found = _lease(campaign, annotator, limit)
+        if found is None:
+            # In a transaction of its own, short, as all who join wait for the line.
+            join(campaign, annotator)
+            continue
+        held, busy = found
         if held or busy is None:
             return held
         _wait_for(busy)
     return []
 
 
-def _lease(campaign: Campaign, annotator: Any, limit: int) -> tuple[list[Leased], int | None]:
-    """What is held now, and the first face that could not be taken because somebody else was at it."""
-    pk, walk, last_kin, gold_share, stands = _locked_walk(campaign, annotator)
+def _lease(campaign: Campaign, annotator: Any, limit: int) -> tuple[list[Leased], int | None] | None:
+    """What is held now, and the first face that could not be taken because somebody else was at it.
+
+    None if the annotator has not joined the campaign yet.
+    """
+    asked = _locked if connection.features.has_select_for_no_key_update else _walk
+    row = asked.row({"campaign": campaign.pk, "annotator": annotator.pk})
+    if row is None:
+        return None
+    pk, last_kin, gold_share = row[0], row[6], row[7]
+    walk, stands = line.Walk(*row[1:6]), Standing(*row[8:])
     now = timezone.now()
     demand_eligible(stands, campaign, annotator, CannotLease, now=now)
     hold = _Hold(campaign, annotator, now, expiry(campaign, now), walk, last_kin, [], limit)
@@ -169,17 +182,6 @@ def _walk_on(hold: _Hold, gold_faces: int) -> int | None:
         if left:
             return left[0].pk
     return None
-
-
-def _locked_walk(campaign: Campaign, annotator: Any) -> tuple[int, line.Walk, int, float, Standing]:
-    """The annotator's participation, locked (two requests of one person take turns), and where they stand."""
-    asked = _locked if connection.features.has_select_for_no_key_update else _walk
-    row = asked.row({"campaign": campaign.pk, "annotator": annotator.pk})
-    if row is None:
-        join(campaign, annotator)
-        return _locked_walk(campaign, annotator)
-    pk, walk, last_kin, gold_share, stands = row[0], row[1:6], row[6], row[7], row[8:]
-    return pk, line.Walk(*walk), last_kin, gold_share, Standing(*stands)
 
 
 def join(campaign: Campaign, annotator: Any) -> None:
