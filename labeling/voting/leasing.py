@@ -156,31 +156,29 @@ def _lease(campaign: Campaign, annotator: Any, limit: int) -> tuple[list[Leased]
     hold.limit = len(hold.held) + min(hold.need, room(stands, campaign, annotator, now=now))
     if not hold.limit:
         raise used_up(stands, campaign, annotator, CannotLease)
-    before = replace(walk)
     busy = _walk_on(hold, gold.share_out(gold_share, hold.need)) if hold.need else None
-    if walk != before or hold.last_kin != last_kin:
-        stands_now = {"cursor": walk.cursor, "wrapped": walk.wrapped, "front": walk.front}
+    if hold.walk != walk or hold.last_kin != last_kin:
+        stands_now = {"cursor": hold.walk.cursor, "wrapped": hold.walk.wrapped, "front": hold.walk.front}
         _pass.rows({**stands_now, "kin": hold.last_kin, "participation": pk})
     return hold.held, busy
 
 
 def _walk_on(hold: _Hold, gold_faces: int) -> int | None:
     """Take free faces ahead until there are enough, some of them gold; see _lease for what is returned."""
-    for stretch in hold.walk.stretches():
-        ahead = _look_ahead(hold, stretch)
-        if not ahead:
-            continue
+    salt = _salt(hold.campaign, hold.annotator)
+    while ahead := _look_ahead(hold):
         # Only in the place of a face that is left: else who is through would be handed nothing but gold.
         gold_faces -= _hold_gold(hold, min(gold_faces, len(ahead)))
-        salt = _salt(hold.campaign, hold.annotator)
-        wanted = order.ranked(ahead, salt=salt, last_kin=hold.last_kin)
+        wanted = order.ranked([face for face, _ in ahead], salt=salt, last_kin=hold.last_kin)
         taken = _take(hold, wanted)
-        left = [face for face in ahead if face.pk not in taken]
-        hold.walk.pass_to(left[0].place if left else ahead[-1].place)
+        left = [(face, walk) for face, walk in ahead if face.pk not in taken]
+        # Faces taken beyond the first that is left are not met again: they are held.
+        face, hold.walk = left[0] if left else ahead[-1]
+        hold.walk.pass_to(face.place)
         if not hold.need:
             return None
         if left:
-            return left[0].pk
+            return left[0][0].pk
     return None
 
 
@@ -189,13 +187,11 @@ def join(campaign: Campaign, annotator: Any) -> None:
 
     Who joins a campaign that is voted face after face begins at the head of its line, like everybody.
     """
+    start = _salt(campaign, annotator) if campaign.order == Campaign.Order.BREADTH else 0
+    who = Participation(campaign=campaign, annotator=annotator, start=start, cursor=start)
     with transaction.atomic():
         line.end(campaign.pk, room=0)
-        spread = Campaign.objects.filter(pk=campaign.pk, order=Campaign.Order.BREADTH).exists()
-        start = _salt(campaign, annotator) if spread else 0
-        Participation.objects.get_or_create(
-            campaign=campaign, annotator=annotator, defaults={"start": start, "cursor": start}
-        )
+        Participation.objects.bulk_create([who], ignore_conflicts=True)
 
 
 def _salt(campaign: Campaign, annotator: Any) -> int:
@@ -214,13 +210,25 @@ def _held(hold: _Hold) -> list[Leased]:
     return held
 
 
-def _look_ahead(hold: _Hold, stretch: tuple[int, int]) -> list[order.Ahead]:
-    """The next free faces of the stretch, in the line's order."""
+def _look_ahead(hold: _Hold) -> list[tuple[order.Ahead, line.Walk]]:
+    """The next free faces in the line's order, each with the walk that has come to its stretch.
+
+    Over the end of a stretch too, so that kin are kept apart there as anywhere. Only those that are asked first keep to
+    themselves.
+    """
     most = max(order.WINDOW, hold.need + SPARE)
-    return [
-        order.Ahead(*row)
-        for row in _ahead.rows({**hold.who(), "first": stretch[0], "end": stretch[1], "most": most})
-    ]
+    found: dict[int, tuple[order.Ahead, line.Walk]] = {}
+    walk = replace(hold.walk)
+    for stretch, (first, end) in enumerate(walk.stretches()):
+        rows = _ahead.rows({**hold.who(), "first": first, "end": end, "most": most - len(found)})
+        for row in rows:
+            # A stretch may end on the place at which another began.
+            found.setdefault(row[0], (order.Ahead(*(*row, stretch)), replace(walk)))
+        if len(found) >= most or (found and first < 0):
+            break
+    if not found:
+        hold.walk = walk
+    return list(found.values())
 
 
 def _take(hold: _Hold, wanted: list[order.Ahead]) -> set[int]:

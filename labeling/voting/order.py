@@ -5,6 +5,7 @@ faces: the same for the same person and face, so the order is stable, and no two
 overtaken by those that stand up to WINDOW places behind it and by no others: it never starves.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ class Ahead:
     votes: int
     round: int
     kin: int
+    stretch: int = 0
+    """Faces of a later stretch of the line are wanted only after those of an earlier one, or between kin."""
 
 
 def luck(salt: int, pk: int) -> float:
@@ -32,17 +35,21 @@ def luck(salt: int, pk: int) -> float:
 
 
 def ranked(ahead: Sequence[Ahead], *, salt: int, last_kin: int) -> list[Ahead]:
-    """The faces, given in the line's order, in the annotator's; no two kin follow each other while others are left.
+    """The faces, given in the line's order, in the annotator's; no two kin follow each other where that can be had.
 
-    Left among those given: at the end of the lap, and of the campaign, these can be a few of one media.
+    It cannot where more than half of what is left are kin; until then, kin that are half of it come every other turn.
 
     last_kin: of the face handed out last. Kin 0 is nobody's.
     """
-    key = {face.pk: rank + WINDOW * luck(salt, face.pk) for rank, face in enumerate(ahead)}
+    key = {face.pk: (face.stretch, rank + WINDOW * luck(salt, face.pk)) for rank, face in enumerate(ahead)}
     rest, found = sorted(ahead, key=lambda face: key[face.pk]), []
+    left = Counter(face.kin for face in ahead if face.kin)
     while rest:
-        face = next((face for face in rest if not face.kin or face.kin != last_kin), rest[0])
+        many = next((kin for kin, count in left.items() if 2 * count > len(rest)), 0)
+        fits = [face for face in rest if not face.kin or face.kin != last_kin] or rest
+        face = next((face for face in fits if many and face.kin == many), fits[0])
         rest.remove(face)
         found.append(face)
         last_kin = face.kin
+        left[last_kin] -= 1
     return found

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from labeling.models import Campaign, CampaignFace, Participation
+from labeling.models import Campaign, CampaignFace
 from labeling.voting import votes
 from labeling.voting.order import WINDOW, Ahead, luck, ranked
 from tests.factories import make_campaign, make_faces, make_user
@@ -37,6 +37,12 @@ def test_kin_are_kept_apart_while_others_are_left() -> None:
         kin = [face.kin for face in ranked(faces, salt=salt, last_kin=1)]
         assert kin[0] != 1
         assert not any(a == b for a, b in itertools.pairwise(kin[:11]))
+
+
+def test_kin_that_are_half_of_what_is_left_come_at_every_other_turn() -> None:
+    for salt in range(50):
+        faces = [*ahead(4, 1), *(Ahead(200 + n, n, 4 + n, 0, 1, 0) for n in range(3))]
+        assert [face.kin for face in ranked(faces, salt=salt, last_kin=0)] == [1, 0, 1, 0, 1, 0, 1]
 
 
 def test_of_kin_alone_all_are_handed_out() -> None:
@@ -75,17 +81,15 @@ def test_depth_first_completes_faces_at_the_head_of_the_line() -> None:
 
 
 @pytest.mark.django_db
-def test_faces_of_one_media_never_follow_each_other() -> None:
+@pytest.mark.parametrize("_again", range(5))
+def test_faces_of_one_media_never_follow_each_other(_again: int) -> None:
     campaign, annotator = make_campaign(make_faces(40, per_media=4)), make_user()
     for row in campaign.campaign_faces.select_related("face"):
         CampaignFace.objects.filter(pk=row.pk).update(kin=row.face.media_id)
-    # At the head of the line: at its end the last faces are chosen from by themselves.
-    Participation.objects.create(campaign=campaign, annotator=annotator, start=0, cursor=0)
     kin = dict(campaign.campaign_faces.values_list("pk", "kin"))
     met = [kin[pk] for pk in through(campaign, annotator)]
-    alike = [n for n, (a, b) in enumerate(itertools.pairwise(met)) if a == b]
     assert len(set(met)) == 10
-    assert all(n > 40 - WINDOW for n in alike), "only where hardly any other face is left"
+    assert not any(a == b for a, b in itertools.pairwise(met))
 
 
 @pytest.mark.django_db

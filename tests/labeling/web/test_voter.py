@@ -13,20 +13,23 @@ from django.utils import timezone
 
 from labeling import campaigns
 from labeling.models import Campaign, Face
+from labeling.web import voter as doorkeeper
 from tests.factories import make_faces, make_user
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def voting(client: Client) -> tuple[Client, Any, Campaign]:
-    """A signed-in annotator whose session the server has seen before."""
+@pytest.fixture(params=[True, False], ids=["known", "to another process"])
+def voting(client: Client, request: pytest.FixtureRequest) -> tuple[Client, Any, Campaign]:
+    """A signed-in annotator whose session the server has seen before, this process of it or another."""
     make_faces(3)
     campaign = campaigns.create(name="faces")
     campaigns.add_faces(campaign=campaign, faces=Face.objects.all())
     user = make_user()
     client.force_login(user)
     assert ask(client, campaign).status_code == 200
+    if not request.param:
+        doorkeeper._known.clear()
     return client, user, campaign
 
 
@@ -37,6 +40,7 @@ def ask(client: Client, campaign: Campaign, address: str = "next") -> Any:
 
 def test_a_known_session_costs_one_statement_before_voting_begins(voting: Any) -> None:
     client, _, campaign = voting
+    ask(client, campaign)
     with CaptureQueriesContext(
         connection,
     ) as asked:
@@ -46,6 +50,20 @@ def test_a_known_session_costs_one_statement_before_voting_begins(voting: Any) -
     ]
     assert len([sql for sql in about_people if not sql.startswith("PREPARE")]) == 1
     assert not [query for query in asked if query["sql"].startswith('SELECT "accounts_user"')]
+
+
+def test_a_session_that_was_not_signed_here_is_nobody_s(voting: Any) -> None:
+    client, _, campaign = voting
+    Session.objects.update(session_data=Session.objects.get().session_data[:-1] + "x")
+    assert ask(client, campaign).status_code == 401
+
+
+def test_who_signed_in_another_way_is_left_to_django(voting: Any, settings: Any) -> None:
+    client, user, campaign = voting
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.RemoteUserBackend"]
+    client.force_login(user)
+    assert ask(client, campaign).status_code == 200
+    assert client.session.session_key not in doorkeeper._known
 
 
 def test_who_signs_out_is_out(voting: Any) -> None:
