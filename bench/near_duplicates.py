@@ -1,11 +1,11 @@
-"""Near-duplicates among many hashes: `python -m bench.near_duplicates [--quick] [--images FILE.npz] [--sheet FILE.png]`.
+"""Near-duplicates among many hashes: `python -m bench.near_duplicates [--quick]`, or with `--images FILE.npz`.
 
-Without --images: a million random 64-bit hashes with planted groups, each member within six bits of its group's first.
-Everything found is checked by comparing outright, and two thousand hashes are compared with all others.
-With --images: pictures with splits (an .npz with `images`, (n, height, width) grey, and `usage`, 0 for training, 1 and 2
-for two tests: FER2013). Tells how many pictures of the tests are in training too, at each radius; --sheet draws some of
-the pairs that differ in 0, 2 … 10 bits, a row each, for the eye to judge. (Half of a picture's bits are set: two pictures
-never differ in an odd number.)
+Without --images: a million random 64-bit hashes with planted groups, each member within six bits of its group's
+first. Everything found is checked by comparing outright, and two thousand hashes are compared with all others.
+With --images: pictures with splits (an .npz with `images`, (n, height, width) grey, and `usage`, 0 for training, 1
+and 2 for two tests: FER2013). Tells how many pictures of the tests are in training too, at each radius; --sheet
+FILE.png draws some of the pairs that differ in 0, 2 … 10 bits, a row each, for the eye to judge. (Half of a picture's
+bits are set: two pictures never differ in an odd number.)
 --json FILE writes {figure: {value, unit, aim, holds}}.
 """
 
@@ -14,6 +14,7 @@ import json
 import os
 import resource
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import cv2
 import numpy as np
 
 from labeling.vision import duplicates, neighbours
-from labeling.vision.fingerprint import Hashes, phash
+from labeling.vision.fingerprint import Hashes, distances, phash
 
 QUICK, FULL = 100_000, 1_000_000
 AIM_S, AIM_MB = 60.0, 2000.0
@@ -29,6 +30,22 @@ PLANTED = 0.05
 """Share of the hashes that lie in planted groups of 2 to 10."""
 COMPARED_WITH_ALL = 2_000
 TESTS = {1: "PublicTest", 2: "PrivateTest"}
+CHANGED = 3_000
+CHANGES: dict[str, Callable[[Any], Any]] = {
+    "JPEG of quality 30": lambda picture: cv2.imdecode(cv2.imencode(".jpg", picture, [1, 30])[1], 0),
+    "70 % of the contrast, brighter": lambda picture: (picture * 0.7 + 40).astype(np.uint8),
+    "half the size": lambda picture: cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
+    "blurred (sigma 1)": lambda picture: cv2.GaussianBlur(picture, (0, 0), 1),
+    "moved by a pixel": lambda picture: np.roll(picture, 1, axis=1),
+    "cut by 3 % on all sides": lambda picture: _cut(picture, 0.03),
+    "mirrored": lambda picture: picture[:, ::-1],
+}
+
+
+def _cut(picture: Any, share: float) -> Any:
+    (height, width), (x, y) = picture.shape, (share * side for side in picture.shape[::-1])
+    patch = (round(width - 2 * x), round(height - 2 * y))
+    return cv2.getRectSubPix(picture, patch, ((width - 1) / 2, (height - 1) / 2))
 
 
 def main() -> None:
@@ -48,7 +65,7 @@ def main() -> None:
             if figure["aim"] is None
             else f"  (aim {figure['aim']:,}: {'holds' if figure['holds'] else 'MISSED'})"
         )
-        print(f"{name:<44} {figure['value']:>12,} {figure['unit']}{aim}")
+        print(f"{name:<56} {figure['value']:>12,} {figure['unit']}{aim}")
     if asked.json:
         asked.json.write_text(json.dumps(figures, indent=2) + "\n")
 
@@ -145,6 +162,12 @@ def splits(path: Path, sheet: Path | None) -> dict[str, Any]:
             )
             linked = np.isin(groups[usage == number], groups[training])
             figures[f"radius {radius}: {name} linked to Training"] = _figure(int(linked.sum()), "pictures")
+    some = images[:: max(1, len(images) // CHANGED)]
+    for name, change in CHANGES.items():
+        bits = distances(phash(some), phash([change(picture) for picture in some]))
+        for radius in (4, duplicates.RADIUS):
+            share = round(100 * float((bits <= radius).mean()), 1)
+            figures[f"{name}: within {radius} bits of itself"] = _figure(share, "%")
     if sheet:
         cv2.imwrite(str(sheet), _sheet(images, hashes))
         print(f"{sheet}: pairs of different pictures that differ in 0 (top) to {neighbours.MAX_RADIUS} bits")

@@ -37,7 +37,8 @@ def phash(pictures: Iterable[AnyPixels]) -> Hashes:
     median of the lowest 8 × 8 (Zauner 2010, "Implementation and benchmarking of perceptual image hash
     functions", section 3.2.1, with the lowest row and column, as the imagehash package has it). Brightness,
     contrast, size, mild noise and compression change few bits; mirroring and turning change half of them.
-    A picture of one colour has hash 1, or 0 if black.
+    Half of the bits are set, so two hashes differ in an even number of bits; only a picture of one colour has
+    hash 1, or 0 if black.
     """
     rest = iter(pictures)
     parts = [_hashed(np.stack(batch)) for batch in _batches(rest)]
