@@ -3,7 +3,7 @@
 Starts the real server (gunicorn, 2 workers of 8 threads) on a database of its own, on SQLite and, if DATABASE_URL
 names a PostgreSQL server, there too; puts 20,000 faces × 10 votes in. Then signed-in annotators, in a process of
 their own: 10 and 50 without a pause, five faces asked for, five answered, and again; 10 as the page does it, new
-faces coming with each reply; 100 who answer once a second. Before that, somebody who is not signed in knocks as
+faces coming with a reply when few are left; 100 who answer once a second. Before that, somebody who is not signed in knocks as
 often as they can: a request that costs no SQL, as a measure of the machine. With --million, PostgreSQL once more
 with 1,000,000 faces of which 5,000,000 votes are cast. Prints a table; --json FILE writes
 {figure: {value, unit, aim, holds}}.
@@ -165,7 +165,7 @@ class Round:
     pace_s: float = 0.0
 
     def __str__(self) -> str:
-        how = ", faces with each reply" if self.top_up else ""
+        how = ", faces with the replies" if self.top_up else ""
         return f"{self.annotators} annotators{how}{', one answer a second' if self.pace_s else ''}"
 
 

@@ -1,8 +1,8 @@
 """The annotators of bench.voting: one light process, one connection each.
 
 Reads {"port", "campaign", "sessions", "seconds", "top_up", "pace_s"} as JSON from stdin, and prints what it saw. An
-annotator asks for five faces, answers them one by one, and asks again; with top_up, as the page does, each answer
-brings new faces along with its reply. With a pace above 0 each answers once in so many seconds, not all at the same
+annotator asks for five faces, answers them one by one, and asks again; with top_up, as the page does, an answer
+brings new faces along with its reply when few are left. With a pace above 0 each answers once in so many seconds, not all at the same
 moment. Without sessions they are turned away each time. Told to end (SIGTERM), it does so when all are answered.
 """
 
@@ -17,6 +17,8 @@ from typing import Any
 from uuid import UUID
 
 LIMIT = 5
+AHEAD, FEW = 8, 4
+"""With top_up: so many faces are held, and more asked for when fewer than FEW are; as vote.js has it."""
 CSRF = "c" * 32
 
 
@@ -81,7 +83,7 @@ class Annotator:
             "answer": self._dice.choice(["happy", "happy", "sad", "neutral"]),
             "key": str(UUID(int=self._dice.getrandbits(128))),
             "took_ms": 900,
-            "want": LIMIT if self._order["top_up"] else 0,
+            "want": AHEAD if self._order["top_up"] and len(rest) < FEW else 0,
         }
         begun = time.perf_counter()
         try:
@@ -91,7 +93,7 @@ class Annotator:
             return rest
         self.cast_s.append(time.perf_counter() - begun)
         self.votes += 1
-        if not self._order["top_up"]:
+        if "faces" not in answer:
             return rest
         self.leases += len([one for one in answer["faces"] if one["id"] not in rest])
         return [one["id"] for one in answer["faces"]]

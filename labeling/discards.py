@@ -5,23 +5,27 @@ opens again and says meanwhile what its earlier rounds had agreed on. A vote of 
 consensus too, so one more vote is asked for in the present round.
 
 Faces are taken in chunks, each a transaction of its own. A `Discard` is there before its first vote is moved, and is
-*carried out* once its entry in the record is written; one that was killed before is finished by the next call. Locks
-are taken in the one order: the discard, then the campaign faces by their keys, then their votes, then the line.
+*carried out* once its entry in the record is written; one that was killed before is finished by the next call, or by
+the sweep. Locks are taken in the one order: the discard, then the campaign faces by their keys, then their votes,
+then the line.
+
+Who asks for many votes to be moved is not kept waiting: pages hand those over to a worker (at_once).
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from celery import current_app
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling import audit
+from labeling import audit, moves
 from labeling.consensus.majority import majority
 from labeling.models import (
     AuditEntry,
@@ -29,20 +33,16 @@ from labeling.models import (
     CampaignFace,
     Discard,
     DiscardedVote,
-    Gold,
     Outcome,
-    Skip,
     Vote,
 )
-from labeling.models.campaign import FRONT, LAP
 from labeling.people import demand_reason, is_paused, pause_annotator
 from labeling.refusals import Refusal
-from labeling.voting import gold, line, settle
-from labeling.voting.votes import PUT_ASIDE
 
 CHUNK = 200
 """Faces locked at a time: some milliseconds, in which votes on them wait."""
-_OPENED: dict[str, Any] = {"state": CampaignFace.State.OPEN, "settled_at": None}
+AT_ONCE = 2_000
+"""Votes that are moved within a request, in a second or two; more are a worker's."""
 
 
 class CannotDiscard(Refusal):
@@ -69,6 +69,8 @@ class Discarded:
     votes: int
     faces: int
     open: int
+    finished: bool = True
+    """False: a worker goes on with it, and these are the figures so far."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class Restored:
 
     votes: int
     aside: int
+    finished: bool = True
+    """False: a worker counts them again, and these are the figures so far."""
 
 
 def preview_discard(*, campaign: Campaign, annotator: Any, since: datetime) -> Preview:
@@ -108,16 +112,24 @@ def _would_change(row: CampaignFace, answer: str, campaign: Campaign) -> bool:
 
 
 def discard(
-    *, campaign: Campaign, annotator: Any, since: datetime, reason: str, by: Any, pause: bool = False
+    *,
+    campaign: Campaign,
+    annotator: Any,
+    since: datetime,
+    reason: str,
+    by: Any,
+    pause: bool = False,
+    at_once: int | None = None,
 ) -> Discarded:
     """Put the annotator's votes of this campaign since then aside. pause: and let them cast no more.
 
     If an earlier call was killed half-way, it is finished first. Raises CannotDiscard when there is no vote to move.
+    at_once: hand it over to a worker if it is about more votes than that.
     """
     reason = demand_reason(reason, CannotDiscard)
-    finished = [_carry_out(left) for left in unfinished(campaign, annotator)]
-    there = _mine(campaign, annotator, since).exists()
-    if not there and not finished:
+    left = unfinished(campaign, annotator)
+    mine = _mine(campaign, annotator, since)
+    if not left and not mine.exists():
         raise CannotDiscard(
             _("{name} has no votes in this campaign since then. Choose an earlier date.").format(
                 name=annotator
@@ -125,18 +137,37 @@ def discard(
         )
     if pause and not is_paused(campaign, annotator):
         pause_annotator(campaign=campaign, annotator=annotator, reason=reason, by=by)
-    if not there:
+    finished = [_carry_out(made, at_once) for made in left]
+    if finished and not mine.exists():
         return finished[-1]
     made = Discard.objects.create(campaign=campaign, annotator=annotator, since=since, reason=reason, by=by)
-    return _carry_out(made)
+    return _carry_out(made, at_once)
 
 
-def unfinished(campaign: Campaign, annotator: Any = None) -> list[Discard]:
+def carry_out(pk: int) -> None:
+    """Go on with a discard wherever it stands. Nothing is done twice."""
+    made = Discard.objects.filter(pk=pk).select_related("campaign", "annotator", "by").first()
+    if made is not None:
+        _carry_out(made)
+
+
+def carry_out_left() -> int:
+    """Finish those whose worker died, or never came. Returns how many there were."""
+    long_ago = timezone.now() - timedelta(seconds=settings.HEARTBEAT_TIMEOUT_S)
+    left = [made for made in unfinished() if made.made_at < long_ago]
+    for made in left:
+        _carry_out(made)
+    return len(left)
+
+
+def unfinished(campaign: Campaign | None = None, annotator: Any = None) -> list[Discard]:
     """Those that were begun and not carried out, oldest first."""
-    begun = Discard.objects.filter(campaign=campaign, restored_at=None).order_by("pk")
+    begun = Discard.objects.filter(restored_at=None).order_by("pk")
+    entries = AuditEntry.objects.filter(verb="votes_discarded")
+    if campaign is not None:
+        begun, entries = begun.filter(campaign=campaign), entries.filter(campaign=campaign)
     if annotator is not None:
         begun = begun.filter(annotator=annotator)
-    entries = AuditEntry.objects.filter(campaign=campaign, verb="votes_discarded")
     told = {details.get("discard") for details in entries.values_list("details", flat=True)}
     return [made for made in begun.select_related("campaign", "annotator") if made.pk not in told]
 
@@ -165,14 +196,19 @@ def of(campaign: Campaign, annotator: Any) -> list[Made]:
     ]
 
 
-def restore(*, discard: Discard, by: Any) -> Restored:
+def restore(*, discard: Discard, by: Any, at_once: int | None = None) -> Restored:
     """Count the votes of a discard again, each where its place is still free. Raises CannotDiscard if none is aside.
 
-    May be called again: for what stayed aside, a place may have come free.
+    May be called again: for what stayed aside, a place may have come free. at_once: as of `discard`.
     """
-    _carry_out(discard)
-    if not DiscardedVote.objects.filter(discard=discard).exists():
+    aside = DiscardedVote.objects.filter(discard=discard).count()
+    unmoved = _meant(discard).count() if discard in unfinished(discard.campaign, discard.annotator) else 0
+    if not aside and not unmoved:
         raise CannotDiscard(_("All of these votes count already."))
+    if at_once is not None and aside + unmoved > at_once:
+        _hand_over("labeling.tasks.restore_votes", discard.pk, by.pk)
+        return Restored(0, aside, finished=False)
+    _carry_out(discard)
     # First: from now on this is no discard that anybody would carry out.
     Discard.objects.filter(pk=discard.pk).update(restored_at=timezone.now(), restored_by=by)
     discard.refresh_from_db()
@@ -180,7 +216,7 @@ def restore(*, discard: Discard, by: Any) -> Restored:
     for chunk in _chunks(list(pks.values_list("campaign_face", flat=True).distinct())):
         with transaction.atomic():
             _lock(discard)
-            _restore_chunk(discard, chunk)
+            moves.count_again(discard, chunk)
     return _tell_restored(discard, by)
 
 
@@ -212,17 +248,30 @@ def _mine(campaign: Campaign, annotator: Any, since: datetime) -> QuerySet[Vote]
     return Vote.objects.filter(campaign=campaign, annotator=annotator, cast_at__gte=since)
 
 
-def _carry_out(made: Discard) -> Discarded:
-    """Move what is left to move, until the record says that all is."""
+def _meant(made: Discard) -> QuerySet[Vote]:
+    """The votes that are still to be put aside by it."""
     # What was cast later is not meant: else somebody who goes on voting would keep this going.
-    meant = _mine(made.campaign, made.annotator, made.since).filter(cast_at__lte=made.made_at)
+    return _mine(made.campaign, made.annotator, made.since).filter(cast_at__lte=made.made_at)
+
+
+def _hand_over(task: str, *args: int) -> None:
+    """Let a worker do it. If the broker does not answer, the sweep finds a discard, and the page offers to restore."""
+    transaction.on_commit(lambda: current_app.send_task(task, args=list(args), queue="default"), robust=True)
+
+
+def _carry_out(made: Discard, at_once: int | None = None) -> Discarded:
+    """Move what is left to move, until the record says that all is."""
+    meant = _meant(made)
+    if at_once is not None and meant.count() > at_once:
+        _hand_over("labeling.tasks.carry_out_discard", made.pk)
+        return replace(_figures(made), finished=False)
     while votes := _by_face(meant):
         for pks in _chunks(votes):
             with transaction.atomic():
                 # Another call may have finished it, and even restored it, since.
                 if not _lock(made):
                     return _figures(made)
-                _discard_chunk(made, pks, [vote for pk in pks for vote in votes[pk]])
+                moves.put_aside(made, pks, [vote for pk in pks for vote in votes[pk]])
     with transaction.atomic():
         found = _figures(made)
         if _lock(made):
@@ -261,178 +310,6 @@ def _figures(made: Discard) -> Discarded:
     faces = moved.values("campaign_face").distinct()
     waiting = CampaignFace.objects.filter(pk__in=faces, state=CampaignFace.State.OPEN)
     return Discarded(made, moved.count(), faces.count(), waiting.count())
-
-
-def _locked_faces(pks: list[int]) -> list[CampaignFace]:
-    rows = CampaignFace.objects.select_for_update(no_key=True)
-    return list(rows.filter(pk__in=pks).order_by("pk"))
-
-
-def _discard_chunk(made: Discard, pks: list[int], meant: list[int]) -> None:
-    rows = _locked_faces(pks)
-    mine: dict[int, list[Vote]] = defaultdict(list)
-    # By their keys: by annotator a planner would walk through all of their votes again for each chunk. Those that
-    # were taken back meanwhile are gone.
-    for vote in Vote.objects.filter(pk__in=meant):
-        mine[vote.campaign_face_id].append(vote)
-    _set_aside(made, [vote for votes in mine.values() for vote in votes])
-    rows = [row for row in rows if mine[row.pk]]
-    _keep_from(made.annotator, rows)
-    _drop_gold_leases(rows)
-    open_again = [(row, _opened(row, mine[row.pk], made.campaign)) for row in rows if row.wanted]
-    _update(open_again, made.campaign)
-
-
-def _drop_gold_leases(rows: list[CampaignFace]) -> None:
-    settled = [row.pk for row in rows if row.state == CampaignFace.State.SETTLED]
-    known = set(Gold.objects.filter(campaign_face__in=settled).values_list("campaign_face", flat=True))
-    for row in rows:
-        if row.pk in known:
-            gold.drop_leases(row)
-
-
-def _set_aside(made: Discard, votes: list[Vote]) -> None:
-    DiscardedVote.objects.bulk_create(
-        DiscardedVote(
-            discard=made,
-            campaign_face_id=vote.campaign_face_id,
-            round=vote.round,
-            answer=vote.answer,
-            second=vote.second,
-            client_key=vote.client_key,
-            took_ms=vote.took_ms,
-            cast_at=vote.cast_at,
-        )
-        for vote in votes
-    )
-    Vote.objects.filter(pk__in=[vote.pk for vote in votes]).delete()
-
-
-def _keep_from(annotator: Any, rows: list[CampaignFace]) -> None:
-    """These faces are not offered to the annotator in their present round."""
-    now = timezone.now()
-    Skip.objects.bulk_create(
-        (
-            Skip(campaign_face=row, annotator=annotator, round=row.round, reason=PUT_ASIDE, skipped_at=now)
-            for row in rows
-        ),
-        ignore_conflicts=True,
-    )
-
-
-def _opened(row: CampaignFace, votes: list[Vote], campaign: Campaign) -> dict[str, Any]:
-    """The row's new columns, its votes being gone. Numbers are what they change by."""
-    now = sum(vote.round == row.round for vote in votes)
-    earlier = settle.consensus_fields(row, campaign, up_to_round=row.round - 1)
-    opened = _OPENED if row.state == CampaignFace.State.SETTLED else {}
-    return {"votes": -now, "wanted": len(votes) - now, "places": len(votes), **earlier, **opened}
-
-
-def _update(changes: list[tuple[CampaignFace, dict[str, Any]]], campaign: Campaign) -> None:
-    """Rows that change alike are changed in one statement. Those that were full join the end of the line.
-
-    Whoever has passed a face while it had a free place has answered or skipped it, or holds it: that one stays.
-    """
-    alike: dict[tuple[str, int, bool], tuple[list[int], dict[str, Any]]] = {}
-    for row, fields in changes:
-        key = (repr(fields), min(row.priority, 1), not row.places)
-        alike.setdefault(key, ([], fields))[0].append(row.pk)
-    lap = line.end(campaign.pk, room=LAP) if any(full for *_, full in alike) else 0
-    for (_fields, front, full), (pks, fields) in alike.items():
-        counted = {name: F(name) + fields[name] for name in ("votes", "wanted", "places")}
-        # In the lap at the end they keep the random order they had.
-        moved = {"shuffle": F("shuffle").bitand(LAP - 1) + (lap + FRONT * front)} if full else {}
-        CampaignFace.objects.filter(pk__in=pks).update(**{**fields, **counted, **moved})
-
-
-def _restore_chunk(discard: Discard, pks: list[int]) -> None:
-    aside: dict[int, list[DiscardedVote]] = defaultdict(list)
-    # The present round first: it is what most of the places are of.
-    for vote in DiscardedVote.objects.filter(discard=discard, campaign_face__in=pks).order_by("-round"):
-        aside[vote.campaign_face_id].append(vote)
-    rows = _locked_faces(pks)
-    ours = _skipped(rows, discard.annotator)
-    found = {row.pk: _returning(row, aside[row.pk], skipped=row.pk in ours) for row in rows}
-    back = _without_those_given_anew(discard.annotator, found)
-    _store_again(discard, [vote for votes in back.values() for vote in votes])
-    for row in rows:
-        if back[row.pk]:
-            _count_again(row, back[row.pk], discard.campaign)
-    _offer_again(discard, ours)
-
-
-def _skipped(rows: list[CampaignFace], annotator: Any) -> set[int]:
-    """Faces with a skip this module made in their present round."""
-    rounds = {row.pk: row.round for row in rows}
-    skips = Skip.objects.filter(campaign_face__in=rounds, annotator=annotator, reason=PUT_ASIDE)
-    return {face for face, round in skips.values_list("campaign_face", "round") if rounds[face] == round}
-
-
-def _returning(row: CampaignFace, aside: list[DiscardedVote], *, skipped: bool) -> list[DiscardedVote]:
-    """The votes for which the places they left behind are still there.
-
-    A vote of an earlier round left one in the round in which it was put aside; the skip tells whether that goes on.
-    """
-    if row.state != CampaignFace.State.OPEN:
-        return []
-    return [vote for vote in aside if vote.round == row.round or skipped][: row.places]
-
-
-def _without_those_given_anew(
-    annotator: Any, found: dict[int, list[DiscardedVote]]
-) -> dict[int, list[DiscardedVote]]:
-    """Leave out whatever the annotator has sent once more since, be it by its key or on the same face."""
-    votes = Vote.objects.filter(campaign_face__in=found)
-    given = {
-        (face, round)
-        for face, who, round in votes.values_list("campaign_face", "annotator", "round")
-        if who == annotator.pk
-    }
-    sent = [vote.client_key for votes_of_face in found.values() for vote in votes_of_face]
-    mine = Vote.objects.filter(annotator=annotator, client_key__in=sent)
-    keys = set(mine.values_list("client_key", flat=True))
-    return {
-        face: [vote for vote in those if (face, vote.round) not in given and vote.client_key not in keys]
-        for face, those in found.items()
-    }
-
-
-def _store_again(discard: Discard, aside: list[DiscardedVote]) -> None:
-    Vote.objects.bulk_create(
-        Vote(
-            campaign=discard.campaign,
-            campaign_face_id=vote.campaign_face_id,
-            annotator=discard.annotator,
-            round=vote.round,
-            answer=vote.answer,
-            second=vote.second,
-            client_key=vote.client_key,
-            took_ms=vote.took_ms,
-            cast_at=vote.cast_at,
-        )
-        for vote in aside
-    )
-    DiscardedVote.objects.filter(pk__in=[vote.pk for vote in aside]).delete()
-
-
-def _count_again(row: CampaignFace, back: list[DiscardedVote], campaign: Campaign) -> None:
-    """Give the places back to these votes, which are stored; whoever brings the last one settles the face."""
-    now = sum(vote.round == row.round for vote in back)
-    votes, wanted = row.votes + now, row.wanted - (len(back) - now)
-    full = votes == wanted
-    fields = settle.consensus_fields(row, campaign, up_to_round=None if full else row.round - 1)
-    counted = {"votes": votes, "wanted": wanted, "places": row.places - len(back)}
-    CampaignFace.objects.filter(pk=row.pk).update(**counted, **fields)
-
-
-def _offer_again(discard: Discard, ours: set[int]) -> None:
-    """Take the skips away that this module made, once nothing of the annotator's is aside on those faces."""
-    own = Discard.objects.filter(campaign=discard.campaign_id, annotator=discard.annotator_id)
-    discards = set(own.values_list("pk", flat=True))
-    aside = DiscardedVote.objects.filter(campaign_face__in=ours).values_list("campaign_face", "discard")
-    left = {face for face, made in aside if made in discards}
-    gone = Skip.objects.filter(campaign_face__in=ours - left, annotator=discard.annotator, reason=PUT_ASIDE)
-    gone.delete()
 
 
 def _chunks(pks: Iterable[int]) -> Iterator[list[int]]:

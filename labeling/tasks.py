@@ -1,8 +1,12 @@
 """Celery's doors into labeling: each takes ids and makes one call."""
 
-from celery import shared_task
+from contextlib import suppress
 
-from labeling import campaigns, work
+from celery import shared_task
+from django.contrib.auth import get_user_model
+
+from labeling import campaigns, discards, work
+from labeling.models import Discard
 from labeling.snapshots import exporting, freezing
 from labeling.sources import faces, ingest
 from labeling.voting import votes
@@ -33,6 +37,19 @@ def write_export(pk: int) -> None:
 
 
 @shared_task
+def carry_out_discard(pk: int) -> None:
+    discards.carry_out(pk)
+
+
+@shared_task
+def restore_votes(pk: int, by: int) -> None:
+    made = Discard.objects.select_related("campaign", "annotator").get(pk=pk)
+    # Sent twice, the second finds that all count already.
+    with suppress(discards.CannotDiscard):
+        discards.restore(discard=made, by=get_user_model().objects.filter(pk=by).first())
+
+
+@shared_task
 def sweep_work() -> int:
     return work.sweep()
 
@@ -40,4 +57,5 @@ def sweep_work() -> int:
 @shared_task
 def return_expired_leases() -> int:
     campaigns.close_overdue()
+    discards.carry_out_left()
     return votes.return_expired_leases()

@@ -56,6 +56,9 @@ class DiscardedSerializer(serializers.Serializer[Any]):
     votes = serializers.IntegerField()
     faces = serializers.IntegerField()
     open = serializers.IntegerField(help_text="Faces of these votes that wait for others now.")
+    finished = serializers.BooleanField(
+        help_text="False: a worker moves the rest, and these are figures so far."
+    )
 
 
 class RestoreSerializer(serializers.Serializer[Any]):
@@ -65,6 +68,7 @@ class RestoreSerializer(serializers.Serializer[Any]):
 class RestoredSerializer(serializers.Serializer[Any]):
     votes = serializers.IntegerField(help_text="Votes that count again.")
     aside = serializers.IntegerField(help_text="Votes whose place somebody else has taken.")
+    finished = serializers.BooleanField(help_text="False: a worker counts them again.")
 
 
 class FlagSerializer(serializers.Serializer[Any]):
@@ -164,7 +168,9 @@ class PeopleMixin(viewsets.GenericViewSet[Campaign]):
     def discard(self, request: Request, pk: str) -> Response:
         """Put somebody's votes since a moment aside; their faces ask others instead."""
         wanted = asked(DiscardSerializer, request)
-        told = discards.discard(campaign=self.get_object(), by=request.user, **wanted)
+        told = discards.discard(
+            campaign=self.get_object(), by=request.user, at_once=discards.AT_ONCE, **wanted
+        )
         return Response(DiscardedSerializer(told).data)
 
     @extend_schema(request=RestoreSerializer, responses=RestoredSerializer)
@@ -173,7 +179,8 @@ class PeopleMixin(viewsets.GenericViewSet[Campaign]):
         """Count votes again that were put aside, where their place is still free."""
         wanted = asked(RestoreSerializer, request)
         made = get_object_or_404(self.get_object().discards, pk=wanted["discard"])
-        return Response(RestoredSerializer(discards.restore(discard=made, by=request.user)).data)
+        told = discards.restore(discard=made, by=request.user, at_once=discards.AT_ONCE)
+        return Response(RestoredSerializer(told).data)
 
     @extend_schema(responses=EntrySerializer(many=True))
     @action(detail=True, permission_classes=[Managers], pagination_class=NewestFirst)

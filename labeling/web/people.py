@@ -8,7 +8,8 @@ from django.contrib import messages
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling import annotator_queries, discards, log, one_annotator, people
@@ -20,6 +21,7 @@ from labeling.web import paging
 from labeling.web.doors import door
 
 ENTRIES_PER_PAGE = 50
+IN_BACKGROUND = gettext_noop("These are many votes: a worker moves them. This page says how far it has come.")
 
 
 class DiscardForm(forms.Form):
@@ -129,8 +131,12 @@ def _discard(
     request: HttpRequest, shown: Campaign, annotator: Any, asked: dict[str, Any]
 ) -> HttpResponseBase:
     try:
-        told = discards.discard(campaign=shown, annotator=annotator, by=request.user, **asked)
-        messages.success(request, log.discarded_words(told.votes, told.open))
+        told = discards.discard(
+            campaign=shown, annotator=annotator, by=request.user, at_once=discards.AT_ONCE, **asked
+        )
+        messages.success(
+            request, log.discarded_words(told.votes, told.open) if told.finished else _(IN_BACKGROUND)
+        )
     except Refusal as refusal:
         messages.error(request, str(refusal))
     return redirect("labeling:campaign_annotator", shown.pk, annotator.pk)
@@ -141,8 +147,10 @@ def _discard(
 def discard_restore(request: HttpRequest, pk: int) -> HttpResponseBase:
     made = get_object_or_404(Discard.objects.select_related("campaign", "annotator"), pk=pk)
     try:
-        told = discards.restore(discard=made, by=request.user)
-        messages.success(request, log.restored_words(told.votes, told.aside))
+        told = discards.restore(discard=made, by=request.user, at_once=discards.AT_ONCE)
+        messages.success(
+            request, log.restored_words(told.votes, told.aside) if told.finished else _(IN_BACKGROUND)
+        )
     except Refusal as refusal:
         messages.error(request, str(refusal))
     return redirect("labeling:campaign_annotator", made.campaign_id, made.annotator_id)

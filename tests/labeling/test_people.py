@@ -11,7 +11,7 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
-from labeling import adjudication, discards, people
+from labeling import adjudication, discards, moves, people, tasks
 from labeling.models import (
     AuditEntry,
     CampaignFace,
@@ -236,7 +236,7 @@ def killed_after(monkeypatch):
 
     def arrange(name, chunks):
         done = iter(range(chunks))
-        real = getattr(discards, name)
+        real = getattr(moves, name)
 
         def work(*given):
             real(*given)
@@ -244,8 +244,8 @@ def killed_after(monkeypatch):
                 raise Killed
 
         monkeypatch.setattr(discards, "CHUNK", 2)
-        monkeypatch.setattr(discards, name, work)
-        return lambda: monkeypatch.setattr(discards, name, real)
+        monkeypatch.setattr(moves, name, work)
+        return lambda: monkeypatch.setattr(moves, name, real)
 
     return arrange
 
@@ -254,7 +254,7 @@ def killed_after(monkeypatch):
 class TestKilledHalfWay:
     def test_a_discard_is_finished_by_the_next_call_and_nothing_is_lost(self, killed_after):
         campaign, persons = voted(["happy", "sad"], faces=7)
-        mend = killed_after("_discard_chunk", 2)
+        mend = killed_after("put_aside", 2)
         with pytest.raises(Killed):
             put_aside(campaign, persons[1])
         assert (Vote.objects.filter(annotator=persons[1]).count(), DiscardedVote.objects.count()) == (3, 4)
@@ -270,7 +270,7 @@ class TestKilledHalfWay:
     def test_a_restore_is_finished_by_the_next_call_and_the_record_tells_all(self, killed_after):
         campaign, persons = voted(["happy", "sad"], faces=7)
         made = put_aside(campaign, persons[1]).discard
-        mend = killed_after("_restore_chunk", 1)
+        mend = killed_after("count_again", 1)
         with pytest.raises(Killed):
             discards.restore(discard=made, by=None)
         mend()
@@ -282,13 +282,64 @@ class TestKilledHalfWay:
 
     def test_who_restores_an_unfinished_discard_gets_all_of_it_back(self, killed_after):
         campaign, persons = voted(["happy", "sad"], faces=5)
-        mend = killed_after("_discard_chunk", 1)
+        mend = killed_after("put_aside", 1)
         with pytest.raises(Killed):
             put_aside(campaign, persons[1])
         mend()
         assert discards.restore(discard=Discard.objects.get(), by=None).votes == 5
         assert Vote.objects.filter(annotator=persons[1]).count() == 5
         assert sound(campaign)
+
+    def test_a_discard_whose_worker_died_is_finished_by_the_sweep_and_not_before_its_time(self, killed_after):
+        campaign, persons = voted(["happy", "sad"], faces=5)
+        mend = killed_after("put_aside", 1)
+        with pytest.raises(Killed):
+            put_aside(campaign, persons[1])
+        mend()
+        tasks.return_expired_leases()
+        assert Vote.objects.filter(annotator=persons[1]).exists(), "its worker may still be at it"
+        Discard.objects.update(made_at=timezone.now() - timedelta(hours=1))
+        Vote.objects.update(cast_at=timezone.now() - timedelta(hours=2))
+        tasks.return_expired_leases()
+        assert not Vote.objects.filter(annotator=persons[1]).exists()
+        assert AuditEntry.objects.get().details["votes"] == 5
+        assert sound(campaign)
+
+
+@pytest.mark.django_db
+class TestManyVotes:
+    """More than `at_once` are a worker's."""
+
+    def test_a_worker_puts_them_aside(self):
+        campaign, persons = voted(["happy", "sad"], faces=4)
+        told = put_aside(campaign, persons[1], at_once=3)
+        assert (told.finished, told.votes) == (False, 0)
+        assert Vote.objects.filter(annotator=persons[1]).count() == 4
+        (shown,) = discards.of(campaign, persons[1])
+        assert (shown.finished, shown.votes) == (False, 0)
+        tasks.carry_out_discard(told.discard.pk)
+        tasks.carry_out_discard(told.discard.pk)
+        (shown,) = discards.of(campaign, persons[1])
+        assert (shown.finished, shown.votes) == (True, 4)
+        assert AuditEntry.objects.count() == 1
+        assert sound(campaign)
+
+    def test_a_worker_counts_them_again(self):
+        campaign, persons = voted(["happy", "sad"], faces=4)
+        made, by = put_aside(campaign, persons[1]).discard, make_user("manager")
+        told = discards.restore(discard=made, by=by, at_once=3)
+        assert told == discards.Restored(votes=0, aside=4, finished=False)
+        tasks.restore_votes(made.pk, by.pk)
+        tasks.restore_votes(made.pk, by.pk)
+        assert Vote.objects.filter(annotator=persons[1]).count() == 4
+        assert AuditEntry.objects.filter(verb="votes_restored").get().by == by
+        assert sound(campaign)
+
+    def test_few_are_moved_at_once(self):
+        campaign, persons = voted(["happy", "sad"], faces=3)
+        told = put_aside(campaign, persons[1], at_once=3)
+        assert (told.finished, told.votes) == (True, 3)
+        assert discards.restore(discard=told.discard, by=None, at_once=3).votes == 3
 
 
 @pytest.mark.django_db

@@ -48,7 +48,7 @@ def test_votes_are_put_aside_and_counted_again(ask, campaign) -> None:
     assert (told["votes"], told["faces"], told["open"]) == (2, 2, 2)
     assert not Vote.objects.exists()
     assert ask("restore", {"discard": told["discard"]}, at=make_campaign(0)).status_code == 404
-    assert ask("restore", {"discard": told["discard"]}).json() == {"votes": 2, "aside": 0}
+    assert ask("restore", {"discard": told["discard"]}).json() == {"votes": 2, "aside": 0, "finished": True}
     assert ask("restore", {"discard": told["discard"]}).status_code == 409
     assert ask("discard", {**asked, "annotator": "nobody", "reason": "no care"}).status_code == 400
 

@@ -4,14 +4,20 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import redis
+from django.utils import timezone
 from kombu.utils.url import maybe_sanitize_url
 
+from labeling import discards
 from labeling.models import Face, Media, Source, WorkState
 from labeling.sources import drawn
+from labeling.voting import votes
+from tests.factories import make_campaign, make_user
 from tests.worker import ROOT, environment, wait_until, worker
 
 pytestmark = [pytest.mark.worker, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -62,3 +68,24 @@ def test_a_worker_ingests_finds_faces_and_goes_on_after_a_kill(broker: None, tmp
     assert source.items.count() == Media.objects.count() == len(pictures)
     assert Face.objects.count() >= 14
     assert Source.objects.count() == 1
+
+
+def test_a_worker_puts_many_votes_aside(tmp_path: Path, settings) -> None:
+    settings.CELERY_BROKER_URL = "embedded://"
+    campaign, annotator = make_campaign(6), make_user()
+    for held in votes.lease(campaign=campaign, annotator=annotator, limit=6):
+        votes.cast(
+            campaign=campaign,
+            annotator=annotator,
+            campaign_face_id=held.campaign_face_id,
+            answer="sad",
+            client_key=uuid4(),
+        )
+    since = timezone.now() - timedelta(hours=1)
+    told = discards.discard(
+        campaign=campaign, annotator=annotator, since=since, reason="always sad", by=None, at_once=5
+    )
+    assert not told.finished
+    with worker(log := tmp_path / "worker.log", "-Q", "default"):
+        wait_until(lambda: not discards.unfinished(campaign), log=log)
+    assert not campaign.campaign_faces.exclude(votes=0).exists()

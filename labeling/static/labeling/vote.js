@@ -11,7 +11,8 @@ import { listenToSwipes } from "./vote-swipe.js";
 import { View } from "./vote-view.js";
 import { fill } from "./vote-words.js";
 
-const AHEAD = 5; // faces held, their pictures decoded, so that the page never waits
+const AHEAD = 8; // faces held, their pictures decoded, so that the page never waits
+const FEW = 4; // with fewer, more are asked for: several at once cost the server hardly more than one
 const LOOK_AGAIN_MS = 30_000;
 const LONGEST_PAUSE_MS = 15_000;
 const FORGET_EVERY_MS = 20_000;
@@ -212,14 +213,15 @@ class Sitting {
   }
 
   get hungry() {
-    return this.more && this.faces.held < AHEAD && !this.stopped;
+    return this.more && this.faces.held < FEW && !this.stopped;
   }
 
   async send(entry) {
     this.onItsWay = entry;
     try {
       const { kind, id, answer, second, key, took_ms, reason } = entry;
-      const body = { cast: { id, answer, second, key, took_ms, want: this.want }, skip: { id, reason }, undo: { key } }[kind];
+      const want = this.faces.held < FEW ? this.want : 0;
+      const body = { cast: { id, answer, second, key, took_ms, want }, skip: { id, reason }, undo: { key } }[kind];
       const reply = await post(this.addresses[kind], body, this.addresses.csrf);
       this.outbox.remove(entry);
       if (reply.again && this.adopted.has(entry)) this.mine -= 1; // the page counted it when it was made

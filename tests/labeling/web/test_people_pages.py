@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from labeling import adjudication, audit, people
+from labeling import adjudication, audit, discards, people, tasks
 from labeling.models import AuditEntry, CampaignFace, Discard, Gold, GoldAnswer, Vote
 from labeling.voting import votes
 from tests.factories import make_campaign, make_user
@@ -333,3 +333,16 @@ def test_the_faces_page_remembers_the_reason_and_tells_of_a_decision_made_meanwh
     assert 'name="seen" value="0"' in page
     again = manager.post(reverse("labeling:adjudicate", args=[first.pk]), sent, follow=True)
     assert "Mona has decided on this face meanwhile" in again.content.decode()
+
+
+def test_many_votes_are_a_workers_and_the_page_says_so(manager, campaign, monkeypatch) -> None:
+    monkeypatch.setattr(discards, "AT_ONCE", 2)
+    ada = of(campaign, "Ada")
+    asked = {"since": "2020-01-01T00:00", "reason": "no care"}
+    shown = manager.post(page_of(campaign, ada, "annotator_discard"), asked, follow=True).content.decode()
+    assert "a worker moves them" in shown
+    assert "A worker goes on with it" in shown
+    assert Vote.objects.filter(annotator=ada).count() == 3
+    tasks.carry_out_discard(Discard.objects.get().pk)
+    assert "A worker goes on with it" not in read(manager, page_of(campaign, ada))
+    assert not Vote.objects.filter(annotator=ada).exists()
