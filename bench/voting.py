@@ -3,9 +3,9 @@
 Starts the real server (gunicorn, 2 workers of 8 threads) on a database of its own, on SQLite and, if DATABASE_URL
 names a PostgreSQL server, there too; puts 20,000 faces × 10 votes in. Then signed-in annotators, in a process of
 their own: 10 and 50 without a pause, five faces asked for, five answered, and again; 10 as the page does it, new
-faces coming with a reply when few are left; 100 who answer once a second. Before that, somebody who is not signed in knocks as
-often as they can: a request that costs no SQL, as a measure of the machine. With --million, PostgreSQL once more
-with 1,000,000 faces of which 5,000,000 votes are cast. Prints a table; --json FILE writes
+faces coming with a reply when few are left; 100 who answer once a second. Before that, somebody who is not signed in
+knocks as often as they can: a request that costs no SQL, as a measure of the machine. With --million, PostgreSQL once
+more with 1,000,000 faces of which 5,000,000 votes are cast. Prints a table; --json FILE writes
 {figure: {value, unit, aim, holds}}.
 
 CPU is what the server's processes and the database's backends used, per vote, leases included. What runs beside

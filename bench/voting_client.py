@@ -2,8 +2,9 @@
 
 Reads {"port", "campaign", "sessions", "seconds", "top_up", "pace_s"} as JSON from stdin, and prints what it saw. An
 annotator asks for five faces, answers them one by one, and asks again; with top_up, as the page does, an answer
-brings new faces along with its reply when few are left. With a pace above 0 each answers once in so many seconds, not all at the same
-moment. Without sessions they are turned away each time. Told to end (SIGTERM), it does so when all are answered.
+brings new faces along with its reply when few are left. With a pace above 0 each answers once in so many seconds, not
+all at the same moment. Without sessions they are turned away each time. Told to end (SIGTERM), it does so when all
+are answered.
 """
 
 import asyncio
