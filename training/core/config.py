@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -14,8 +13,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from training.core.contradictions import contradictions
 from training.core.networks import NETWORKS, OTHERS, Network, network
+from training.core.recipes import PRESETS
 from training.core.refusals import BadConfig
+from training.core.setting import Setting
+
+__all__ = ["FIELDS", "PRESETS", "Config", "Setting", "read_config", "resolve"]
 
 
 def _field(default: Any, about: str, **limits: Any) -> Any:
@@ -24,8 +28,8 @@ def _field(default: Any, about: str, **limits: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """The defaults are the preset `paper-code`; see PRESETS. Fractions are 0–1, times in the unit of the
-    name.
+    """The defaults are the authors' published code, as the preset `paper-code` has it; see PRESETS. Fractions
+    are 0–1, times in the unit of the name.
     """
 
     network: str = _field("resmasking", "The network to train.", choices=(*NETWORKS, *OTHERS))
@@ -61,10 +65,46 @@ class Config:
         1e-3, "Decay of weights; decoupled with adamw and radam.", low=0.0, high=10.0
     )
     label_smoothing: float = _field(0.0, "Share of the target spread over all classes.", low=0.0, high=0.9)
+    target: str = _field(
+        "label",
+        "What is learnt of a face: its label, the distribution of its votes, a label drawn from them in every "
+        "epoch, or any of the expressions many voted for.",
+        choices=("label", "distribution", "draw", "multi-label"),
+        later=True,
+    )
+    least_share: float = _field(
+        0.0,
+        "With votes as target: expressions with a smaller share of a face's votes count as none.",
+        low=0.0,
+        high=0.5,
+        later=True,
+    )
+    accepted_share: float = _field(
+        0.3,
+        "With multi-label: expressions with at least this share of a face's votes are right.",
+        above=0.0,
+        high=1.0,
+        later=True,
+    )
+    class_weights: str = _field(
+        "none",
+        "How much more a face of a rare class weighs: not more, by one over its class's size, or by one over the "
+        "square root.",
+        choices=("none", "inverse", "square-root"),
+        later=True,
+    )
+    logit_adjustment: float = _field(
+        0.0,
+        "How strongly the classes' shares are added to the logits in training, against imbalance; 1 balances.",
+        low=0.0,
+        high=4.0,
+        later=True,
+    )
     schedule: str = _field(
         "plateau",
-        "The step size over time: falls when validation stalls, rises and falls once, or stays.",
-        choices=("plateau", "one-cycle", "constant"),
+        "The step size over time: falls when validation stalls, rises and falls once, rises and falls to the "
+        "lowest, or stays.",
+        choices=("plateau", "one-cycle", "cosine", "constant"),
     )
     plateau_patience: int = _field(
         2, "With plateau: epochs without a better validation accuracy that are borne.", low=0, high=10_000
@@ -73,9 +113,32 @@ class Config:
         0.1, "With plateau: what the step size is multiplied by.", above=0.0, high=0.99
     )
     lowest_learning_rate: float = _field(
-        1e-6, "With plateau: it never falls below this.", low=0.0, high=100.0
+        1e-6, "With plateau and cosine: it never falls below this.", low=0.0, high=100.0
     )
-    warm_up: float = _field(0.2, "With one-cycle: share of all steps in which it rises.", low=0.0, high=0.9)
+    warm_up: float = _field(
+        0.2, "With one-cycle and cosine: share of all steps in which it rises.", low=0.0, high=0.9
+    )
+    clip_gradient: float = _field(
+        0.0, "A gradient with a larger norm is shortened to this; 0 never.", low=0.0, high=1e6, later=True
+    )
+    accumulation: int = _field(
+        1,
+        "Parts in which a batch goes through the network, one after the other; saves memory, not time.",
+        low=1,
+        high=1024,
+        later=True,
+    )
+    halve_when_out_of_memory: bool = _field(
+        False, "Where memory does not suffice, go on with twice as many parts instead of ending.", later=True
+    )
+    ema: float = _field(
+        0.0,
+        "Judge and keep a moving average of the weights, of which each step leaves this share; 0 the weights "
+        "themselves.",
+        low=0.0,
+        high=0.999999,
+        later=True,
+    )
     early_stopping: int = _field(
         8,
         "Stop after more than this many epochs without a better validation accuracy; 0 never.",
@@ -85,6 +148,42 @@ class Config:
     flip: float = _field(0.5, "Chance that a training image is mirrored.", low=0.0, high=1.0)
     rotation: float = _field(
         30.0, "Training images are turned by up to this many degrees.", low=0.0, high=180.0
+    )
+    crop: float = _field(
+        0.0,
+        "Training images are cut to a random square, shorter by up to this share, and grown again.",
+        low=0.0,
+        high=0.9,
+        later=True,
+    )
+    translate: float = _field(
+        0.0,
+        "Training images are shifted by up to this share of their side, both ways.",
+        low=0.0,
+        high=0.5,
+        later=True,
+    )
+    contrast: float = _field(
+        0.0,
+        "The contrast of training images is multiplied by one plus or minus up to this.",
+        low=0.0,
+        high=1.0,
+        later=True,
+    )
+    erase: float = _field(
+        0.0,
+        "Chance that a rectangle of a training image, 2 to 20 % of it, is blanked out.",
+        low=0.0,
+        high=1.0,
+        later=True,
+    )
+    mixup: float = _field(
+        0.0,
+        "Each training image is mixed with another, the share drawn from a Beta distribution with this alpha; "
+        "0 never.",
+        low=0.0,
+        high=10.0,
+        later=True,
     )
     augment_order: str = _field(
         "resize-then-rotate",
@@ -96,6 +195,14 @@ class Config:
     threads: int = _field(0, "CPU threads of torch; 0 leaves the choice to it.", low=0, high=1024)
     bf16: bool = _field(False, "Compute in bfloat16 where that is safe, with 32-bit weights.")
     channels_last: bool = _field(False, "Keep images as NHWC in memory; faster on most machines with bf16.")
+    compile: bool = _field(
+        False,
+        "Let torch compile the training steps: slow to begin, then faster on most cards; needs a C++ compiler.",
+        later=True,
+    )
+    sync_batch_norm: bool = _field(
+        False, "With several processes, batch norm sees the images of all of them; CUDA only.", later=True
+    )
     checkpoint_minutes: float = _field(
         5.0,
         "A checkpoint is written at least this often, beside the one after each epoch.",
@@ -103,33 +210,19 @@ class Config:
         high=1e6,
     )
     evaluation_batch_size: int = _field(256, "Images per step when judging.", low=1, high=65_536)
+    test_views: str = _field(
+        "plain",
+        "At the end, judge also by several views of each image: its mirror, ten crops, or the ten turned copies of "
+        "the paper's authors. Told apart from the plain figures.",
+        choices=("plain", "flip", "ten-crop", "ten-copies"),
+        later=True,
+    )
 
     def __post_init__(self) -> None:
         for name, setting in FIELDS.items():
             setting.check(getattr(self, name))
-        self._check_contradictions()
-
-    def _check_contradictions(self) -> None:
-        smallest, step = network(self.network).smallest_image, network(self.network).image_step
-        if self.image_size % step:
-            raise BadConfig(
-                f"image_size is {self.image_size}, but {self.network} needs a multiple of {step}: "
-                f"set it to {network(self.network).nearest_size(self.image_size)}."
-            )
-        if self.image_size < smallest:
-            raise BadConfig(
-                f"image_size is {self.image_size}, but {self.network} needs at least {smallest}: "
-                f"its feature maps would vanish. Raise image_size to {smallest} or more."
-            )
-        if self.colour == "rgb" and self.in_channels == 1:
-            raise BadConfig("colour is rgb, but in_channels is 1. Set in_channels to 3, or colour to grey.")
-        if self.schedule == "plateau" and self.lowest_learning_rate > self.learning_rate:
-            raise BadConfig(
-                f"lowest_learning_rate is {self.lowest_learning_rate}, above learning_rate, "
-                f"{self.learning_rate}. Lower it."
-            )
-        if self.mask_activation != "softmax" and not network(self.network).masked:
-            raise BadConfig(f"mask_activation is a setting of Masking Blocks; {self.network} has no masks.")
+        for contradiction in contradictions(self):
+            raise BadConfig(contradiction)
 
     def to_json(self) -> dict[str, Any]:
         """Setting names to JSON values, in order; `Config.from_json` gives the config back exactly."""
@@ -137,83 +230,22 @@ class Config:
 
     @classmethod
     def from_json(cls, values: Mapping[str, object]) -> Config:
-        """Raises BadConfig for unknown, missing or wrong settings."""
+        """Raises BadConfig for unknown, missing or wrong settings. Configs saved by an earlier version lack the
+        later ones, which then have their defaults.
+        """
         _refuse_unknown(values)
-        missing = [name for name in FIELDS if name not in values]
+        missing = [name for name, setting in FIELDS.items() if name not in values and not setting.later]
         if missing:
             raise BadConfig(f"config lacks settings: {', '.join(missing)}.")
         return _config(values)
 
 
-@dataclass(frozen=True)
-class Setting:
-    """One field of Config as people see it. kind: int, float, str or bool. Limits are None where there are
-    none.
-    """
-
-    name: str
-    kind: type
-    default: Any
-    about: str
-    choices: tuple[Any, ...] | None = None
-    low: float | None = None
-    above: float | None = None
-    high: float | None = None
-
-    def check(self, value: object) -> None:
-        """Raises BadConfig unless the value is of this kind and within the limits."""
-        if type(value) is not self.kind:
-            raise BadConfig(f"{self.name} is {value!r}; it must be {_KIND_NAMES[self.kind]}.")
-        if self.choices is not None and value not in self.choices:
-            raise BadConfig(
-                f"{self.name} is {value!r}; it must be one of {', '.join(map(str, self.choices))}."
-            )
-        if isinstance(value, int | float):
-            self._check_limits(value)
-
-    def _check_limits(self, value: float) -> None:
-        if not math.isfinite(value):
-            raise BadConfig(f"{self.name} is {value}; it must be a finite number.")
-        if self.low is not None and value < self.low:
-            raise BadConfig(f"{self.name} is {value}; it must be at least {self.low}.")
-        if self.above is not None and value <= self.above:
-            raise BadConfig(f"{self.name} is {value}; it must be above {self.above}.")
-        if self.high is not None and value > self.high:
-            raise BadConfig(f"{self.name} is {value}; it must be at most {self.high}.")
-
-
 _KINDS: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
-_KIND_NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 FIELDS: Mapping[str, Setting] = MappingProxyType(
     {
         f.name: Setting(name=f.name, kind=_KINDS[str(f.type)], default=f.default, **f.metadata)
         for f in dataclasses.fields(Config)
-    }
-)
-
-PRESETS: Mapping[str, Mapping[str, object]] = MappingProxyType(
-    {
-        # The authors' published code: RAdam, plateau on validation accuracy.
-        "paper-code": {},
-        # The paper's section IV-B: momentum 0.9, and the step size falls after two epochs without a better
-        # accuracy, where the code's patience of two lets it fall after three.
-        "paper-text": {"optimizer": "sgd", "plateau_patience": 1, "lowest_learning_rate": 0.0},
-        # Something to look at after minutes on a CPU. Not a recipe for good figures.
-        "quick": {
-            "image_size": 48,
-            "epochs": 12,
-            "batch_size": 32,
-            "optimizer": "adamw",
-            "learning_rate": 2e-3,
-            "weight_decay": 0.02,
-            "label_smoothing": 0.1,
-            "schedule": "one-cycle",
-            "early_stopping": 0,
-            "rotation": 15.0,
-            "normalisation": "image",
-            "augment_order": "rotate-then-resize",
-        },
     }
 )
 

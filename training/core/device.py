@@ -9,8 +9,11 @@ from training.core.config import Config
 from training.core.refusals import BadConfig, TrainingFailed
 
 
-def device_for(config: Config) -> torch.device:
-    """The device a config names, made ready. Raises BadConfig for a card that is not there."""
+def device_for(config: Config, card: int | None = None) -> torch.device:
+    """The device a config names, made ready. Raises BadConfig for a card that is not there.
+
+    card: which of several, for one of several processes.
+    """
     if config.threads:
         torch.set_num_threads(config.threads)
     found = torch.cuda.is_available()
@@ -19,7 +22,10 @@ def device_for(config: Config) -> torch.device:
     if config.device == "cpu" or not found:
         return torch.device("cpu")
     torch.backends.cudnn.benchmark = True
-    return torch.device("cuda")
+    if card is None:
+        return torch.device("cuda")
+    torch.cuda.set_device(card)
+    return torch.device("cuda", card)
 
 
 def autocast(device: torch.device, config: Config) -> contextlib.AbstractContextManager[object]:
@@ -35,7 +41,7 @@ def explained_memory(config: Config) -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not _out_of_memory(error):
+        if not out_of_memory(error):
             raise
         raise TrainingFailed(
             f"Out of memory with batch_size {config.batch_size} at image_size {config.image_size}. "
@@ -44,5 +50,6 @@ def explained_memory(config: Config) -> Iterator[None]:
         ) from error
 
 
-def _out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+def out_of_memory(error: Exception) -> bool:
+    """Whether this is a lack of memory, of the card's or of the machine's."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

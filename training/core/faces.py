@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,18 +21,20 @@ from training.core.run_folder import write_atomically
 SPLITS = ("train", "validation", "test")
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, pa.ArrowException)
 _AT_ONCE = 256
+UNUSED_DAYS = 30
 
 
 @dataclass(frozen=True)
 class Split:
     """The faces of one split, in the snapshot's order. rows: (N,) int64 into the images. labels: (N,) class
-    indices.
+    indices. shares: (N, K) float32, of the votes by class, each row adding up to one.
     """
 
     rows: NDArray[np.int64]
     labels: NDArray[np.int64]
     keys: tuple[str, ...]
     face_ids: NDArray[np.int64]
+    shares: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -80,7 +83,8 @@ def open_snapshot(folder: Path) -> Snapshot:
     """Read the labels of a snapshot. Raises BadSnapshot where they cannot be read."""
     try:
         manifest = snapshots.read_manifest(folder)
-        table = snapshots.read_table(folder, columns=["face_key", "face_id", "label_index", "split"])
+        columns = ["face_key", "face_id", "label_index", "soft_label", "split"]
+        table = snapshots.read_table(folder, columns=columns)
         return Snapshot(
             folder, manifest.digest, tuple(manifest.classes), _split(table, len(manifest.classes))
         )
@@ -133,16 +137,27 @@ def load(
     """All faces, from the array in `cache` where it was made before, else decoded into it now.
 
     `between` is called now and then with the number of images done, and may raise to stop. The array appears
-    whole or not at all, so any number of processes may share a cache folder. Raises BadSnapshot for an image
-    that is none.
+    whole or not at all, so any number of processes may share a cache folder; arrays that nobody has used for
+    UNUSED_DAYS go when another is made. Raises BadSnapshot for an image that is none.
     """
-    file = cache / f"images-{snapshot.digest[:16]}-{config.colour}-{side}.npy"
+    file = cache / f"images-{snapshot.digest}-{config.colour}-{side}.npy"
     if not file.exists():
         cache.mkdir(parents=True, exist_ok=True)
+        _remove_unused(cache)
         write_atomically(file, lambda part: _decode_into(part, snapshot, config, side, between))
+    file.touch()
     # Copy-on-write instead of read-only: torch warns about arrays it must not write to.
     images = np.load(file, mmap_mode="c")
     return Faces(snapshot.digest, snapshot.classes, images, snapshot.splits)
+
+
+def _remove_unused(cache: Path) -> None:
+    oldest = time.time() - UNUSED_DAYS * 24 * 3600
+    for file in cache.glob("images-*.npy"):
+        # Another process may remove it at the same time; who has it open keeps it.
+        with contextlib.suppress(FileNotFoundError):
+            if file.stat().st_mtime < oldest:
+                file.unlink()
 
 
 def _decode_into(
@@ -183,10 +198,11 @@ def _split(table: pa.Table, classes: int) -> dict[str, Split]:
     labels = table.column("label_index").to_numpy().astype(np.int64)
     ids = table.column("face_id").to_numpy().astype(np.int64)
     keys = table.column("face_key").to_pylist()
+    soft = table.column("soft_label").combine_chunks().flatten().to_numpy().reshape(len(labels), classes)
     if len(labels) and not (labels.min() >= 0 and labels.max() < classes):
         raise ValueError("a label index is outside the manifest's classes")
     rows = {name: np.flatnonzero(names == name) for name in SPLITS}
     return {
-        name: Split(chosen, labels[chosen], tuple(keys[row] for row in chosen), ids[chosen])
+        name: Split(chosen, labels[chosen], tuple(keys[row] for row in chosen), ids[chosen], soft[chosen])
         for name, chosen in rows.items()
     }

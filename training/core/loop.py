@@ -11,25 +11,26 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
+from training.core.batches import epoch_batches
 from training.core.config import Config
-from training.core.device import autocast
+from training.core.contradictions import LEAST_PART
 from training.core.faces import Faces
-from training.core.judging import probabilities
+from training.core.judging import Probabilities, probabilities
 from training.core.metrics import negative_log_likelihood
-from training.core.pixels import draw_turns, prepare
+from training.core.parallel import ALONE, World
 from training.core.progress import Display, spoken
-from training.core.refusals import BadRunFolder, Stopped, TrainingFailed
+from training.core.refusals import BadRunFolder, BadSnapshot, Stopped, TrainingFailed
 from training.core.run_folder import Events, RunFolder
 from training.core.schedules import Plateau, learning_rate
+from training.core.stepping import Pending, Stepper
 from training.core.stopping import Stopper
 
 
 @dataclass
 class Progress:
-    """How far a training is. A checkpoint holds it; with the weights, optimizer and random state it decides
-    the rest.
+    """How far a training is. A checkpoint holds it; with weights, average and optimizer it decides the rest, for
+    all that is drawn is drawn from seed, epoch, step and image (see draws).
     """
 
     epoch: int = 0  # epochs finished
@@ -43,44 +44,17 @@ class Progress:
     best_accuracy: float = -1.0
     best_loss: float = float("inf")
     plateau: Plateau = field(default_factory=Plateau)
+    parts: int = 0  # in which a batch fits into memory, if more than the config says
 
     @classmethod
     def from_plain(cls, values: dict[str, Any]) -> "Progress":
         return cls(**{**values, "plateau": Plateau(**values["plateau"])})
 
 
-@dataclass
-class Pending:
-    """A step whose figures still lie on the device: asking for them at once would make a card wait."""
-
-    step: int
-    rows: NDArray[np.int64]
-    loss: Tensor
-    right: Tensor
-
-
-def epoch_batches(rows: NDArray[np.int64], batch_size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
-    """The training rows in this epoch's order, in batches. A function of (seed, epoch) alone."""
-    order = np.random.default_rng([seed, epoch]).permutation(rows)
-    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        # Batch norm cannot take a lone image where feature maps have shrunk to one pixel.
-        batches[-2:] = [np.concatenate(batches[-2:])]
-    return batches
-
-
-def make_optimizer(network: nn.Module, config: Config) -> torch.optim.Optimizer:
-    weights, rate, decay = network.parameters(), config.learning_rate, config.weight_decay
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(weights, lr=rate, momentum=config.momentum, weight_decay=decay)
-    betas = (config.momentum, 0.999)
-    if config.optimizer == "adamw":
-        return torch.optim.AdamW(weights, lr=rate, betas=betas, weight_decay=decay)
-    return torch.optim.RAdam(weights, lr=rate, betas=betas, weight_decay=decay, decoupled_weight_decay=True)
-
-
 class Training:
-    """One training under way. `run` returns when it is over and raises Stopped when it was asked to stop."""
+    """One training under way, in this process or in each of several. `run` returns when it is over and raises Stopped
+    when it was asked to stop.
+    """
 
     def __init__(
         self,
@@ -92,19 +66,26 @@ class Training:
         device: torch.device,
         stopper: Stopper,
         display: Display,
+        world: World = ALONE,
     ) -> None:
         self.folder, self.config, self.faces, self.device = folder, config, faces, device
-        self.stopper, self.display = stopper, display
+        self.stopper, self.display, self.world = stopper, display, world
+        self.parts = config.accumulation * world.size
+        _refuse_too_few(faces, config, world)
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.network = network.to(device=device, memory_format=layout)  # type: ignore[call-overload]
-        self.optimizer = make_optimizer(self.network, config)
         self.progress = Progress()
-        self.events = Events(folder.metrics)
+        self.events = Events(folder.metrics if world.first else None)
         self.images = images_for(device, faces)
-        self.labels = torch.zeros(len(faces.images), dtype=torch.int64)
-        for split in faces.splits.values():
-            self.labels[torch.from_numpy(split.rows)] = torch.from_numpy(split.labels)
-        self.labels = self.labels.to(device)
+        self.stepper = Stepper(
+            config=config,
+            faces=faces,
+            images=self.images,
+            network=self.network,
+            device=device,
+            world=world,
+            say=self._say,
+        )
         self._pending: list[Pending] = []
         self._clock = self._spoke = self._saved = time.monotonic()
 
@@ -126,7 +107,7 @@ class Training:
         return self.progress.epoch >= self.config.epochs or self.progress.plateau.exhausted(self.config)
 
     def _begin(self) -> None:
-        checkpoint = self.folder.load_last(self.device)
+        checkpoint = self.world.told_by_first(self.folder.load_last)
         if checkpoint is not None:
             self._restore(checkpoint)
         self.events.forget_after(0 if checkpoint is None else checkpoint["metrics_bytes"])
@@ -139,6 +120,7 @@ class Training:
             classes=list(self.faces.classes),
             epochs=self.config.epochs,
             device=str(self.device),
+            processes=self.world.size,
             resumed=checkpoint is not None,
             epoch=self.progress.epoch + 1,
             step=self.progress.step,
@@ -151,50 +133,43 @@ class Training:
 
     def _train_epoch(self) -> None:
         progress, config = self.progress, self.config
-        batches = epoch_batches(
-            self.faces.splits["train"].rows, config.batch_size, config.seed, progress.epoch
-        )
+        rows = self.faces.splits["train"].rows
+        batches = epoch_batches(rows, config.batch_size, config.seed, progress.epoch, self.parts)
         self.network.train()
         for step in range(progress.step, len(batches)):
-            self.stopper.check()
+            self._between_steps(len(batches))
             rate = learning_rate(
                 config, progress.plateau, progress.epoch * len(batches) + step, config.epochs * len(batches)
             )
-            self._pending.append(self._step(step, batches[step], rate))
+            self._pending.append(self.stepper.step(step, batches[step], progress.epoch, rate))
             progress.step = step + 1
-            self._look_up(len(batches))
         self._settle()
 
-    def _step(self, step: int, rows: NDArray[np.int64], rate: float) -> Pending:
-        """Move the weights once, by the gradient of the mean loss of these images."""
-        config = self.config
-        where = torch.from_numpy(rows).to(self.device)
-        turns = draw_turns(config, epoch=self.progress.epoch, rows=where)
-        pixels = prepare(self.images[where.to(self.images.device)].to(self.device), config, turns)
-        labels = self.labels[where]
-        with autocast(self.device, config):
-            logits = self.network(pixels)
-        logits = logits.float()
-        loss = functional.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.step()
-        return Pending(step, rows, loss.detach(), (logits.detach().argmax(dim=1) == labels).sum())
-
-    def _look_up(self, steps: int) -> None:
-        """About once a second, between steps: check and tell the figures, write a checkpoint when due."""
+    def _between_steps(self, steps: int) -> None:
+        """Stop if asked to. About once a second check and tell the figures, write a checkpoint when due."""
         now = time.monotonic()
-        if now - self._spoke < 1:
+        stop, speak, save = self.world.any_of(
+            self.stopper.asked,
+            self.world.first and now - self._spoke >= 1,
+            self.world.first and now - self._saved > self.config.checkpoint_minutes * 60,
+        )
+        if stop:
+            self.stopper.check()
+            raise Stopped("another process of this training was asked to stop")
+        if not self._pending or not (speak or save):
             return
         self._spoke = now
         loss = self._settle()
         epoch, step = self.progress.epoch + 1, self.progress.step
         self.events.write("step", epoch=epoch, step=step, steps=steps, loss=round(loss, 6))
         self.display.show(f"Epoch {epoch}/{self.config.epochs}  step {step}/{steps}  loss {loss:.4f}")
-        if now - self._saved > self.config.checkpoint_minutes * 60:
+        if save:
             self._save()
+
+    def _say(self, text: str) -> None:
+        """What a person must know and a log must keep."""
+        self.display.say(f"Note: {text}")
+        self.events.write("note", message=text, epoch=self.progress.epoch + 1, step=self.progress.step + 1)
 
     def _settle(self) -> float:
         """Take the pending steps' figures in, and return the last loss. Raises TrainingFailed for one that is
@@ -202,8 +177,7 @@ class Training:
         """
         progress, pending = self.progress, self._pending
         self._pending = []
-        losses = torch.stack([step.loss for step in pending]).tolist() if pending else []
-        rights = torch.stack([step.right for step in pending]).tolist() if pending else []
+        losses, rights = self._figures(pending)
         for step, loss, right in zip(pending, losses, rights, strict=True):
             if not np.isfinite(loss):
                 raise self._not_finite(step)
@@ -213,6 +187,14 @@ class Training:
         now = time.monotonic()
         progress.seconds, self._clock = progress.seconds + now - self._clock, now
         return losses[-1] if losses else 0.0
+
+    def _figures(self, pending: list[Pending]) -> tuple[list[float], list[int]]:
+        """Of each step the loss and how many were right, of all processes together."""
+        if not pending:
+            return [], []
+        losses = self.world.total(torch.stack([step.loss for step in pending]))
+        rights = self.world.total(torch.stack([step.right for step in pending]))
+        return losses.tolist(), rights.tolist()
 
     def _not_finite(self, step: Pending) -> TrainingFailed:
         train = self.faces.splits["train"]
@@ -239,7 +221,8 @@ class Training:
                 loss,
                 progress.epoch + 1,
             )
-            self.folder.save_best(self.network.state_dict())
+            if self.world.first:
+                self.folder.save_best(self.stepper.judged.state_dict())
         self._tell_epoch(accuracy, loss, trained, better)
         progress.plateau.note(accuracy, config)
         progress.epoch, progress.step = progress.epoch + 1, 0
@@ -249,10 +232,7 @@ class Training:
 
     def _validate(self) -> tuple[float, float]:
         split = self.faces.splits["validation"]
-        rows = torch.from_numpy(split.rows)
-        found = probabilities(
-            self.network, self.images, rows, self.config, self.device, between=self.stopper.check
-        )
+        found = self.world.joined(self._probabilities(np.array_split(split.rows, self.world.size)))
         loss = negative_log_likelihood(split.labels, found)
         if not np.isfinite(found).all():
             raise TrainingFailed(
@@ -261,11 +241,24 @@ class Training:
             )
         return float((found.argmax(axis=1) == split.labels).mean()), loss
 
+    def _probabilities(self, shares: list[NDArray[np.int64]]) -> Probabilities:
+        """What the network makes of this process's share of the validation images. Several processes all go on to
+        the end of it, and stop together after.
+        """
+        return probabilities(
+            self.stepper.judged,
+            self.images,
+            torch.from_numpy(shares[self.world.rank]),
+            self.config,
+            self.device,
+            between=self.stopper.check if self.world.size == 1 else lambda: None,
+        )
+
     def _tell_epoch(self, accuracy: float, loss: float, trained: float, better: bool) -> None:
         progress, config = self.progress, self.config
         epoch = progress.epoch + 1
         mean_seconds = (progress.seconds_before + progress.seconds) / epoch
-        rate = self.optimizer.param_groups[0]["lr"]
+        rate = self.stepper.optimizer.param_groups[0]["lr"]
         train_loss, train_accuracy = progress.loss_sum / progress.seen, progress.right / progress.seen
         left = mean_seconds * (config.epochs - epoch)
         self.events.write(
@@ -290,13 +283,16 @@ class Training:
 
     def _save(self) -> None:
         self._saved = time.monotonic()
+        if not self.world.first:
+            return
+        average = self.stepper.average
+        self.progress.parts = self.stepper.parts
         self.folder.save_last(
             {
                 "network": self.network.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
+                "average": average.state() if average else None,
+                "optimizer": self.stepper.optimizer.state_dict(),
                 "progress": dataclasses.asdict(self.progress),
-                "random": torch.get_rng_state(),
-                "random_cuda": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
                 "metrics_bytes": self.events.size(),
             }
         )
@@ -304,15 +300,26 @@ class Training:
     def _restore(self, checkpoint: dict[str, Any]) -> None:
         try:
             self.network.load_state_dict(checkpoint["network"])
-            self.optimizer.load_state_dict(checkpoint["optimizer"])
+            if self.stepper.average:
+                self.stepper.average.restore(checkpoint["average"])
+            self.stepper.optimizer.load_state_dict(checkpoint["optimizer"])
             self.progress = Progress.from_plain(checkpoint["progress"])
-            torch.set_rng_state(checkpoint["random"].cpu())
-            if self.device.type == "cuda" and checkpoint["random_cuda"] is not None:
-                torch.cuda.set_rng_state(checkpoint["random_cuda"].cpu())
         except (KeyError, TypeError, RuntimeError, ValueError) as error:
             raise BadRunFolder(
                 f"{self.folder.last} does not fit this version of the core: {error}"
             ) from error
+        self.stepper.parts = max(self.stepper.parts, self.progress.parts)
+
+
+def _refuse_too_few(faces: Faces, config: Config, world: World) -> None:
+    parts = config.accumulation * world.size
+    least, found = LEAST_PART * parts, len(faces.splits["train"])
+    if min(config.batch_size, found) < least:
+        raise BadSnapshot(
+            f"accumulation {config.accumulation} in {world.size} processes makes {parts} parts of a batch, which need "
+            f"{LEAST_PART} images each; batch_size is {config.batch_size}, and the train split has {found} faces. "
+            f"Lower accumulation, or start fewer processes."
+        )
 
 
 def images_for(device: torch.device, faces: Faces) -> Tensor:

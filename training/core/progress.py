@@ -1,11 +1,17 @@
 """What a person at a terminal, or reading a log, sees of a training."""
 
+import io
 import sys
 from typing import TextIO
 
 
 class Display:
     """On a terminal one line that is written over; elsewhere one line per epoch, none per step."""
+
+    @classmethod
+    def silent(cls) -> "Display":
+        """For a process that another speaks for."""
+        return cls(io.StringIO())
 
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = sys.stdout if out is None else out

@@ -43,7 +43,10 @@ class Made:
 
 
 class RunFolder:
-    """The files of one run. Whoever writes holds `locked()`; anybody may read."""
+    """The files of one run. Whoever writes holds `locked()`; anybody may read.
+
+    cache: beside the run, for all runs there: each snapshot's images, decoded. It may be deleted when none trains.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -52,7 +55,7 @@ class RunFolder:
         self.last = path / "last.pt"
         self.best = path / "best.safetensors"
         self.result = path / "result.json"
-        self.cache = path / "cache"
+        self.cache = path.absolute().parent / "decoded-images"
 
     def predictions(self, split: str) -> Path:
         """Where the opinions on a split are kept."""
@@ -118,36 +121,42 @@ class RunFolder:
     def save_last(self, checkpoint: dict[str, Any]) -> None:
         write_atomically(self.last, lambda file: torch.save(checkpoint, file))
 
-    def load_last(self, device: torch.device) -> dict[str, Any] | None:
-        """The last checkpoint; None where there is none. Raises BadRunFolder for a damaged one."""
+    def load_last(self) -> dict[str, Any] | None:
+        """The last checkpoint, in main memory; None where there is none. Raises BadRunFolder for a damaged one."""
         if not self.last.exists():
             return None
         try:
-            checkpoint: dict[str, Any] = torch.load(self.last, map_location=device, weights_only=True)
+            checkpoint: dict[str, Any] = torch.load(self.last, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises a dozen kinds for bytes that are no checkpoint
             raise BadRunFolder(f"{self.last} is damaged. Delete it to train from the beginning.") from error
         return checkpoint
 
 
 class Events:
-    """metrics.jsonl: one JSON object a line, each flushed, so that a reader sees it at once."""
+    """metrics.jsonl: one JSON object a line, each flushed, so that a reader sees it at once. Without a file, for
+    processes that others speak for, nothing is written.
+    """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path | None) -> None:
         self._file = file
-        file.touch()
+        if file is not None:
+            file.touch()
 
     def write(self, event: str, **facts: object) -> None:
+        if self._file is None:
+            return
         line = json.dumps({"event": event, "time": round(time.time(), 3), **facts}, allow_nan=False)
         with self._file.open("a", encoding="utf-8") as out:
             out.write(line + "\n")
 
     def size(self) -> int:
         """Bytes written so far; a checkpoint keeps it."""
-        return self._file.stat().st_size
+        return 0 if self._file is None else self._file.stat().st_size
 
     def forget_after(self, size: int) -> None:
         """Cut off what the checkpoint did not know: those epochs are about to happen again."""
-        os.truncate(self._file, min(size, self.size()))
+        if self._file is not None:
+            os.truncate(self._file, min(size, self.size()))
 
 
 def read_events(file: Path) -> list[dict[str, Any]]:

@@ -39,7 +39,20 @@ def learning_rate(config: Config, plateau: Plateau, step: int, steps: int) -> fl
         return max(config.learning_rate * config.plateau_factor**plateau.falls, config.lowest_learning_rate)
     if config.schedule == "one-cycle":
         return config.learning_rate * _one_cycle((step + 0.5) / steps, config.warm_up)
+    if config.schedule == "cosine":
+        return _cosine(config, (step + 0.5) / steps)
     return config.learning_rate
+
+
+def _cosine(config: Config, done: float) -> float:
+    """In a straight line up during `warm_up`, then along half a cosine down to the lowest. Loshchilov & Hutter,
+    arXiv 1608.03983, formula 5, without restarts.
+    """
+    if done < config.warm_up:
+        return config.learning_rate * done / config.warm_up
+    down = (done - config.warm_up) / (1 - config.warm_up)
+    low, high = config.lowest_learning_rate, config.learning_rate
+    return low + (high - low) * (0.5 + 0.5 * math.cos(math.pi * down))
 
 
 def _one_cycle(done: float, warm_up: float) -> float:

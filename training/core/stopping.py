@@ -17,6 +17,10 @@ class Stopper:
     def ask(self, reason: str) -> None:
         self._reason = self._reason or reason
 
+    @property
+    def asked(self) -> bool:
+        return bool(self._reason)
+
     def check(self) -> None:
         """Raises Stopped if anybody has asked."""
         if self._reason:

@@ -1,6 +1,6 @@
 """`train SNAPSHOT RUN`: begin a training or go on with it, and judge it when it is over."""
 
-import shutil
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,19 +9,22 @@ import torch
 from torch import nn
 
 from training.core import faces as snapshot_faces
+from training.core import parallel
 from training.core.config import Config
 from training.core.device import device_for, explained_memory
-from training.core.faces import Snapshot
+from training.core.faces import Faces, Snapshot
 from training.core.judgement import judgement
-from training.core.judging import probabilities
+from training.core.judging import Views, plain, probabilities
 from training.core.loop import Training
 from training.core.networks import network as network_named
 from training.core.networks.weights import start_from, starting_file
+from training.core.parallel import World
 from training.core.predictions import Predictions, predictions_of, write_predictions
 from training.core.progress import Display
 from training.core.refusals import BadConfig, BadRunFolder, BadSnapshot, TrainingFailed
 from training.core.run_folder import Events, Made, RunFolder, write_json
 from training.core.stopping import Stopper
+from training.core.views import WAYS
 
 
 def train(
@@ -29,74 +32,113 @@ def train(
 ) -> dict[str, Any]:
     """Train in the folder `run` until it is over, and return what result.json holds.
 
-    `choose` gives the config; None takes that of the run folder, or the default in a new one. A folder whose
+    Also in each of several processes that torchrun starts: the first one reads and writes the folder, the others
+    are told. `choose` gives the config; None takes that of the run folder, or the default in a new one. A folder whose
     training was cut short is gone on with, a finished one is left alone. Raises Refusal, TrainingFailed or
     Stopped; the first two are also the last event of metrics.jsonl, unless the folder belongs to something
     else.
     """
     folder = RunFolder(run)
-    with folder.locked():
+    with parallel.world() as world, folder.locked() if world.first else contextlib.nullcontext():
         try:
-            return _train(folder, snapshot, choose, stopper, display)
+            return _train(
+                folder, snapshot, choose, stopper, display if world.first else Display.silent(), world
+            )
         except (BadConfig, BadSnapshot, TrainingFailed) as error:
-            if not folder.result.exists():
+            if world.first and not folder.result.exists():
                 facts = error.facts if isinstance(error, TrainingFailed) else {}
                 Events(folder.metrics).write("error", message=str(error), **facts)
             raise
 
 
 def _train(
-    folder: RunFolder, path: Path, choose: Callable[[], Config] | None, stopper: Stopper, display: Display
+    folder: RunFolder,
+    path: Path,
+    choose: Callable[[], Config] | None,
+    stopper: Stopper,
+    display: Display,
+    world: World,
 ) -> dict[str, Any]:
+    snapshot = snapshot_faces.open_snapshot(path)
+    made = world.told_by_first(lambda: _prepared(folder, snapshot, choose, display))
+    if made is None:
+        return world.told_by_first(folder.read_result)
+    with explained_memory(made.config):
+        return _train_made(folder, made, snapshot, stopper, display, world)
+
+
+def _prepared(
+    folder: RunFolder, snapshot: Snapshot, choose: Callable[[], Config] | None, display: Display
+) -> Made | None:
+    """What the run is made of, written into its folder if it is new; None where it is finished."""
     made = folder.made()
     config = choose() if choose else made.config if made else Config()
-    snapshot = snapshot_faces.open_snapshot(path)
     if made is not None:
         _refuse_other(folder, made, config, snapshot)
         if folder.result.exists():
             display.say(f"{folder.path} is finished; nothing to do. Name another folder to train again.")
-            return folder.read_result()
-    else:
-        if config.starting_weights:
-            starting_file(config.starting_weights)  # a folder is not made for what cannot begin
-        display.say("Checking the snapshot …")
-        snapshot_faces.check(snapshot)
-        side = snapshot_faces.stored_size(snapshot, config)
-        made = Made(
-            config=config, snapshot_digest=snapshot.digest, classes=snapshot.classes, stored_size=side
-        )
-        folder.write_made(made)
-    with explained_memory(config):
-        return _train_made(folder, made, snapshot, stopper, display)
+            return None
+        return made
+    if config.starting_weights:
+        starting_file(config.starting_weights)  # a folder is not made for what cannot begin
+    display.say("Checking the snapshot …")
+    snapshot_faces.check(snapshot)
+    side = snapshot_faces.stored_size(snapshot, config)
+    made = Made(config=config, snapshot_digest=snapshot.digest, classes=snapshot.classes, stored_size=side)
+    folder.write_made(made)
+    return made
 
 
 def _train_made(
-    folder: RunFolder, made: Made, snapshot: Snapshot, stopper: Stopper, display: Display
+    folder: RunFolder, made: Made, snapshot: Snapshot, stopper: Stopper, display: Display, world: World
 ) -> dict[str, Any]:
-    config, device = made.config, device_for(made.config)
+    config = made.config
+    device = device_for(config, world.local_rank if world.size > 1 else None)
 
     def between(done: int) -> None:
         stopper.check()
         display.show(f"Decoding images: {done}/{snapshot.rows}")
 
-    faces = snapshot_faces.load(snapshot, config, made.stored_size, folder.cache, between)
-    network = build(made, start=not folder.last.exists())
+    def load() -> Faces:
+        return snapshot_faces.load(snapshot, config, made.stored_size, folder.cache, between)
+
+    # The first process decodes; the others find its array, or, on another machine, make their own.
+    world.told_by_first(lambda: len(load().images))
+    faces = load()
+    network = build(made, start=world.first and not folder.last.exists())
     training = Training(
         folder=folder,
         config=config,
         faces=faces,
-        network=network,
+        network=_synchronised(network, config, device, world),
         device=device,
         stopper=stopper,
         display=display,
+        world=world,
     )
     training.run()
-    network.load_state_dict(folder.load_best())
+    return world.told_by_first(lambda: _judged(folder, made, snapshot, training, stopper, display))
+
+
+def _judged(
+    folder: RunFolder, made: Made, snapshot: Snapshot, training: Training, stopper: Stopper, display: Display
+) -> dict[str, Any]:
+    training.network.load_state_dict(folder.load_best())
     result = _judge(folder, made, snapshot, training, stopper)
     _tell(result, training, display)
     write_json(folder.result, result)
-    shutil.rmtree(folder.cache, ignore_errors=True)
     return result
+
+
+def _synchronised(network: nn.Module, config: Config, device: torch.device, world: World) -> nn.Module:
+    if not config.sync_batch_norm or world.size == 1:
+        return network
+    if device.type != "cuda":
+        raise BadConfig(
+            "sync_batch_norm needs CUDA cards, but there are none here. Set sync_batch_norm to false."
+        )
+    synchronised: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+    return synchronised
 
 
 def build(made: Made, *, start: bool) -> nn.Module:
@@ -118,17 +160,34 @@ def build(made: Made, *, start: bool) -> nn.Module:
 def _judge(
     folder: RunFolder, made: Made, snapshot: Snapshot, training: Training, stopper: Stopper
 ) -> dict[str, Any]:
-    """The best weights' figures on validation and, this once, on test."""
+    """The best weights' figures on validation and, this once, on test; by the config's further views beside them."""
+    said = _looked(made, snapshot, training, stopper, plain)
+    for name, predictions in said.items():
+        write_predictions(folder.predictions(name), predictions)
+    best_epoch = training.progress.best_epoch
+    result = {"classes": list(snapshot.classes), "best_epoch": best_epoch, **judgement(said)}
+    if (way := made.config.test_views) != "plain":
+        views = WAYS[way](made.config.seed)
+        result["augmented"] = {way: judgement(_looked(made, snapshot, training, stopper, views))}
+    return result
+
+
+def _looked(
+    made: Made, snapshot: Snapshot, training: Training, stopper: Stopper, views: Views
+) -> dict[str, Predictions]:
     said: dict[str, Predictions] = {}
     for name in ("validation", "test"):
-        rows = torch.from_numpy(snapshot.splits[name].rows)
         found = probabilities(
-            training.network, training.images, rows, made.config, training.device, between=stopper.check
+            training.network,
+            training.images,
+            torch.from_numpy(snapshot.splits[name].rows),
+            made.config,
+            training.device,
+            between=stopper.check,
+            views=views,
         )
         said[name] = predictions_of(snapshot, name, found)
-        write_predictions(folder.predictions(name), said[name])
-    best_epoch = training.progress.best_epoch
-    return {"classes": list(snapshot.classes), "best_epoch": best_epoch, **judgement(said)}
+    return said
 
 
 def _tell(result: dict[str, Any], training: Training, display: Display) -> None:
@@ -140,7 +199,13 @@ def _tell(result: dict[str, Any], training: Training, display: Display) -> None:
         seconds=round(progress.seconds_before, 3),
         accuracy={name: split["accuracy"] for name, split in result["splits"].items()},
     )
-    for name, split in result["splits"].items():
+    _say_figures(result["splits"], display)
+    for way, judged in result.get("augmented", {}).items():
+        _say_figures({f"{name} by {way}": split for name, split in judged["splits"].items()}, display)
+
+
+def _say_figures(splits: dict[str, Any], display: Display) -> None:
+    for name, split in splits.items():
         low, high = split["accuracy_interval"]
         display.say(
             f"{name}: accuracy {split['accuracy']:.1%} (95 % interval {low:.1%}–{high:.1%}), "

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from tests.snapshot_folders import make_snapshot_folder
 from tests.training.core.conftest import CLASSES, small
 from training.core.__main__ import main
-from training.core.augmented_judging import flip, judge_again, ten_copies, ten_crop
+from training.core.augmentation import Turns, turned
+from training.core.augmented_judging import judge_again
 from training.core.judging import Views, plain, probabilities
-from training.core.pixels import Turns, prepare, turned
+from training.core.pixels import prepare
 from training.core.refusals import BadRunFolder, BadSnapshot
+from training.core.views import flip, ten_copies, ten_crop
 
 CONFIG = small(image_size=32, augment_order="resize-then-rotate", normalisation="none")()
 

@@ -79,7 +79,7 @@ def test_a_wrong_or_contradictory_setting_is_refused(overrides: dict[str, object
 
 
 def test_an_unknown_preset_is_refused() -> None:
-    with pytest.raises(BadConfig, match=r"no preset best\. Choose one of: paper-code, paper-text, quick"):
+    with pytest.raises(BadConfig, match=r"no preset best\. Choose one of: paper-code, paper-text, strong"):
         resolve("best", "resnet18")
 
 

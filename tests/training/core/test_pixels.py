@@ -7,8 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
+from training.core.augmentation import Turns, draw_turns, turned
 from training.core.config import Config, resolve
-from training.core.pixels import Turns, decode, draw_turns, prepare, turned
+from training.core.pixels import decode, prepare
 from training.core.refusals import BadImages
 
 

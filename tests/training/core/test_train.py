@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save_file
 from labeling.snapshots import format as snapshots
 from tests.snapshot_folders import make_snapshot_folder
 from tests.training.core.conftest import CLASSES, run_training, small
+from training.core.batches import epoch_batches
 from training.core.device import explained_memory
 from training.core.faces import load, open_snapshot, stored_size
-from training.core.loop import epoch_batches
 from training.core.networks import network
 from training.core.progress import Display
 from training.core.refusals import BadConfig, BadRunFolder, BadSnapshot, Stopped, TrainingFailed

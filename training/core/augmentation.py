@@ -1,0 +1,116 @@
+"""How training images are changed: whole batches at once, on the device, each image as seed, epoch and its row say."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from training.core.config import Config
+from training.core.draws import Draw, uniform
+
+_ERASED_AREA = (0.02, 0.2)
+"""Share of the image, least and most. Zhong et al. 2017 (arXiv 1708.04896) blank up to 0.4 of larger images."""
+_ERASED_SHAPE = (0.3, 1 / 0.3)
+"""Height over width, least and most; as there."""
+
+
+@dataclass(frozen=True)
+class Turns:
+    """How each image of a batch is changed. All (B, …), on one device; None where no image is.
+
+    mirrored: bool. angles: radians, either way. sides: of the square that is cut out, as a share of the image's.
+    shifts: (B, 2), where its centre lies, across and down, in halves of the image's side from the image's centre.
+    contrasts: factors. erased: (B, 4), left, top, right, bottom as shares of the side; an empty box erases nothing.
+    """
+
+    mirrored: Tensor
+    angles: Tensor
+    sides: Tensor | None = None
+    shifts: Tensor | None = None
+    contrasts: Tensor | None = None
+    erased: Tensor | None = None
+
+
+def draw_turns(config: Config, *, epoch: int, rows: Tensor) -> Turns:
+    """The augmentation of the images with these row numbers in this epoch.
+
+    rows: (B,) int64, on the device that shall do the work. A function of (seed, epoch, row) alone: see draws.
+    """
+
+    def drawn(draw: Draw) -> Tensor:
+        return uniform(config.seed, epoch, rows, draw)
+
+    def either_way(draw: Draw) -> Tensor:
+        return drawn(draw) * 2 - 1
+
+    sides = 1 - drawn(Draw.SIDE) * config.crop if config.crop else None
+    shifts = None
+    if sides is not None:
+        free = 1 - sides
+        shifts = torch.stack([either_way(Draw.ACROSS) * free, either_way(Draw.DOWN) * free], dim=1)
+    if config.translate:
+        ways = torch.stack([either_way(Draw.SHIFT_ACROSS), either_way(Draw.SHIFT_DOWN)], dim=1)
+        moved = ways * (2 * config.translate)
+        shifts = moved if shifts is None else shifts + moved
+    return Turns(
+        mirrored=drawn(Draw.MIRROR) < config.flip,
+        angles=torch.deg2rad(either_way(Draw.TURN) * config.rotation),
+        sides=sides,
+        shifts=shifts,
+        contrasts=1 + either_way(Draw.CONTRAST) * config.contrast if config.contrast else None,
+        erased=_boxes(config, epoch, rows) if config.erase else None,
+    )
+
+
+def _boxes(config: Config, epoch: int, rows: Tensor) -> Tensor:
+    """(B, 4) left, top, right, bottom, whole inside the image: at the extremes 0.2 · 1/0.3 is less than one."""
+    chance, area, shape, across, down = (
+        uniform(config.seed, epoch, rows, draw)
+        for draw in (
+            Draw.ERASE,
+            Draw.ERASED_AREA,
+            Draw.ERASED_SHAPE,
+            Draw.ERASED_ACROSS,
+            Draw.ERASED_DOWN,
+        )
+    )
+    area = _ERASED_AREA[0] + area * (_ERASED_AREA[1] - _ERASED_AREA[0])
+    low, high = (math.log(limit) for limit in _ERASED_SHAPE)
+    ratio = torch.exp(low + shape * (high - low))
+    some = (chance < config.erase).float()
+    width, height = torch.sqrt(area / ratio) * some, torch.sqrt(area * ratio) * some
+    left, top = across * (1 - width), down * (1 - height)
+    return torch.stack([left, top, left + width, top + height], dim=1)
+
+
+def turned(pixels: Tensor, turns: Turns) -> Tensor:
+    """float (B, C, S, S), mirrored, rotated about the centre, cut and shifted; bilinear, zeros come in from outside."""
+    cos, sin = torch.cos(turns.angles), torch.sin(turns.angles)
+    sign = 1 - 2 * turns.mirrored.to(cos.dtype)
+    zero = torch.zeros_like(cos)
+    # Rows of the matrix from output to input coordinates: undo the rotation, then the mirror.
+    matrix = torch.stack([sign * cos, -sign * sin, zero, sin, cos, zero], dim=1).view(-1, 2, 3)
+    if turns.sides is not None:
+        matrix = matrix * turns.sides[:, None, None]
+    if turns.shifts is not None:
+        matrix = torch.cat([matrix[..., :2], turns.shifts[..., None]], dim=2)
+    grid = functional.affine_grid(matrix, list(pixels.shape), align_corners=False)
+    return functional.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def contrasted(pixels: Tensor, contrasts: Tensor) -> Tensor:
+    """float (B, C, S, S): what each pixel differs from its image's mean by is multiplied by the image's factor."""
+    mean = pixels.mean(dim=(1, 2, 3), keepdim=True)
+    return mean + (pixels - mean) * contrasts[:, None, None, None]
+
+
+def erased(pixels: Tensor, boxes: Tensor) -> Tensor:
+    """float (B, C, S, S) with zeros in each image's box."""
+    side = pixels.shape[-1]
+    middles = (torch.arange(side, device=pixels.device) + 0.5) / side
+    left, top, right, bottom = boxes[..., None].unbind(dim=1)
+    across = (middles >= left) & (middles < right)
+    down = (middles >= top) & (middles < bottom)
+    return pixels * ~(down[:, :, None] & across[:, None, :])[:, None]

@@ -1,0 +1,77 @@
+"""Settings that contradict each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from training.core.networks import network
+
+if TYPE_CHECKING:
+    from training.core.config import Config
+
+LEAST_PART = 2
+"""Images at once, at least: batch norm cannot take a lone image where feature maps have shrunk to one pixel."""
+
+
+def contradictions(config: Config) -> Iterator[str]:
+    """What is wrong and what to do, one sentence or two each; nothing for a config that fits together."""
+    yield from _of_images(config)
+    yield from _of_the_step_size(config)
+    yield from _of_targets(config)
+    yield from _of_parts(config)
+
+
+def _of_images(config: Config) -> Iterator[str]:
+    chosen = network(config.network)
+    if config.image_size % chosen.image_step:
+        yield (
+            f"image_size is {config.image_size}, but {config.network} needs a multiple of {chosen.image_step}: "
+            f"set it to {chosen.nearest_size(config.image_size)}."
+        )
+    if config.image_size < chosen.smallest_image:
+        yield (
+            f"image_size is {config.image_size}, but {config.network} needs at least {chosen.smallest_image}: "
+            f"its feature maps would vanish. Raise image_size to {chosen.smallest_image} or more."
+        )
+    if config.colour == "rgb" and config.in_channels == 1:
+        yield "colour is rgb, but in_channels is 1. Set in_channels to 3, or colour to grey."
+    if config.mask_activation != "softmax" and not chosen.masked:
+        yield f"mask_activation is a setting of Masking Blocks; {config.network} has no masks."
+
+
+def _of_the_step_size(config: Config) -> Iterator[str]:
+    falling = config.schedule in ("plateau", "cosine")
+    if falling and config.lowest_learning_rate > config.learning_rate:
+        yield (
+            f"lowest_learning_rate is {config.lowest_learning_rate}, above learning_rate, "
+            f"{config.learning_rate}. Lower it."
+        )
+
+
+def _of_targets(config: Config) -> Iterator[str]:
+    if config.target == "multi-label" and config.label_smoothing:
+        yield (
+            "label_smoothing spreads a target over all classes, but multi-label accepts several whole ones. "
+            "Set label_smoothing to 0, or target to label or distribution."
+        )
+    if config.class_weights != "none" and config.logit_adjustment:
+        yield (
+            "class_weights and logit_adjustment both make up for rare classes. Set class_weights to none, or "
+            "logit_adjustment to 0."
+        )
+    if config.target != "multi-label" and config.accepted_share != 0.3:
+        yield "accepted_share is a setting of multi-label, but target is another. Leave it out, or set target."
+    if config.target == "label" and config.least_share:
+        yield "least_share is about votes, but target is label. Set least_share to 0, or target to distribution."
+
+
+def _of_parts(config: Config) -> Iterator[str]:
+    least = LEAST_PART * config.accumulation
+    if config.batch_size < least:
+        yield (
+            f"batch_size is {config.batch_size}, but accumulation is {config.accumulation}, and a part needs "
+            f"{LEAST_PART} images. Raise batch_size to {least}, or lower accumulation."
+        )
+    if config.sync_batch_norm and config.device == "cpu":
+        yield "sync_batch_norm needs CUDA cards, but device is cpu. Set sync_batch_norm to false."

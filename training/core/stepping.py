@@ -1,0 +1,196 @@
+"""One step of the optimizer: a batch, in parts if need be, through the network and back."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from training.core.augmentation import draw_turns
+from training.core.averaging import Average
+from training.core.batches import parts_of
+from training.core.config import Config
+from training.core.contradictions import LEAST_PART
+from training.core.device import autocast, out_of_memory
+from training.core.draws import part_seed
+from training.core.faces import Faces
+from training.core.losses import Targets, losses
+from training.core.mixing import Mix, draw_mix
+from training.core.optimizers import make_optimizer
+from training.core.parallel import World
+from training.core.pixels import prepare
+from training.core.refusals import TrainingFailed
+from training.core.running_statistics import RunningStatistics
+
+
+@dataclass
+class Pending:
+    """A step whose figures still lie on the device: asking for them at once would make a card wait.
+
+    loss: the mean over the batch, and right: how many of it, both of this process's parts alone.
+    """
+
+    step: int
+    rows: NDArray[np.int64]
+    loss: Tensor
+    right: Tensor
+
+
+class Stepper:
+    """A network, what it learns from, and what moves it. `parts`: in how many this process takes its share of a
+    batch; grows where memory does not suffice and the config allows it.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        faces: Faces,
+        images: Tensor,
+        network: nn.Module,
+        device: torch.device,
+        world: World,
+        say: Callable[[str], None],
+    ) -> None:
+        self.config, self.network, self.device, self.world = config, network, device, world
+        self.images, self.targets = images, Targets.of(config, faces, device)
+        self.optimizer = make_optimizer(network, config)
+        self.average = Average(network, config.ema) if config.ema else None
+        self.parts = config.accumulation
+        self._train_rows = torch.from_numpy(faces.splits["train"].rows).to(device)
+        self._statistics = RunningStatistics(network)
+        self._say = say
+        self._parallel = world.wrapped(network, device)
+        self._forward = torch.compile(self._parallel) if config.compile else self._parallel
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is judged and kept: the average where there is one."""
+        return self.average.network if self.average else self.network
+
+    def step(self, step: int, rows: NDArray[np.int64], epoch: int, rate: float) -> Pending:
+        """Move the weights once, by the gradient of the mean loss of these images."""
+        loss, right = self._gradients_in_memory(step, rows, epoch)
+        if self.config.clip_gradient:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_gradient)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        if self.average:
+            self.average.update(self.network)
+        return Pending(step, rows, loss, right)
+
+    def _gradients_in_memory(self, step: int, rows: NDArray[np.int64], epoch: int) -> tuple[Tensor, Tensor]:
+        """`_gradients`, with twice as many parts as often as memory does not suffice.
+
+        Raises TrainingFailed where no smaller part is possible, or, having found what fits, where the config does not
+        allow more parts than it names.
+        """
+        # A last, small batch may have too few images for as many parts.
+        parts = min(self.parts, max(self.config.accumulation, len(rows) // LEAST_PART))
+        while (found := self._gradients_or_none(step, rows, epoch, parts)) is None:
+            self._statistics.rewind()
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            largest = len(rows) // (parts * self.world.size)
+            if largest < 2 * LEAST_PART or self.world.size > 1:
+                raise _no_memory(self.config, largest, None)
+            parts *= 2
+        if parts > self.parts:
+            at_once = -(-len(rows) // parts)
+            if not self.config.halve_when_out_of_memory:
+                raise _no_memory(self.config, len(rows) // self.parts, at_once, parts)
+            self._say(f"Out of memory: going on with accumulation {parts}, {at_once} images at once.")
+            self.parts = parts
+        return found
+
+    def _gradients_or_none(
+        self, step: int, rows: NDArray[np.int64], epoch: int, parts: int
+    ) -> tuple[Tensor, Tensor] | None:
+        """None where memory did not suffice. What the attempt held is free when this has returned."""
+        try:
+            return self._gradients(step, rows, epoch, parts)
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+        return None
+
+    def _gradients(self, step: int, rows: NDArray[np.int64], epoch: int, parts: int) -> tuple[Tensor, Tensor]:
+        """Leave the gradient of the batch's mean loss at the weights. Returns this process's share of that mean, and
+        how many of its images were right.
+        """
+        self.optimizer.zero_grad(set_to_none=True)
+        everybodys = parts_of(rows, parts * self.world.size)
+        first = parts * self.world.rank
+        shared = len(everybodys) > 1
+        if shared or self.config.halve_when_out_of_memory:
+            self._statistics.begin()
+        loss, right = (
+            torch.zeros((), device=self.device),
+            torch.zeros((), dtype=torch.int64, device=self.device),
+        )
+        for number in range(first, first + parts):
+            # Dropout's draws must not depend on which process has the part, nor on what went before.
+            torch.manual_seed(part_seed(self.config.seed, epoch, step, number))
+            with self._messages(last=number == first + parts - 1):
+                part_loss, part_right = self._part(everybodys[number], epoch, len(rows))
+            loss, right = loss + part_loss, right + part_right
+            if shared:
+                self._statistics.part_done()
+        if shared:
+            self._statistics.end(parts, self.world)
+        return loss, right
+
+    def _part(self, rows: NDArray[np.int64], epoch: int, batch: int) -> tuple[Tensor, Tensor]:
+        where = torch.from_numpy(rows).to(self.device)
+        mix = self._mix(where, epoch)
+        pixels = self._seen(where, epoch)
+        if mix is not None:
+            pixels = mix.of_images(pixels, self._seen(mix.partners, epoch))
+        with autocast(self.device, self.config):
+            logits = self._forward(pixels)
+        logits = logits.float()
+        each = losses(logits, self.targets, self.config, epoch=epoch, rows=where)
+        if mix is not None:
+            others = losses(logits, self.targets, self.config, epoch=epoch, rows=mix.partners)
+            each = mix.of_losses(each, others)
+        loss = each.sum() / batch
+        # DistributedDataParallel takes the mean over the processes; the shares of a mean are to be added up.
+        (loss * self.world.size).backward()  # type: ignore[no-untyped-call]
+        return loss.detach(), (logits.detach().argmax(dim=1) == self.targets.labels[where]).sum()
+
+    def _mix(self, rows: Tensor, epoch: int) -> Mix | None:
+        if not self.config.mixup:
+            return None
+        return draw_mix(self.config, epoch=epoch, rows=rows, among=self._train_rows)
+
+    def _seen(self, rows: Tensor, epoch: int) -> Tensor:
+        """The augmented images with these row numbers."""
+        images = self.images[rows.to(self.images.device)].to(self.device)
+        return prepare(images, self.config, draw_turns(self.config, epoch=epoch, rows=rows))
+
+    def _messages(self, *, last: bool) -> contextlib.AbstractContextManager[object]:
+        """The processes exchange gradients with the last part only."""
+        if last or not isinstance(self._parallel, nn.parallel.DistributedDataParallel):
+            return contextlib.nullcontext()
+        return self._parallel.no_sync()
+
+
+def _no_memory(config: Config, tried: int, fitting: int | None, parts: int = 1) -> TrainingFailed:
+    """fitting: how many images at once were found to fit; None where none were."""
+    said = (
+        f"Out of memory with {tried} images at once (batch_size {config.batch_size}) at image_size "
+        f"{config.image_size}. "
+    )
+    if fitting is None:
+        return TrainingFailed(
+            f"{said}Lower image_size, raise accumulation, or take a smaller network; then train into a new run folder."
+        )
+    return TrainingFailed(
+        f"{said}{fitting} at once fit: set accumulation to {parts}, which trains the same, or batch_size to {fitting}; "
+        f"then train into a new run folder. With halve_when_out_of_memory a training does so by itself.",
+        fitting=fitting,
+    )
