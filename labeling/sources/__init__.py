@@ -8,12 +8,14 @@ from labeling.sources.base import Kind
 from labeling.sources.fer2013 import Fer2013
 from labeling.sources.folder import Folder
 from labeling.sources.single import Single
+from labeling.sources.web import Web
 from labeling.sources.zipped import Zip
 
 KINDS: dict[str, Kind] = {
     "folder": Folder(),
     "zip": Zip(),
     "fer2013": Fer2013(),
+    "web": Web(),
     "file": Single(),
 }
 """In the order in which a path is tried on them."""
@@ -21,6 +23,7 @@ KIND_WORDS: dict[str, Any] = {
     "folder": _("folder"),
     "zip": _("zip"),
     "fer2013": "fer2013",
+    "web": _("web addresses"),
     "file": _("file"),
 }
 """Their names for people."""

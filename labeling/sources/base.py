@@ -28,12 +28,15 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Note:
-    """What a sources.csv says about one file."""
+    """What is said about one file: by a sources.csv, by a list of addresses, by the site it is from."""
 
     licence: str = ""
     author: str = ""
     page_url: str = ""
     label: str = ""
+    title: str = ""
+    url: str = ""
+    """Where the file itself was fetched from."""
 
 
 class Reader:
@@ -62,6 +65,12 @@ class Reader:
 
 
 Opener = Callable[[], AbstractContextManager[Reader]]
+Alive = Callable[[], None]
+"""Called often while something takes its time; may raise to give up."""
+MostBytes = Callable[[bytes], int]
+"""How long a file may be that begins with these bytes. Raises Unusable if it is not wanted at all."""
+Fetch = Callable[[Path, MostBytes, Alive], tuple[str, int]]
+"""Write an item to the path; returns its sha256 and its bytes. Raises Unusable."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,18 @@ class BadContent:
     reason: str
 
 
-Content = FileContent | RowContent | BadContent
+@dataclass(frozen=True)
+class RemoteContent:
+    """An item that is a file elsewhere, fetched when its turn comes."""
+
+    locator: str
+    name: str
+    """What the file is called there, or what it shows."""
+    fetch: Fetch
+    note: Note
+
+
+Content = FileContent | RemoteContent | RowContent | BadContent
 
 
 class Place(Protocol):

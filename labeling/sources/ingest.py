@@ -15,8 +15,8 @@ from labeling import work
 from labeling.models import Item, Source
 from labeling.refusals import Refusal
 from labeling.sayings import gettext_noop, told
-from labeling.sources import KINDS, faces, intake, store
-from labeling.sources.base import BadContent, CannotAdd, CannotRead, FileContent, Offer, Place, RowContent
+from labeling.sources import KINDS, faces, intake, rights, store
+from labeling.sources.base import BadContent, CannotAdd, CannotRead, Offer, Place, RowContent
 from labeling.vision import detectors
 
 __all__ = [
@@ -59,7 +59,7 @@ def guess_kind(path: Path | str) -> str:
             return name
     raise CannotAdd(
         _(
-            "“{path}” is neither a folder nor a zip, an image, a video or a FER2013 CSV. "
+            "“{path}” is neither a folder nor a zip, an image, a video, a FER2013 CSV or a list of web addresses. "
             "Name one of these, or say which kind it is."
         ).format(path=path)
     )
@@ -79,7 +79,8 @@ def add(
     """A new source, to be ingested when a worker takes it up. Raises CannotAdd.
 
     kind: a key of KINDS; empty: what the path looks like. options: `detect`, a list of detectors to run
-    afterwards; for FER2013 also `rows`, [first, last] from 1, and `ferplus`, the path of the vote table.
+    afterwards; for FER2013 also `rows`, [first, last] from 1, and `ferplus`, the path of the vote table;
+    for what is fetched `basis`, a key of rights.BASES.
     wake: False if the caller does the work itself.
     """
     fields = _checked(kind, location, options)
@@ -192,16 +193,12 @@ def _take(job: work.Job[Source], place: Place, tell: Tell) -> None:
             elif isinstance(content, BadContent):
                 intake.refuse(item, content.reason)
             else:
-                _take_file(job, item, content)
+                intake.take_file(item=item, content=content, source=source, alive=job.beat)
             done += 1
         if rows:
             intake.take_rows(rows=rows, source=source)
     job.beat(force=True, done=done)
     tell(done, total, "")
-
-
-def _take_file(job: work.Job[Source], item: Item, content: FileContent) -> None:
-    intake.take_file(item=item, content=content, source=job.row, alive=job.beat)
 
 
 def _batches(items: QuerySet[Item]) -> Iterator[list[Item]]:
@@ -265,6 +262,13 @@ def _check_options(kind: str, options: Mapping[str, Any]) -> None:
                     kind=kind, name=name, known=", ".join(sorted(known))
                 )
             )
+    if rights.BASIS in known and options.get(rights.BASIS) not in rights.BASES:
+        raise CannotAdd(
+            _(
+                "Before anything is fetched, say on what basis these media may be used: the option {option} is "
+                "{known}."
+            ).format(option=rights.BASIS, known=", ".join(rights.BASES))
+        )
     names = options.get(DETECT, [])
     offered = detectors.available(settings.YUNET_MODEL)
     if not isinstance(names, list):

@@ -1,8 +1,8 @@
 """How one item becomes a Media: its bytes go to the storage first, then its rows in one transaction."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,8 +12,8 @@ from django.db import transaction
 from labeling.expressions import known_as
 from labeling.models import Face, Item, Media, Source
 from labeling.sayings import gettext_noop
-from labeling.sources import store
-from labeling.sources.base import FileContent, Note, RowContent, Unusable
+from labeling.sources import rights, store
+from labeling.sources.base import Alive, FileContent, Note, RemoteContent, RowContent, Unusable
 from labeling.vision import images, video
 from labeling.vision.sniff import HEADER_BYTES, sniff, why_not
 
@@ -41,15 +41,20 @@ def refuse(item: Item, reason: str) -> None:
     Item.objects.filter(pk=item.pk).update(state=Item.State.REFUSED, reason=reason[:500], media=None)
 
 
-def take_file(*, item: Item, content: FileContent, source: Source, alive: Callable[[], None]) -> None:
+def take_file(*, item: Item, content: FileContent | RemoteContent, source: Source, alive: Alive) -> None:
     """Make the item a Media, or let it point to the one there is, or refuse it.
 
     alive is called after every block read, and may raise to give up.
     """
+    note = _with_defaults(content.note, source)
     try:
+        if reason := rights.why_not(source.options, note.licence):
+            raise Unusable(reason)
         with store.staged() as part:
-            sha256, size = _copy(content, part, alive)
-            note = _with_defaults(content.note, source)
+            if isinstance(content, RemoteContent):
+                sha256, size = content.fetch(part, _most_bytes, alive)
+            else:
+                sha256, size = _copy(content, part, alive)
             known = Media.objects.filter(sha256=sha256).first()
             if known is not None:
                 _settle(item, known, Item.State.KNOWN, note)
@@ -69,14 +74,19 @@ def take_file(*, item: Item, content: FileContent, source: Source, alive: Callab
         "height": facts.height,
         "duration_ms": facts.duration_ms,
         "fps": facts.fps,
-        "original_name": PurePosixPath(item.locator).name[:500],
+        "original_name": _name(content),
     }
     with transaction.atomic():
         media, made = Media.objects.get_or_create(sha256=sha256, defaults=fields)
         _settle(item, media, Item.State.INGESTED if made else Item.State.KNOWN, note)
 
 
-def _copy(content: FileContent, part: Path, alive: Callable[[], None]) -> tuple[str, int]:
+def _name(content: FileContent | RemoteContent) -> str:
+    name = content.name if isinstance(content, RemoteContent) else PurePosixPath(content.locator).name
+    return name[:500]
+
+
+def _copy(content: FileContent, part: Path, alive: Alive) -> tuple[str, int]:
     """Read the item once: into the staged file and into its sha256. Returns that and its length in bytes."""
     digest, size = hashlib.sha256(), 0
     with content.open() as file, part.open("wb") as target:
@@ -121,7 +131,7 @@ def _facts(part: Path) -> _Facts:
 
 
 def _with_defaults(note: Note, source: Source) -> Note:
-    return Note(note.licence or source.licence, note.author or source.author, note.page_url, note.label)
+    return replace(note, licence=note.licence or source.licence, author=note.author or source.author)
 
 
 @transaction.atomic
@@ -132,8 +142,10 @@ def _settle(item: Item, media: Media, state: Item.State, note: Note) -> None:
         for field in ("licence", "author", "page_url")
         if (value := getattr(note, field)) and not getattr(media, field)
     }
-    if note.label and "label" not in media.given:
-        said["given"] = {**media.given, "label": known_as(note.label)}
+    given = {"label": known_as(note.label) if note.label else "", "title": note.title, "url": note.url}
+    new = {name: value for name, value in given.items() if value and name not in media.given}
+    if new:
+        said["given"] = {**media.given, **new}
     if said:
         Media.objects.filter(pk=media.pk).update(**said)
     Item.objects.filter(pk=item.pk).update(state=state, reason="", media=media)

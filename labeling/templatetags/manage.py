@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from labeling.sources import KIND_WORDS
+from labeling.sources.rights import BASES
 
 register = template.Library()
 
@@ -59,6 +60,12 @@ def chip(state: str) -> str:
 def kind_word(kind: str) -> str:
     """A kind of source as people read it; of one this version no longer has, its key."""
     return str(KIND_WORDS.get(kind, kind))
+
+
+@register.filter
+def basis_words(basis: str) -> str:
+    """Why a source's media may be used, in a sentence."""
+    return str(BASES.get(basis, basis))
 
 
 @register.filter

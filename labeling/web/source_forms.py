@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from labeling import sources
 from labeling.sayings import gettext_noop, said
+from labeling.sources import rights
 from labeling.sources.roots import OutsideRoots, allowed
 from labeling.vision import detectors
 
@@ -33,12 +34,30 @@ class NewSource(forms.Form):
         max_length=1000,
         required=False,
         label=_("Path on the server"),
-        help_text=_("A folder, a zip, a picture, a video or a FER2013 CSV, as the server sees it."),
+        help_text=_(
+            "A folder, a zip, a picture, a video, a FER2013 CSV or a list of web addresses, as the server sees it."
+        ),
     )
     upload = forms.FileField(
         required=False,
         label=_("Or a file from here"),
-        help_text=_("A zip, a picture, a video or a FER2013 CSV."),
+        help_text=_("A zip, a picture, a video, a FER2013 CSV or a list of web addresses."),
+    )
+    addresses = forms.CharField(
+        required=False,
+        label=_("Or web addresses"),
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
+        help_text=_(
+            "One a line. To say beside each whose it is, make it a CSV with the columns url, licence, author, "
+            "page and title, and choose it as a file."
+        ),
+    )
+    basis = forms.ChoiceField(
+        required=False,
+        label=_("Why these media may be used"),
+        help_text=_(
+            "Asked of everything that is fetched from the network. That something can be seen there is no licence."
+        ),
     )
     kind = forms.ChoiceField(
         required=False, label=_("Kind"), help_text=_("Left to the path, it is nearly always right.")
@@ -72,6 +91,8 @@ class NewSource(forms.Form):
         kinds = [("", _("what the path says")), *((name, sources.KIND_WORDS[name]) for name in sources.KINDS)]
         offered = [(name, DETECTOR_NAMES.get(name, name)) for name in detectors_offered()]
         self.fields["kind"].choices = kinds  # type: ignore[attr-defined]
+        bases = [("", _("nothing is fetched")), *rights.BASES.items()]
+        self.fields["basis"].choices = bases  # type: ignore[attr-defined]
         self.fields["detectors"].choices = offered  # type: ignore[attr-defined]
         self.fields["detectors"].initial = ["haar"]
 
@@ -91,10 +112,12 @@ class NewSource(forms.Form):
         data = self.cleaned_data
         if self.errors:
             return data
-        if bool(data.get("location")) == bool(data.get("upload")):
+        if sum(bool(data.get(name)) for name in ("location", "upload", "addresses")) != 1:
             raise forms.ValidationError(
-                gettext("Name a path on the server, or choose a file: one of the two.")
+                gettext("Name a path on the server, choose a file, or write web addresses: one of the three.")
             )
+        if data.get("addresses") and not data.get("basis"):
+            self.add_error("basis", gettext("Say why these media may be used; nothing is fetched before."))
         if data.get("first_row") and data.get("last_row") and data["last_row"] < data["first_row"]:
             self.add_error("last_row", gettext("The last row comes before the first."))
         return data
@@ -102,11 +125,13 @@ class NewSource(forms.Form):
     def wanted(self) -> dict[str, Any]:
         """The arguments of ingest.add; an upload is stored first."""
         data = self.cleaned_data
-        location = data["location"] or str(_keep(data["upload"]))
+        if data["addresses"]:
+            place = {"kind": "web", "location": str(_kept_addresses(data["addresses"]))}
+        else:
+            place = {"kind": data["kind"], "location": data["location"] or str(_keep(data["upload"]))}
         return {
-            "kind": data["kind"],
-            "location": location,
-            "name": data["name"],
+            **place,
+            "name": data["name"] or (gettext("Web addresses") if data["addresses"] else ""),
             "licence": data["licence"],
             "author": data["author"],
             "options": self._options(),
@@ -114,7 +139,8 @@ class NewSource(forms.Form):
 
     def _options(self) -> dict[str, Any]:
         data = self.cleaned_data
-        options: dict[str, Any] = {"detect": data["detectors"], "ferplus": data["ferplus"]}
+        options: dict[str, Any] = {name: data[name] for name in ("ferplus", "basis")}
+        options["detect"] = data["detectors"]
         if data["first_row"] or data["last_row"]:
             options["rows"] = [data["first_row"] or 1, data["last_row"]]
         return {name: value for name, value in options.items() if value}
@@ -131,10 +157,20 @@ class NewSource(forms.Form):
 
 def _keep(upload: "UploadedFile[bytes]") -> Path:
     """Write an upload, block by block, to a folder of its own, where the worker finds it."""
-    folder = settings.UPLOAD_ROOT / secrets.token_hex(8)
-    folder.mkdir(parents=True)
-    path: Path = folder / get_valid_filename(Path(upload.name or "upload").name)
+    path = _own_folder() / get_valid_filename(Path(upload.name or "upload").name)
     with path.open("wb") as file:
         for block in upload.chunks():
             file.write(block)
     return path
+
+
+def _kept_addresses(text: str) -> Path:
+    path = _own_folder() / "addresses.txt"
+    path.write_text(text, newline="\n")
+    return path
+
+
+def _own_folder() -> Path:
+    folder: Path = settings.UPLOAD_ROOT / secrets.token_hex(8)
+    folder.mkdir(parents=True)
+    return folder

@@ -12,6 +12,8 @@ import environ
 from csp.constants import NONE, SELF
 from django.conf.locale import LANG_INFO
 
+from labeling.fetching.addresses import BadNetwork, Network, networks
+
 BASE_DIR = Path(__file__).resolve().parents[2]
 env = environ.Env()
 
@@ -205,6 +207,26 @@ MAX_IMAGE_PIXELS = env.int("MAX_IMAGE_PIXELS", default=100_000_000)
 MAX_MEDIA_BYTES = env.int("MAX_MEDIA_BYTES", default=4 * 1024**3)
 MAX_ZIP_BYTES = env.int("MAX_ZIP_BYTES", default=20 * 1024**3)
 """Most bytes a zip may unpack to, all members together."""
+
+
+# ---- fetching from the network -------------------------------------------------------------------------------
+def _networks(name: str) -> tuple[Network, ...]:
+    try:
+        return networks(env.list(name, default=[]))
+    except BadNetwork as error:
+        raise environ.ImproperlyConfigured(f"{name}: {error}") from None
+
+
+FETCH_ALLOW_ADDRESSES = _networks("FETCH_ALLOW_ADDRESSES")
+"""Networks that may be fetched from though they are not public, at any port: an own file server."""
+FETCH_REFUSE_ADDRESSES = _networks("FETCH_REFUSE_ADDRESSES")
+"""Networks never fetched from, besides those that are not public: an own network with public addresses."""
+FETCH_MAX_S = env.float("FETCH_MAX_S", default=3600.0)
+FETCH_PER_SECOND = env.float("FETCH_PER_SECOND", default=2.0)
+"""Requests to one host, of one ingest."""
+if FETCH_MAX_S <= 0 or FETCH_PER_SECOND <= 0:
+    raise environ.ImproperlyConfigured("FETCH_MAX_S and FETCH_PER_SECOND are numbers above 0.")
+FETCH_USER_AGENT = env("FETCH_USER_AGENT", default="VEMO/0.1")
 
 # ---- what the browser and the API may name on the server's disk ----------------------------------------------
 _ONLY_FROM_HERE = all(host in ("localhost", "127.0.0.1", "[::1]") for host in ALLOWED_HOSTS)

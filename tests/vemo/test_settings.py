@@ -156,3 +156,15 @@ def test_an_unusable_storage_url_is_named_with_what_to_write(tmp_path: Path, url
 def test_a_site_for_others_reads_from_its_import_folder_only(tmp_path: Path) -> None:
     roots = setting(tmp_path, "[str(root) for root in s.IMPORT_ROOTS]", ALLOWED_HOSTS="vemo.example.org")
     assert roots == [str(tmp_path / "import")]
+
+
+def test_networks_to_fetch_from_are_read_or_refused_at_the_start(tmp_path: Path) -> None:
+    told = setting(
+        tmp_path, "[str(n) for n in s.FETCH_ALLOW_ADDRESSES]", FETCH_ALLOW_ADDRESSES="10.1.0.0/16,::1"
+    )
+    assert told == ["10.1.0.0/16", "::1/128"]
+    assert setting(tmp_path, "s.FETCH_ALLOW_ADDRESSES") == []
+    said = refusal(tmp_path, FETCH_REFUSE_ADDRESSES="the cellar")
+    assert "FETCH_REFUSE_ADDRESSES: 'the cellar' does not appear to be" in said
+    assert "Write networks as 10.1.0.0/16" in said
+    assert "numbers above 0" in refusal(tmp_path, FETCH_PER_SECOND="0")

@@ -1,4 +1,4 @@
-"""manage.py ingest PATH: take a folder, zip, image, video or FER2013 CSV in."""
+"""manage.py ingest PATH: take a folder, zip, image, video, FER2013 CSV or list of web addresses in."""
 
 from argparse import ArgumentTypeError
 from functools import partial
@@ -9,15 +9,16 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from labeling.management.following import follow
 from labeling.models import Face, Item, Source, WorkState
 from labeling.sources import KINDS, faces, ingest
+from labeling.sources.rights import BASES
 
 SOME_REFUSED = 3
 
 
 class Command(BaseCommand):
     help = (
-        "Take the media of a folder, zip, image, video or FER2013 CSV in. Started again on the same path, it goes "
-        "on, and takes in what is new. Exit status: 0 all in (or queued), 1 it could not be done, "
-        f"{SOME_REFUSED} some items were refused (each is listed with its reason), the others are in."
+        "Take the media of a folder, zip, image, video, FER2013 CSV or list of web addresses in. Started again on "
+        "the same path, it goes on, and takes in what is new. Exit status: 0 all in (or queued), 1 it could not "
+        f"be done, {SOME_REFUSED} some items were refused (each is listed with its reason), the others are in."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -33,6 +34,12 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--rows", type=_rows, metavar="A:B", help="Rows of a FER2013 CSV, from 1, both included."
+        )
+        parser.add_argument(
+            "--basis",
+            default="",
+            choices=["", *BASES],
+            help="Why media may be used; asked of all that is fetched.",
         )
         parser.add_argument("--detect", default="", metavar="haar,yunet", help="Then find faces with these.")
         parser.add_argument("--in-process", action="store_true", help="Do it here and now, without a worker.")
@@ -85,6 +92,7 @@ def _options(given: dict[str, Any]) -> dict[str, Any]:
         "detect": [name.strip() for name in given["detect"].split(",") if name.strip()],
         "ferplus": given["ferplus"],
         "rows": given["rows"],
+        "basis": given["basis"],
     }
 
 

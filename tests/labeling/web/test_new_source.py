@@ -70,7 +70,7 @@ def test_a_file_sent_is_kept_where_the_worker_finds_it(manager: Client, photos: 
     [
         ({"location": "/etc"}, "outside the folders this site may read from"),
         ({"location": "photos"}, "begin it with a /"),
-        ({}, "one of the two"),
+        ({}, "one of the three"),
         ({"location": "HERE", "ferplus": "/etc/passwd"}, "outside the folders this site may read from"),
         ({"location": "HERE", "first_row": 9, "last_row": 3}, "The last row comes before the first."),
         ({"location": "HERE", "kind": "film"}, "Select a valid choice"),
@@ -97,3 +97,45 @@ def test_an_upload_too_large_is_turned_away_before_it_is_read(
     grossly = manager.post(NEW, {"upload": SimpleUploadedFile("a.zip", b"x" * 100_000)})
     assert (grossly.status_code, Source.objects.count()) == (400, 0)
     assert not (photos.parent / "uploads").exists()
+
+
+def test_web_addresses_become_a_list_once_it_is_said_why_they_may_be_used(
+    manager: Client, photos: Path
+) -> None:
+    wanted = {
+        "addresses": "https://a.example.com/1.jpg\r\nhttps://a.example.com/2.jpg",
+        "detectors": ["haar"],
+    }
+    without = manager.post(NEW, wanted)
+    assert (without.status_code, Source.objects.count()) == (400, 0)
+    assert "nothing is fetched before" in without.content.decode()
+    response = manager.post(NEW, {**wanted, "basis": "licensed"})
+    source = Source.objects.get()
+    assert (source.kind, source.name, source.state) == ("web", "Web addresses", "waiting")
+    assert source.options == {"basis": "licensed", "detect": ["haar"]}
+    assert Path(source.location).read_text().split() == wanted["addresses"].split()
+    assert "has given us a licence" in manager.get(response.url).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, "say on what basis these media may be used"),
+        ({"basis": "own", "kind": "folder"}, "has no option “basis”"),
+        ({"basis": "own", "addresses": "https://a.example.com/"}, "one of the three"),
+        ({"basis": "stolen"}, "Select a valid choice"),
+    ],
+)
+def test_a_list_sent_as_a_file_is_held_to_the_same(
+    manager: Client, photos: Path, more: dict[str, str], said: str
+) -> None:
+    upload = SimpleUploadedFile("list.csv", b"url,licence\nhttps://a.example.com/1.jpg,CC0\n")
+    response = manager.post(NEW, {"upload": upload, **more})
+    assert (response.status_code, Source.objects.count()) == (400, 0)
+    assert said in response.content.decode()
+
+
+def test_words_where_addresses_should_be_are_said_so(manager: Client, photos: Path) -> None:
+    response = manager.post(NEW, {"addresses": "my holiday", "basis": "own"})
+    assert (response.status_code, Source.objects.count()) == (400, 0)
+    assert "This is no list of web addresses" in response.content.decode()

@@ -1,0 +1,35 @@
+"""On what basis media from the network are taken in: somebody has to say so before anything is fetched."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from labeling.sayings import gettext_noop
+
+BASIS = "basis"
+"""The option of every kind that fetches."""
+OWN, LICENSED, OPEN = "own", "licensed", "open"
+BASES: dict[str, Any] = {
+    OWN: _("They are our own."),
+    LICENSED: _("Who owns them has given us a licence for this use."),
+    OPEN: _("They are openly licensed or in the public domain, each as its licence says."),
+}
+_NO_LICENCE = gettext_noop(
+    "It names no licence, so it cannot be taken in as openly licensed. Name one beside it, or for the whole source."
+)
+_RESERVED = gettext_noop("Its licence is “{licence}”, which is not an open one.")
+_CLOSED = re.compile(r"\b(all rights reserved|copyright(ed)?|proprietary)\b|©", re.IGNORECASE)
+_PUBLIC = re.compile(r"no (known )?copyright", re.IGNORECASE)
+
+
+def why_not(options: Mapping[str, Any], licence: str) -> str:
+    """Why a source with these options may not take in something under this licence; empty if it may."""
+    if options.get(BASIS) != OPEN:
+        return ""
+    if not licence:
+        return _NO_LICENCE
+    if _CLOSED.search(licence) and not _PUBLIC.search(licence):
+        return _RESERVED.format(licence=licence)
+    return ""
