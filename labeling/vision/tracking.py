@@ -1,8 +1,9 @@
 """Which faces of one shot are one person's: boxes of successive frames linked into tracks.
 
 ByteTrack (Zhang et al. 2022, arXiv:2110.06864, algorithm 1): first the faces the detector is sure of are linked to
-where tracks should be by now, then tracks that got none may go on with a face it is less sure of. Frames come a few times
-a second only, so boxes are compared with a margin around them (buffered overlap, Yang et al. 2023, arXiv:2211.13317).
+where tracks should be by now, then tracks that got none may go on with a face it is less sure of. Frames come a few
+times a second only, so boxes are compared with a margin around them (buffered overlap, Yang et al. 2023,
+arXiv:2211.13317).
 """
 
 from collections.abc import Collection, Sequence

@@ -78,7 +78,7 @@ def test_who_walks_by_fast_and_alone_is_one_track() -> None:
 
 def test_where_there_are_others_nobody_is_followed_further_than_the_boxes_tell() -> None:
     assert link(film([face(200)], [face(110), face(290)])) == [[0], [1, 2]]
-    assert link(film([face(200), face(290)], [face(380)])) == [[0, 1], [1]]
+    assert link(film([face(200), face(420)], [face(310)])) == [[0, 1], [2]]
 
 
 def test_a_face_of_quite_another_size_is_another() -> None:
