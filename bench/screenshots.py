@@ -26,12 +26,15 @@ class Shot:
     path: str
     follow: str = ""
     """A regular expression: the first link on the page whose address matches is the page meant."""
+    close: str = ""
+    """What is pressed first, to put away what lies over the page."""
 
 
 SHOTS = (
     Shot("signin", "", "/signin/"),
     Shot("home-annotator", "annotator", "/"),
-    Shot("vote", "annotator", "/vote/", r"^/vote/\d+/$"),
+    Shot("vote-examples", "annotator", "/vote/", r"^/vote/\d+/$"),
+    Shot("vote", "annotator", "/vote/", r"^/vote/\d+/$", close=".hint-close button"),
     Shot("vote-mine", "annotator", "/vote/", r"^/vote/\d+/$ mine/"),
     Shot("vote-preferences", "annotator", "/vote/preferences/"),
     Shot("home-manager", "manager", "/"),
@@ -126,7 +129,9 @@ def _take_one(page: Page, base: str, shot: Shot, path: Path, width: str) -> str:
     if not arrive(page, base, shot):
         return f"{path.name}: left out, nothing there yet"
     page.wait_for_load_state("networkidle")
-    page.screenshot(path=path, full_page=width == "desktop" and shot.name != "vote")
+    if shot.close:
+        page.click(shot.close)
+    page.screenshot(path=path, full_page=width == "desktop" and not shot.name.startswith("vote"))
     return path.name
 
 
