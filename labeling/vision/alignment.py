@@ -1,0 +1,54 @@
+"""Faces turned, scaled and moved so that eyes, nose and mouth lie where others' do."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+
+from labeling.vision.detectors import Point
+from labeling.vision.images import Pixels
+
+Floats: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+SIDE = 112
+TEMPLATE: Floats = np.array(
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
+)
+"""Where ArcFace (Deng et al. 2019, doi:10.1109/CVPR.2019.00482) has the five points in a square of 112 pixels:
+right eye, left eye, nose tip, right and left corner of the mouth. "Right" is the person's right, on the left of the
+picture."""
+
+
+def align(pixels: Pixels, landmarks: Sequence[Point], *, side: int = SIDE) -> Pixels:
+    """The face in a square of side × side pixels, eyes level and at fixed places, (side, side, 3) RGB.
+
+    landmarks: five points in pixels of the picture, ordered as in TEMPLATE. What lies outside the picture repeats
+    its edge. Raises ValueError for landmarks that all lie in one point.
+    """
+    there = similarity(landmarks, TEMPLATE * (side / SIDE))
+    scale = float(np.hypot(there[0, 0], there[1, 0]))
+    if scale < 0.5:
+        # warpAffine looks at four pixels only: a large face would be sampled, not averaged.
+        pixels = np.asarray(cv2.GaussianBlur(pixels, (0, 0), 0.4 / scale), np.uint8)
+    face = cv2.warpAffine(
+        pixels, there, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(face, np.uint8)
+
+
+def similarity(landmarks: Sequence[Point], template: Floats) -> Floats:
+    """The turn, scale and shift, (2, 3), that bring the landmarks nearest the template, in least squares.
+
+    Without mirroring. Umeyama 1991 (doi:10.1109/34.88573), equations 40 to 42, in two dimensions, where a point is a
+    complex number and turn and scale are one factor.
+    """
+    points = np.asarray(landmarks, np.float64)
+    here, there = points[:, 0] + 1j * points[:, 1], template[:, 0] + 1j * template[:, 1]
+    spread = here - here.mean()
+    energy = float((np.abs(spread) ** 2).sum())
+    if energy < 1e-9:
+        raise ValueError("Landmarks that all lie in one point show no face.")
+    factor = (np.conj(spread) @ (there - there.mean())) / energy
+    shift = there.mean() - factor * here.mean()
+    return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])
