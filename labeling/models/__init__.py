@@ -1,6 +1,6 @@
 from labeling.models.audit import AuditEntry, Discard, DiscardedVote
 from labeling.models.campaign import Adjudication, Campaign, CampaignFace, Line, Outcome, Suggestion
-from labeling.models.face import Detection, Face, Scan
+from labeling.models.face import Detection, Face, Scan, Track
 from labeling.models.gold import Example, Gold, GoldAnswer
 from labeling.models.preferences import Preferences
 from labeling.models.snapshot import Export, Snapshot
@@ -35,6 +35,7 @@ __all__ = [
     "Snapshot",
     "Source",
     "Suggestion",
+    "Track",
     "Vote",
     "WithdrawnKey",
     "Work",

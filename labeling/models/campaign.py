@@ -88,6 +88,9 @@ class Campaign(models.Model):
     )
     daily_cap = models.PositiveIntegerField(null=True, blank=True, help_text="Votes per annotator and day.")
     cap = models.PositiveIntegerField(null=True, blank=True, help_text="Votes per annotator in all.")
+    licence_rule = models.JSONField(
+        default=list, blank=True, help_text="What media must allow: keys of labeling.licences.DEMANDS."
+    )
     deadline = models.DateTimeField(null=True, blank=True, help_text="Closes by itself then.")
     lease_seconds = models.PositiveIntegerField(default=600, validators=[MinValueValidator(1)])
     state = models.CharField(max_length=6, choices=State.choices, default=State.OPEN)

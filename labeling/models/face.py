@@ -1,6 +1,7 @@
 """Faces, and the searches that found them."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from labeling.models.source import Media, Source
 from labeling.models.work import Work
@@ -49,8 +50,40 @@ class Scan(models.Model):
         return f"{self.detector} on {self.media}"
 
 
+class Track(models.Model):
+    """The faces of one person through one shot of a video, as one detector found them."""
+
+    media = models.ForeignKey(Media, on_delete=models.CASCADE, related_name="tracks")
+    detector = models.CharField(max_length=40)
+    number = models.PositiveIntegerField(help_text="From 1, in the order in which they begin.")
+    shot = models.PositiveIntegerField(help_text="Of the video, from 1.")
+    first_ms = models.PositiveBigIntegerField()
+    last_ms = models.PositiveBigIntegerField()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["media", "detector", "number"], name="one_track_per_number")
+        ]
+
+    def __str__(self) -> str:
+        return f"track {self.number} of {self.media}"
+
+
+class FaceQuerySet(models.QuerySet["Face"]):
+    def kept(self) -> "FaceQuerySet":
+        """Without those that are left out; see Face.left_out."""
+        return self.filter(left_out="")
+
+
 class Face(models.Model):
     """One crop found in a media; what people vote on."""
+
+    class LeftOut(models.TextChoices):
+        """Why a face is not offered to campaigns. It stays listed, and can be taken back."""
+
+        TRACK = "track", _("others of its track are sharper or show more")
+        PERSON = "person", _("somebody left it out")
 
     media = models.ForeignKey(Media, on_delete=models.CASCADE, related_name="faces")
     detector = models.CharField(max_length=40)
@@ -71,7 +104,35 @@ class Face(models.Model):
         blank=True,
         help_text="What the source itself says: label, votes, split. Never shown to a voter.",
     )
+    track = models.ForeignKey(Track, null=True, blank=True, on_delete=models.SET_NULL, related_name="faces")
+    left_out = models.CharField(max_length=10, choices=LeftOut.choices, blank=True, default="")
+    # As labeling.vision.quality measures them. NULL: not measured.
+    sharpness = models.FloatField(
+        null=True, blank=True, help_text="0.4 to 0.6 where sharp, 0.2 where blurred."
+    )
+    brightness = models.FloatField(null=True, blank=True, help_text="Mean grey value, 0 to 1.")
+    contrast = models.FloatField(null=True, blank=True, help_text="Deviation of the grey values, 0 to 0.5.")
+    outside = models.FloatField(null=True, blank=True, help_text="Share beyond the picture's edge, 0 to 1.")
+    yaw = models.FloatField(null=True, blank=True, help_text="Degrees; above 0 looks to the right.")
+    pitch = models.FloatField(null=True, blank=True, help_text="Degrees; above 0 looks up.")
+    roll = models.FloatField(null=True, blank=True, help_text="Degrees; above 0 leans clockwise.")
+    landmarks = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="Five points as [x, y] in the picture: eyes, nose, corners of the mouth.",
+    )
+    fingerprint = models.BigIntegerField(
+        null=True, blank=True, help_text="Perceptual hash of the crop; its bits as a signed number."
+    )
+    likeness = models.BigIntegerField(
+        null=True,
+        blank=True,
+        db_index=True,
+        help_text="Near-duplicates share it: the smallest key among them. NULL: not compared yet.",
+    )
     found_at = models.DateTimeField(auto_now_add=True)
+
+    objects = FaceQuerySet.as_manager()
 
     class Meta:
         ordering = ["pk"]

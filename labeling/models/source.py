@@ -48,7 +48,18 @@ class Media(models.Model):
     duration_ms = models.PositiveBigIntegerField(default=0, help_text="0 for images.")
     fps = models.FloatField(default=0.0, help_text="Mean frame rate; 0 for images.")
     original_name = models.CharField(max_length=500)
-    licence = models.CharField(max_length=200, blank=True, default="")
+    licence = models.CharField(max_length=200, blank=True, default="", help_text="As it was found.")
+    licence_code = models.CharField(
+        max_length=40,
+        blank=True,
+        default="",
+        db_index=True,
+        help_text="What that means: a key of labeling.licences.LICENCES; empty: unknown.",
+    )
+    licence_now = models.CharField(
+        max_length=200, blank=True, default="", help_text="As its page said when it was last looked at."
+    )
+    licence_checked_at = models.DateTimeField(null=True, blank=True)
     author = models.CharField(max_length=200, blank=True, default="")
     page_url = models.CharField(max_length=2000, blank=True, default="")
     given = models.JSONField(
