@@ -26,15 +26,14 @@ def align(pixels: Pixels, landmarks: Sequence[Point], *, side: int = SIDE) -> Pi
     landmarks: five points in pixels of the picture, ordered as in TEMPLATE. What lies outside the picture repeats
     its edge. Raises ValueError for landmarks that all lie in one point.
     """
-    there = similarity(landmarks, TEMPLATE * (side / SIDE))
-    scale = float(np.hypot(there[0, 0], there[1, 0]))
-    if scale < 0.5:
-        # warpAffine looks at four pixels only: a large face would be sampled, not averaged.
-        pixels = np.asarray(cv2.GaussianBlur(pixels, (0, 0), 0.4 / scale), np.uint8)
+    scale = float(np.hypot(*similarity(landmarks, TEMPLATE)[:, 0])) * side / SIDE
+    # Pixels of a face larger than the square are averaged: the warp alone would leave most of them out.
+    finer = side * max(1, int(np.ceil(1 / scale)))
+    there = similarity(landmarks, TEMPLATE * (finer / SIDE))
     face = cv2.warpAffine(
-        pixels, there, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        pixels, there, (finer, finer), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    return np.asarray(face, np.uint8)
+    return np.asarray(cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def similarity(landmarks: Sequence[Point], template: Floats) -> Floats:
