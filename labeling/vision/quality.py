@@ -106,8 +106,9 @@ def sharpness(grey: Pixels) -> float:
     """Of a face alone, (height, width) grey. Contrast and, once scaled down, size make no difference.
 
     At 64 × 64: standard deviation of what a blur of sigma 1 takes away, over that of what lies between sigma 1
-    and 4. The variance of the Laplacian (Pech-Pacheco et al. 2000), even divided by the contrast, tells a calm face
-    from a blurred one worse (docs/results/quality.md).
+    and 4. The usual variance of the Laplacian (Pech-Pacheco et al. 2000) falls to a quarter with half the contrast;
+    divided by the contrast it tells blur about as well, but one limit fits small and large faces less
+    (docs/results/quality.md).
     """
     shrinks = min(grey.shape) > _LOOKED_AT
     small = cv2.resize(
