@@ -50,6 +50,15 @@ def explained_memory(config: Config) -> Iterator[None]:
         ) from error
 
 
+_SAID_BY_LACK = (
+    "can't allocate memory",  # torch's allocator
+    "Cannot allocate memory",  # the system's, as errno 12
+    "could not create a primitive",  # oneDNN, which keeps no better word for it
+)
+
+
 def out_of_memory(error: Exception) -> bool:
     """Whether this is a lack of memory, of the card's or of the machine's."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return any(words in str(error) for words in _SAID_BY_LACK)

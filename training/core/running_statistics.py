@@ -15,13 +15,13 @@ class RunningStatistics:
     """
 
     def __init__(self, network: nn.Module) -> None:
+        norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
         self._tensors: list[Tensor] = [
-            tensor
-            for module in network.modules()
-            if isinstance(module, _BatchNorm)
-            for tensor in (module.running_mean, module.running_var)
-            if tensor is not None
+            tensor for norm in norms for tensor in (norm.running_mean, norm.running_var) if tensor is not None
         ]
+        counts = [norm.num_batches_tracked for norm in norms]
+        self._counts: list[Tensor] = [count for count in counts if count is not None]
+        self._counts_before: list[Tensor] = []
         self._before: list[Tensor] = []
         self._sum: list[Tensor] = []
 
@@ -29,6 +29,7 @@ class RunningStatistics:
     def begin(self) -> None:
         """Before a step, or before trying it once more."""
         self._before = [tensor.clone() for tensor in self._tensors]
+        self._counts_before = [count.clone() for count in self._counts]
         self._sum = [torch.zeros_like(tensor) for tensor in self._tensors]
 
     @torch.no_grad()
@@ -36,6 +37,8 @@ class RunningStatistics:
         """Put them back to where the last `begin` found them."""
         for tensor, before in zip(self._tensors, self._before, strict=False):
             tensor.copy_(before)
+        for count, before in zip(self._counts, self._counts_before, strict=False):
+            count.copy_(before)
 
     @torch.no_grad()
     def part_done(self) -> None:
@@ -49,3 +52,5 @@ class RunningStatistics:
         """After the last part. parts: how many this process had; the same in every process."""
         for tensor, mean in zip(self._tensors, world.means(self._sum, parts * world.size), strict=True):
             tensor.copy_(mean)
+        for count, before in zip(self._counts, self._counts_before, strict=True):
+            count.copy_(before + 1)

@@ -190,7 +190,7 @@ def _no_memory(config: Config, tried: int, fitting: int | None, parts: int = 1) 
             f"{said}Lower image_size, raise accumulation, or take a smaller network; then train into a new run folder."
         )
     return TrainingFailed(
-        f"{said}{fitting} at once fit: set accumulation to {parts}, which trains the same, or batch_size to {fitting}; "
-        f"then train into a new run folder. With halve_when_out_of_memory a training does so by itself.",
+        f"{said}{fitting} at once fit: set accumulation to {parts}, which leaves the steps as they are, or batch_size "
+        f"to {fitting}; then train into a new run folder. With halve_when_out_of_memory it goes on by itself.",
         fitting=fitting,
     )

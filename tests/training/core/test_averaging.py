@@ -69,6 +69,7 @@ def test_parts_move_the_running_statistics_by_their_mean() -> None:
         statistics.part_done()
     statistics.end(2, ALONE)
     torch.testing.assert_close(network.get_buffer("1.running_var"), (alone[0] + alone[1]) / 2)
+    assert network.get_buffer("1.num_batches_tracked") == 1
 
 
 def test_an_attempt_in_vain_leaves_the_statistics_alone() -> None:

@@ -25,6 +25,28 @@ SETTINGS = {
 }
 
 
+EVERYTHING = {
+    "target": "draw",
+    "least_share": 0.15,
+    "class_weights": "square-root",
+    "mixup": 0.3,
+    "crop": 0.2,
+    "translate": 0.1,
+    "contrast": 0.3,
+    "erase": 0.3,
+    "ema": 0.95,
+    "accumulation": 2,
+    "clip_gradient": 1.0,
+    "epochs": 2,
+    "test_views": "flip",
+}
+"""What else can be switched on and has, or could have, something to remember; beside one-cycle, dropout and turns."""
+
+
+def switched_on(settings: dict[str, Any]) -> list[str]:
+    return [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+
+
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("snapshots") / "faces"
@@ -33,9 +55,8 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(snapshot: Path, run: Path, *more: str) -> subprocess.Popen[str]:
-    settings = [word for name, value in SETTINGS.items() for word in ("--set", f"{name}={value}")]
     command = [sys.executable, "-m", "training.core", "train", str(snapshot), str(run)]
-    command += ["--network", "resnet18", "--preset", "quick", *settings, *more]
+    command += ["--network", "resnet18", "--preset", "quick", *switched_on(SETTINGS), *more]
     return subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -94,6 +115,20 @@ def test_a_training_killed_at_any_moment_ends_as_if_it_had_not_been(
     assert_same(run, undisturbed)
     resumed = [event["resumed"] for event in read_events(run / "metrics.jsonl") if event["event"] == "begin"]
     assert resumed[-1] == saved
+
+
+@pytest.mark.slow
+def test_nothing_that_can_be_switched_on_is_forgotten_by_a_kill(faces: Path, tmp_path: Path) -> None:
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    finish(start(faces, whole, *switched_on(EVERYTHING)))
+    victim = start(faces, run, *switched_on(EVERYTHING))
+    wait_for(run, "step", victim, count=2)
+    time.sleep(random.uniform(0.0, 1.5))
+    victim.kill()
+    victim.communicate(timeout=30)
+    assert victim.returncode in (-9, 0)
+    finish(start(faces, run, *switched_on(EVERYTHING)))
+    assert_same(run, whole)
 
 
 @pytest.mark.slow
