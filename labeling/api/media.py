@@ -22,7 +22,7 @@ from labeling.api.serializers import (
 )
 from labeling.models import Face, Item, Media, Source
 from labeling.rules import may_manage, may_see_labels
-from labeling.sources import faces, ingest, roots
+from labeling.sources import faces, ingest, is_elsewhere, roots
 
 Managers = those_who(may_manage)
 Readers = those_who(may_see_labels, may_manage)
@@ -42,7 +42,7 @@ class SourceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
 
     @extend_schema(responses={201: SourceSerializer})
     def create(self, request: Request) -> Response:
-        """Begin to ingest a path as the server sees it."""
+        """Begin to ingest a path as the server sees it, or the address of a page of a site that is known."""
         source = ingest.add(**_from_outside(asked(SourceSerializer, request)), created_by=request.user)
         return Response(self.get_serializer(source).data, status=status.HTTP_201_CREATED)
 
@@ -83,7 +83,10 @@ def _from_outside(data: dict[str, Any]) -> dict[str, Any]:
     options = dict(data.get("options", {}))
     if table := options.get("ferplus"):
         options["ferplus"] = str(roots.allowed(str(table)))
-    return {**data, "location": roots.allowed(data["location"]), "options": options}
+    location = data["location"]
+    if not is_elsewhere(data.get("kind", ""), location):
+        location = roots.allowed(location)
+    return {**data, "location": location, "options": options}
 
 
 class MediaViewSet(viewsets.ReadOnlyModelViewSet[Media]):

@@ -1,11 +1,12 @@
-"""Kinds of sources. To add one: a module with a class like `base.Kind`, and a line here."""
+"""Kinds of sources. To add one: a module with a class like `base.Kind` or `base.Site`, and a line here."""
 
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from labeling.sources.base import Kind
+from labeling.sources.base import Kind, Site
 from labeling.sources.fer2013 import Fer2013
+from labeling.sources.flickr import Flickr
 from labeling.sources.folder import Folder
 from labeling.sources.single import Single
 from labeling.sources.web import Web
@@ -19,11 +20,19 @@ KINDS: dict[str, Kind] = {
     "file": Single(),
 }
 """In the order in which a path is tried on them."""
+SITES: dict[str, Site] = {"flickr": Flickr()}
+"""Kinds whose location is an address."""
 KIND_WORDS: dict[str, Any] = {
     "folder": _("folder"),
     "zip": _("zip"),
     "fer2013": "fer2013",
     "web": _("web addresses"),
     "file": _("file"),
+    "flickr": "Flickr",
 }
 """Their names for people."""
+
+
+def is_elsewhere(kind: str, location: str) -> bool:
+    """Whether the location is an address and no path of this machine."""
+    return kind in SITES or (not kind and location.lower().startswith(("http://", "https://")))

@@ -156,6 +156,23 @@ class Kind(Protocol):
         ...
 
 
+class Site(Protocol):
+    """A kind of source whose places are elsewhere, each named by a page's address. It has the option `basis`."""
+
+    option_names: frozenset[str]
+
+    def fits(self, address: str) -> bool:
+        """Whether the address looks like one of this site."""
+        ...
+
+    def open(self, address: str, options: Mapping[str, Any], alive: Alive) -> AbstractContextManager[Place]:
+        """The place. Nothing is asked of the network before `find`. Raises CannotRead, also for options that cannot be.
+
+        alive: called often while the site is waited for.
+        """
+        ...
+
+
 def locator_of(name: str) -> Offer:
     """An offer of an item by that name; one whose name no database can hold is refused under a similar name."""
     try:

@@ -1,29 +1,31 @@
 """Finding faces in a source's media."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings as site
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from labeling import work
-from labeling.models import Detection, Face, Item, Media, Scan, Source
+from labeling import likeness, work
+from labeling.models import Detection, Face, Item, Media, Scan, Source, Track
 from labeling.refusals import Refusal
 from labeling.sayings import gettext_noop, said, told
-from labeling.sources import store
+from labeling.sources import looking, store
+from labeling.sources.looking import Choices, Group
 from labeling.vision import crops, detectors, images, video
-from labeling.vision.detectors import Detector, Found
-from labeling.vision.images import Pixels
+from labeling.vision.detectors import Detector
 
-FOLDER = "crops"
-_OURS = {"per_second": video.PER_SECOND, "margin": crops.MARGIN}
+_OURS = {"per_second": video.PER_SECOND, "margin": crops.MARGIN, "per_track": 0}
 """Settings of every search; the others are the detector's own."""
 _AT = gettext_noop("At {name}")
 _FOUND = gettext_noop("{faces:,} faces")
-_BAD_SETTINGS = gettext_noop("per_second is a number from 0.01 to 120, margin one from 0 to 2.")
+_COMPARING = gettext_noop("Looking for faces that are alike")
+_BAD_SETTINGS = gettext_noop(
+    "per_second is a number from 0.01 to 120, margin one from 0 to 2, per_track a whole one from 0 (all) to 10000."
+)
 _SEARCHED_ALREADY = gettext_noop(
     "{detector} has searched this source already, with other settings ({settings}). "
     "Searched twice, each face would be there twice."
@@ -35,31 +37,14 @@ class CannotDetect(Refusal):
     """No search was begun; the text says what to change."""
 
 
-@dataclass(frozen=True)
-class StoredCrop:
-    name: str
-    sha256: str
-    width: int
-    height: int
-
-
-@dataclass
-class _Findings:
-    """What one look over one media has found so far."""
-
-    faces: list[Face] = field(default_factory=list)
-    frames: int = 0
-    problem: str = ""
-
-
 def detect_in(
     *, source: Source, detector: str = "haar", settings: Mapping[str, Any] | None = None, wake: bool = True
 ) -> Detection:
     """Search all media of the source that this detector has not seen. Raises CannotDetect.
 
-    settings: `per_second` (frames of a video), `margin` (share of the box, on each side of the crop), and the
-    detector's own. A search that is over is taken up again, for media that came later; one that waits or
-    runs stays as it is.
+    settings: `per_second` (frames of a video), `margin` (share of the box, on each side of the crop), `per_track`
+    (faces of a track that are offered to people; 0 for all), and the detector's own. A search that is over is taken
+    up again, for media that came later; one that waits or runs stays as it is.
     """
     wanted = dict(settings or {})
     _prepared(detector, wanted, CannotDetect)
@@ -89,7 +74,7 @@ def find_faces(detection_id: int, *, tell: Callable[[int, int | None, str], None
     """
     with work.claimed(Detection, detection_id) as job:
         row = job.row
-        search, per_second, margin = _prepared(row.detector, row.settings, work.Refused)
+        search, choices = _prepared(row.detector, row.settings, work.Refused)
         media_of_source = _media_of(row.source)
         total = media_of_source.count()
         left = media_of_source.filter(~_scanned_by(row.detector))
@@ -99,105 +84,107 @@ def find_faces(detection_id: int, *, tell: Callable[[int, int | None, str], None
             if tell:
                 tell(done, total, media.original_name)
             job.beat(done=done, message=_AT.format(name=media.original_name)[:500])
-            look = _Look(search, row.detector, per_second, margin, job.beat)
-            look.over(media)
+            _look_over(row, search, choices, media, job.beat)
             done += 1
+        job.beat(force=True, done=done, message=_COMPARING)
+        likeness.compare_new(alive=job.beat)
         job.beat(force=True, done=done, message=_summary(row))
         if tell:
             tell(done, total, "")
 
 
-class _Look:
-    """One detector looking over one media."""
+def _look_over(
+    row: Detection, search: Detector, choices: Choices, media: Media, seen: Callable[[], None]
+) -> None:
+    """Faces come into the database as they are found, the Scan at the end: a killed look is begun again.
 
-    def __init__(
-        self, search: Detector, name: str, per_second: float, margin: float, alive: Callable[[], None]
-    ) -> None:
-        self._search = search
-        self._name = name
-        self._per_second = per_second
-        self._margin = margin
-        self._alive = alive
+    Crops go to the storage first. What is found a second time is there already.
+    """
+    begun = time.monotonic()
+    findings = _Findings()
+    try:
+        with store.local_file(media.stored_as) as path:
+            if media.kind == Media.Kind.VIDEO:
+                reading = video.frames(path, choices.per_second, max_pixels=_most())
+                _film(media, reading, search, row.detector, choices, findings, seen)
+            else:
+                picture = images.read(path, max_pixels=_most())
+                findings.frames, findings.problem = 1, picture.note
+                findings.keep(looking.in_image(media, picture, search, row.detector, choices))
+    except FileNotFoundError as error:
+        raise work.Refused(_FILE_GONE.format(media=media, reason=error)) from error
+    except (images.BadImage, video.BadVideo) as reason:
+        findings.problem = str(reason)
+    findings.end(media, row.detector, round((time.monotonic() - begun) * 1000))
 
-    def over(self, media: Media) -> None:
-        """Crops go to the storage as they are found, then Scan and Faces into the database in one piece."""
-        begun = time.monotonic()
-        findings = _Findings()
-        try:
-            with store.local_file(media.stored_as) as path:
-                if media.kind == Media.Kind.VIDEO:
-                    self._video(media, video.frames(path, self._per_second, max_pixels=_most()), findings)
-                else:
-                    self._image(media, images.read(path, max_pixels=_most()), findings)
-        except FileNotFoundError as error:
-            raise work.Refused(_FILE_GONE.format(media=media, reason=error)) from error
-        except (images.BadImage, video.BadVideo) as reason:
-            findings.problem = str(reason)
-        _record(media, self._name, findings, round((time.monotonic() - begun) * 1000))
 
-    def _image(self, media: Media, picture: images.Picture, findings: _Findings) -> None:
-        found = self._search.find(picture.pixels)
-        findings.frames, findings.problem = 1, picture.note
-        # A label speaks of the whole picture: with two faces nobody knows whose it is.
-        label = media.given.get("label") if len(found) == 1 else None
-        given = {"label": label} if label else {}
-        findings.faces = [self._face(media, picture.pixels, one, given=given) for one in found]
+def _film(
+    media: Media,
+    reading: video.Reading,
+    search: Detector,
+    name: str,
+    choices: Choices,
+    findings: "_Findings",
+    seen: Callable[[], None],
+) -> None:
+    def count() -> None:
+        seen()
+        findings.frames += 1
 
-    def _video(self, media: Media, reading: video.Reading, findings: _Findings) -> None:
-        for frame in reading:
-            self._alive()
-            findings.frames += 1
-            at = {"frame": frame.index, "time_ms": frame.time_ms}
-            findings.faces += [
-                self._face(media, frame.image, one, **at) for one in self._search.find(frame.image)
-            ]
-        findings.problem = reading.problem
+    for groups in looking.in_video(media, reading, search, name, choices, count):
+        findings.keep(groups)
+    findings.problem = reading.problem
 
-    def _face(self, media: Media, pixels: Pixels, one: Found, **fields: Any) -> Face:
-        crop = store_crop(crops.crop(pixels, one.box, margin=self._margin))
-        return Face(
-            media=media,
-            detector=self._name,
-            score=one.score,
-            x=one.x,
-            y=one.y,
-            width=one.width,
-            height=one.height,
-            crop=crop.name,
-            crop_sha256=crop.sha256,
-            crop_width=crop.width,
-            crop_height=crop.height,
-            **fields,
+
+@dataclass
+class _Findings:
+    """What one look over one media has found so far, and stored."""
+
+    faces: int = 0
+    frames: int = 0
+    problem: str = ""
+
+    def keep(self, groups: Sequence[Group]) -> None:
+        faces = [face for _, group in groups for face in group]
+        self.faces += len(faces)
+        if not faces:
+            return
+        with transaction.atomic():
+            _keep_tracks(groups)
+            Face.objects.bulk_create(faces, ignore_conflicts=True, batch_size=500)
+
+    def end(self, media: Media, detector: str, milliseconds: int) -> None:
+        counts = {"frames": self.frames, "faces": self.faces, "milliseconds": milliseconds}
+        # Another source with the same media may have been searched at the same time.
+        Scan.objects.get_or_create(
+            media=media, detector=detector, defaults={**counts, "problem": self.problem[:500]}
         )
 
 
-def store_crop(pixels: Pixels) -> StoredCrop:
-    """Keep a crop in the storage as a lossless PNG named by its content."""
-    kept = store.keep_bytes(FOLDER, "png", crops.png(pixels))
-    return StoredCrop(kept.name, kept.sha256, int(pixels.shape[1]), int(pixels.shape[0]))
+def _keep_tracks(groups: Sequence[Group]) -> None:
+    tracks = [track for track, _ in groups if track is not None]
+    if not tracks:
+        return
+    Track.objects.bulk_create(tracks, ignore_conflicts=True)
+    numbers = [track.number for track in tracks]
+    there = Track.objects.filter(media=tracks[0].media, detector=tracks[0].detector, number__in=numbers)
+    keys = dict(there.values_list("number", "pk"))
+    for track, faces in groups:
+        for face in faces:
+            face.track_id = keys[track.number] if track is not None else None
 
 
-@transaction.atomic
-def _record(media: Media, detector: str, findings: _Findings, milliseconds: int) -> None:
-    counts = {"frames": findings.frames, "faces": len(findings.faces), "milliseconds": milliseconds}
-    _, made = Scan.objects.get_or_create(
-        media=media, detector=detector, defaults={**counts, "problem": findings.problem[:500]}
-    )
-    # Another source with the same media may have been searched at the same time: its faces stand.
-    if made:
-        Face.objects.bulk_create(findings.faces, ignore_conflicts=True, batch_size=500)
-
-
-def _prepared(
-    name: str, settings: Mapping[str, Any], refusal: type[Refusal]
-) -> tuple[Detector, float, float]:
-    """The detector, frames per second and margin that the settings ask for. Raises the refusal."""
+def _prepared(name: str, settings: Mapping[str, Any], refusal: type[Refusal]) -> tuple[Detector, Choices]:
+    """The detector and how it looks, as the settings ask for it. Raises the refusal."""
     own = {key: value for key, value in settings.items() if key not in _OURS}
-    per_second, margin = (settings.get(key, usual) for key, usual in _OURS.items())
-    if not _is_between(per_second, 0.01, 120) or not _is_between(margin, 0, 2):
+    per_second, margin, per_track = (settings.get(key, usual) for key, usual in _OURS.items())
+    whole = isinstance(per_track, int)
+    if not (_is_between(per_second, 0.01, 120) and _is_between(margin, 0, 2) and whole):
+        raise refusal(said(_BAD_SETTINGS))
+    if not _is_between(per_track, 0, 10_000):
         raise refusal(said(_BAD_SETTINGS))
     try:
-        return detectors.make(name, own, model=site.YUNET_MODEL), per_second, margin
+        return detectors.make(name, own, model=site.YUNET_MODEL), Choices(per_second, margin, per_track)
     except detectors.BadSettings as reason:
         raise refusal(told(str(reason))) from reason
 

@@ -1,12 +1,10 @@
 """Taking a place's media in: add a source, and work through its items one by one."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -14,24 +12,20 @@ from django.utils.translation import gettext as _
 from labeling import work
 from labeling.models import Item, Source
 from labeling.refusals import Refusal
-from labeling.sayings import gettext_noop, told
-from labeling.sources import KINDS, faces, intake, rights, store
+from labeling.sayings import gettext_noop
+from labeling.sources import faces, intake, places, store
 from labeling.sources.base import BadContent, CannotAdd, CannotRead, Offer, Place, RowContent
-from labeling.vision import detectors
 
 __all__ = [
     "CannotAdd",
     "NothingRefused",
     "add",
-    "guess_kind",
     "ingest",
     "refresh",
     "resume_or_add",
     "retry_refused",
 ]
 
-DETECT = "detect"
-"""The option that every kind has: detectors to run when all is in."""
 _BATCH = 500
 _AT = gettext_noop("At {name}")
 _LOOKING = gettext_noop("Looking: {items:,} items")
@@ -51,20 +45,6 @@ def silent(done: int, total: int | None, message: str) -> None:
     """For whom progress does not matter."""
 
 
-def guess_kind(path: Path | str) -> str:
-    """The key of KINDS that the path looks like. Raises CannotAdd."""
-    place = _existing(path)
-    for name, kind in KINDS.items():
-        if kind.fits(place):
-            return name
-    raise CannotAdd(
-        _(
-            "“{path}” is neither a folder nor a zip, an image, a video, a FER2013 CSV or a list of web addresses. "
-            "Name one of these, or say which kind it is."
-        ).format(path=path)
-    )
-
-
 def add(
     *,
     kind: str = "",
@@ -78,16 +58,16 @@ def add(
 ) -> Source:
     """A new source, to be ingested when a worker takes it up. Raises CannotAdd.
 
-    kind: a key of KINDS; empty: what the path looks like. options: `detect`, a list of detectors to run
-    afterwards; for FER2013 also `rows`, [first, last] from 1, and `ferplus`, the path of the vote table;
-    for what is fetched `basis`, a key of rights.BASES.
-    wake: False if the caller does the work itself.
+    kind: a key of KINDS or SITES; empty: what the location looks like. location: a path, or for SITES the address of
+    a page. options: `detect`, a list of detectors to run afterwards; for FER2013 also `rows`, [first, last] from 1,
+    and `ferplus`, the path of the vote table; for what is fetched `basis`, a key of rights.BASES, and for Flickr
+    `most`, a number of photos. wake: False if the caller does the work itself.
     """
-    fields = _checked(kind, location, options)
+    fields = places.checked(kind, location, options)
     with transaction.atomic():
         source = Source.objects.create(
             **fields,
-            name=(name or Path(fields["location"]).name or fields["location"])[:200],
+            name=(name or places.name_of(fields))[:200],
             licence=licence,
             author=author,
             created_by=created_by,
@@ -110,7 +90,7 @@ def resume_or_add(
     So a command started again after it was cut off continues, and one started again after it was done takes
     in what is new.
     """
-    fields = _checked(kind, location, options)
+    fields = places.checked(kind, location, options)
     there = Source.objects.filter(kind=fields["kind"], location=fields["location"]).order_by("-pk")
     source = next((one for one in there if one.options == fields["options"]), None)
     if source is None:
@@ -144,7 +124,7 @@ def ingest(source_id: int, *, tell: Tell = silent, wake: bool = True) -> None:
         source = job.row
         store.sweep_leftovers()
         try:
-            with _open(source.kind, source.location, source.options) as place:
+            with places.opened(source.kind, source.location, source.options, job.beat) as place:
                 _find(job, place, tell)
                 _take(job, place, tell)
         except CannotRead as reason:
@@ -209,7 +189,7 @@ def _batches(items: QuerySet[Item]) -> Iterator[list[Item]]:
 
 
 def _detect(source: Source, wake: bool) -> None:
-    for name in source.options.get(DETECT, []):
+    for name in source.options.get(places.DETECT, []):
         try:
             faces.detect_in(source=source, detector=name, wake=wake)
         except faces.CannotDetect as reason:
@@ -220,72 +200,3 @@ def _summary(source: Source) -> str:
     refused = source.items.filter(state=Item.State.REFUSED).count()
     taken = source.items.exclude(state=Item.State.REFUSED).count()
     return (_IN_AND_REFUSED if refused else _IN).format(items=taken, refused=refused)
-
-
-def _existing(location: Path | str) -> Path:
-    path = Path(os.path.abspath(Path(location).expanduser()))
-    if not path.exists():
-        raise CannotAdd(_("There is nothing at “{location}”.").format(location=location))
-    if not (path.is_file() or path.is_dir()):
-        raise CannotAdd(_("“{location}” is neither a file nor a folder.").format(location=location))
-    return path
-
-
-def _checked(kind: str, location: str | Path, options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """kind, location and options of a source, found to be usable. Raises CannotAdd."""
-    path = _existing(location)
-    kind = kind or guess_kind(path)
-    if kind not in KINDS:
-        raise CannotAdd(
-            _("There is no kind of source “{kind}”; there are {known}.").format(
-                kind=kind, known=", ".join(KINDS)
-            )
-        )
-    wanted = {name: value for name, value in (options or {}).items() if value not in (None, "", [])}
-    _check_options(kind, wanted)
-    if "ferplus" in wanted:
-        wanted["ferplus"] = str(_existing(wanted["ferplus"]))
-    try:
-        with _open(kind, str(path), wanted):
-            pass
-    except (CannotRead, OSError) as reason:
-        raise CannotAdd(told(str(reason))) from reason
-    return {"kind": kind, "location": str(path), "options": wanted}
-
-
-def _check_options(kind: str, options: Mapping[str, Any]) -> None:
-    known = {DETECT, *KINDS[kind].option_names}
-    for name in options:
-        if name not in known:
-            raise CannotAdd(
-                _("A source of kind {kind} has no option “{name}”; it has {known}.").format(
-                    kind=kind, name=name, known=", ".join(sorted(known))
-                )
-            )
-    if rights.BASIS in known and options.get(rights.BASIS) not in rights.BASES:
-        raise CannotAdd(
-            _(
-                "Before anything is fetched, say on what basis these media may be used: the option {option} is "
-                "{known}."
-            ).format(option=rights.BASIS, known=", ".join(rights.BASES))
-        )
-    names = options.get(DETECT, [])
-    offered = detectors.available(settings.YUNET_MODEL)
-    if not isinstance(names, list):
-        raise CannotAdd(
-            _("The option {option} is a list of detectors, not {value}.").format(
-                option=DETECT, value=repr(names)
-            )
-        )
-    for name in names:
-        if name not in offered:
-            raise CannotAdd(
-                _("The detector “{name}” cannot run here; there is {known}.").format(
-                    name=name, known=", ".join(offered)
-                )
-            )
-
-
-def _open(kind: str, location: str, options: Mapping[str, Any]) -> Any:
-    wanted = {name: value for name, value in options.items() if name != DETECT}
-    return KINDS[kind].open(Path(location), wanted)

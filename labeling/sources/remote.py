@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 
 from labeling.fetching.addresses import Rules
-from labeling.fetching.fetcher import Fetcher, Hosts, Limits
+from labeling.fetching.fetcher import Fetched, Fetcher, Hosts, Limits
 from labeling.fetching.refusals import CannotFetch
 from labeling.sources.base import Alive, Fetch, MostBytes, Unusable
 
@@ -17,14 +17,19 @@ def fetcher() -> Fetcher:
     return Fetcher(rules, limits, user_agent=settings.FETCH_USER_AGENT)
 
 
-def fetch_from(one: Fetcher, url: str, hosts: Hosts | None = None) -> Fetch:
-    """How an item is fetched from the address, whose failures are the item's and not the source's."""
+def fetched(
+    one: Fetcher, url: str, part: Path, most_bytes: MostBytes, alive: Alive, hosts: Hosts | None = None
+) -> Fetched:
+    """Fetch an item from the address; what goes wrong is the item's fault and not the source's. Raises Unusable."""
+    try:
+        return one.fetch_file(url, to=part, most_bytes=most_bytes, alive=alive, hosts=hosts)
+    except CannotFetch as reason:
+        raise Unusable(str(reason)) from reason
 
+
+def fetch_from(one: Fetcher, url: str) -> Fetch:
     def fetch(part: Path, most_bytes: MostBytes, alive: Alive) -> tuple[str, int]:
-        try:
-            got = one.fetch_file(url, to=part, most_bytes=most_bytes, alive=alive, hosts=hosts)
-        except CannotFetch as reason:
-            raise Unusable(str(reason)) from reason
+        got = fetched(one, url, part, most_bytes, alive)
         return got.sha256, got.bytes
 
     return fetch

@@ -16,6 +16,7 @@ from labeling.sayings import gettext_noop, said
 from labeling.sources import rights
 from labeling.sources.roots import OutsideRoots, allowed
 from labeling.vision import detectors
+from labeling.web.flickr_forms import FlickrPart
 
 DETECTOR_NAMES = {
     "haar": _("Viola–Jones cascade, as in the paper"),
@@ -29,7 +30,7 @@ def detectors_offered() -> list[str]:
     return detectors.available(settings.YUNET_MODEL)
 
 
-class NewSource(forms.Form):
+class NewSource(FlickrPart):
     location = forms.CharField(
         max_length=1000,
         required=False,
@@ -112,11 +113,15 @@ class NewSource(forms.Form):
         data = self.cleaned_data
         if self.errors:
             return data
-        if sum(bool(data.get(name)) for name in ("location", "upload", "addresses")) != 1:
+        fetched = bool(data.get("addresses")) + self.asks_for_flickr()
+        if bool(data.get("location")) + bool(data.get("upload")) + fetched != 1:
             raise forms.ValidationError(
-                gettext("Name a path on the server, choose a file, or write web addresses: one of the three.")
+                gettext(
+                    "Name a path on the server, choose a file, write web addresses, or ask for photos of Flickr: one "
+                    "of these."
+                )
             )
-        if data.get("addresses") and not data.get("basis"):
+        if fetched and not data.get("basis"):
             self.add_error("basis", gettext("Say why these media may be used; nothing is fetched before."))
         if data.get("first_row") and data.get("last_row") and data["last_row"] < data["first_row"]:
             self.add_error("last_row", gettext("The last row comes before the first."))
@@ -127,6 +132,8 @@ class NewSource(forms.Form):
         data = self.cleaned_data
         if data["addresses"]:
             place = {"kind": "web", "location": str(_kept_addresses(data["addresses"]))}
+        elif self.asks_for_flickr():
+            place = {"kind": "flickr", "location": self.flickr_address()}
         else:
             place = {"kind": data["kind"], "location": data["location"] or str(_keep(data["upload"]))}
         return {
@@ -140,6 +147,8 @@ class NewSource(forms.Form):
     def _options(self) -> dict[str, Any]:
         data = self.cleaned_data
         options: dict[str, Any] = {name: data[name] for name in ("ferplus", "basis")}
+        if self.asks_for_flickr():
+            options["most"] = data["flickr_most"]
         options["detect"] = data["detectors"]
         if data["first_row"] or data["last_row"]:
             options["rows"] = [data["first_row"] or 1, data["last_row"]]
@@ -147,8 +156,8 @@ class NewSource(forms.Form):
 
     def _path(self, name: str) -> str:
         location: str = self.cleaned_data[name].strip()
-        if not location:
-            return ""
+        if not location or (name == "location" and sources.is_elsewhere("", location)):
+            return location
         try:
             return str(allowed(location))
         except OutsideRoots as refusal:

@@ -227,6 +227,10 @@ FETCH_PER_SECOND = env.float("FETCH_PER_SECOND", default=2.0)
 if FETCH_MAX_S <= 0 or FETCH_PER_SECOND <= 0:
     raise environ.ImproperlyConfigured("FETCH_MAX_S and FETCH_PER_SECOND are numbers above 0.")
 FETCH_USER_AGENT = env("FETCH_USER_AGENT", default="VEMO/0.1")
+FLICKR_API_KEY = env("FLICKR_API_KEY", default="")
+FLICKR_API_URL = env("FLICKR_API_URL", default="https://api.flickr.com/services/rest/")
+FLICKR_PER_SECOND = 1.0
+"""Calls of the API: Flickr allows 3,600 an hour."""
 
 # ---- what the browser and the API may name on the server's disk ----------------------------------------------
 _ONLY_FROM_HERE = all(host in ("localhost", "127.0.0.1", "[::1]") for host in ALLOWED_HOSTS)
@@ -335,6 +339,8 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # What is asked for holds keys, which belong in no log.
+    "loggers": {"httpcore": {"level": "INFO"}},
     "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", default="INFO")},
 }
 

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from labeling.management.following import follow
 from labeling.models import Face, Item, Source, WorkState
-from labeling.sources import KINDS, faces, ingest
+from labeling.sources import KINDS, SITES, faces, ingest
 from labeling.sources.rights import BASES
 
 SOME_REFUSED = 3
@@ -22,9 +22,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("path")
+        parser.add_argument("path", help="A path, or the address of a page of Flickr.")
         parser.add_argument(
-            "--kind", default="", choices=["", *KINDS], help="Left out: what the path looks like."
+            "--kind", default="", choices=["", *KINDS, *SITES], help="Left out: what the path looks like."
         )
         parser.add_argument("--name", default="", help="Left out: the last part of the path.")
         parser.add_argument("--licence", default="", help="Of what no sources.csv names one for.")
@@ -41,6 +41,7 @@ class Command(BaseCommand):
             choices=["", *BASES],
             help="Why media may be used; asked of all that is fetched.",
         )
+        parser.add_argument("--most", type=int, help="Of a page of Flickr, at most so many photos.")
         parser.add_argument("--detect", default="", metavar="haar,yunet", help="Then find faces with these.")
         parser.add_argument("--in-process", action="store_true", help="Do it here and now, without a worker.")
 
@@ -93,6 +94,7 @@ def _options(given: dict[str, Any]) -> dict[str, Any]:
         "ferplus": given["ferplus"],
         "rows": given["rows"],
         "basis": given["basis"],
+        "most": given["most"],
     }
 
 

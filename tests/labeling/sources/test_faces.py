@@ -10,12 +10,12 @@ from django.core.files.storage import default_storage
 from PIL import Image
 
 from labeling import work
-from labeling.models import Detection, Face, Media, Scan, Source
-from labeling.sources import drawn, faces
+from labeling.models import Detection, Face, Media, Scan, Source, Track
+from labeling.sources import drawn, faces, looking
 from labeling.sources.faces import CannotDetect
 from labeling.vision import crops
 from tests.labeling.sources.places import fer_csv, fer_row, kept, png, taken_in, write
-from tests.labeling.vision.films import write_film
+from tests.labeling.vision.films import write_film, write_pictures
 
 pytestmark = pytest.mark.django_db
 
@@ -93,15 +93,15 @@ def test_a_search_killed_between_two_media_goes_on(
     two_people: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     detection = faces.detect_in(source=two_people)
-    record, calls = faces._record, []
+    look, calls = faces._look_over, []
 
     def killed_at_the_third(*args: object) -> None:
         calls.append(args)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        record(*args)  # type: ignore[arg-type]
+        look(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(faces, "_record", killed_at_the_third)
+    monkeypatch.setattr(faces, "_look_over", killed_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         faces.find_faces(detection.pk)
     assert (Scan.objects.count(), Face.objects.count()) == (2, 2)
@@ -141,6 +141,81 @@ def test_in_a_video_faces_have_their_time(tmp_path: Path, monkeypatch: pytest.Mo
     times = media.faces.order_by("time_ms").values_list("time_ms", "frame")
     assert list(times) == [(n * 200, n * 3) for n in range(10)]
     assert all(face.given == {} for face in media.faces.all())
+
+
+@pytest.fixture
+def two_shots(tmp_path: Path) -> Source:
+    """Two people side by side for two seconds, then a third for one."""
+    first = np.hstack([drawn.draw_still(0), drawn.draw_still(3)])
+    second = np.hstack([np.full_like(drawn.draw_still(5), 30), drawn.draw_still(5)])
+    write_pictures(tmp_path / "film.mp4", [first] * 10 + [second] * 5, rate=5)
+    return taken_in(tmp_path / "film.mp4")
+
+
+def test_one_person_in_one_shot_is_one_track(two_shots: Source) -> None:
+    searched(two_shots)
+    tracks = Track.objects.order_by("number")
+    assert [(track.shot, track.first_ms, track.last_ms) for track in tracks] == [
+        (1, 0, 1800),
+        (1, 0, 1800),
+        (2, 2000, 2800),
+    ]
+    where = [set(track.faces.values_list("x", flat=True)) for track in tracks]
+    assert all(max(xs) - min(xs) < 40 for xs in where)
+    assert [track.faces.count() for track in tracks] == [10, 10, 5]
+    assert not Face.objects.exclude(left_out="").exists()
+
+
+def test_of_a_track_the_sharpest_and_most_different_may_be_asked_for(two_shots: Source) -> None:
+    searched(two_shots, settings={"per_track": 2})
+    for track in Track.objects.all():
+        left_out = track.faces.values_list("left_out", flat=True)
+        assert sorted(left_out) == [""] * 2 + ["track"] * (track.faces.count() - 2)
+    assert Face.objects.kept().count() == 6
+
+
+def test_tracks_do_not_depend_on_where_the_frames_are_parted(
+    two_shots: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "_FRAMES", 1)
+    searched(two_shots)
+    assert list(Track.objects.order_by("number").values_list("shot", "first_ms", "last_ms")) == [
+        (1, 0, 1800),
+        (1, 0, 1800),
+        (2, 2000, 2800),
+    ]
+
+
+def test_a_video_killed_half_way_is_begun_again_and_nothing_is_there_twice(
+    two_shots: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = faces._Findings.end
+
+    def killed(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    detection = faces.detect_in(source=two_shots)
+    monkeypatch.setattr(faces._Findings, "end", killed)
+    with pytest.raises(KeyboardInterrupt):
+        faces.find_faces(detection.pk)
+    assert (Face.objects.count(), Scan.objects.count()) == (25, 0)
+    monkeypatch.setattr(faces._Findings, "end", end)
+    Detection.objects.update(state="waiting", worker="")
+    faces.find_faces(detection.pk)
+    assert (Face.objects.count(), Track.objects.count(), Scan.objects.get().faces) == (25, 3, 25)
+    assert not Face.objects.filter(track=None).exists()
+
+
+def test_faces_are_measured_and_the_frames_of_a_still_scene_are_alike(two_shots: Source) -> None:
+    searched(two_shots)
+    face = Face.objects.first()
+    assert face is not None
+    assert 0.1 < face.sharpness < 1  # type: ignore[operator]
+    assert 0 < face.brightness < 1  # type: ignore[operator]
+    assert (face.outside, face.yaw, face.landmarks) == (0, None, None)
+    for track in Track.objects.all():
+        assert len(set(track.faces.values_list("likeness", flat=True))) == 1
+    assert Face.objects.filter(likeness=None).count() == 0
 
 
 def test_a_broken_tail_and_an_animation_leave_a_note(tmp_path: Path) -> None:

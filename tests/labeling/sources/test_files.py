@@ -11,7 +11,8 @@ from django.core.files.storage import default_storage
 
 from labeling.models import Detection, Item, Media
 from labeling.sources import ingest
-from labeling.sources.ingest import CannotAdd, guess_kind
+from labeling.sources.base import CannotAdd
+from labeling.sources.places import guess_kind
 from tests.labeling.sources.places import (
     again,
     bomb,

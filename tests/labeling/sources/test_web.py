@@ -17,7 +17,8 @@ from django.core.management import call_command
 from labeling.fetching.addresses import networks
 from labeling.models import Item, Media
 from labeling.sources import ingest
-from labeling.sources.ingest import CannotAdd, guess_kind
+from labeling.sources.base import CannotAdd
+from labeling.sources.places import guess_kind
 from tests.labeling.fetching.servers import Server, serving
 from tests.labeling.sources.places import again, png, reasons, states, taken_in
 from tests.labeling.vision.films import write_film
@@ -190,7 +191,7 @@ def test_a_process_killed_for_good_is_succeeded_by_another(tmp_path: Path) -> No
         subprocess.run(migrate, cwd=ROOT, env=environment, check=True, timeout=120)
         for wanted in (5, 30):
             child = subprocess.Popen(command, cwd=ROOT, env=environment)
-            _wait_for_items(home / "vemo.sqlite3", wanted)
+            wait_for_items(home / "vemo.sqlite3", wanted)
             child.send_signal(signal.SIGKILL)
             assert child.wait(30) == -signal.SIGKILL
         last = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
@@ -201,7 +202,7 @@ def test_a_process_killed_for_good_is_succeeded_by_another(tmp_path: Path) -> No
         assert 60 <= server.asked.total() <= 62
 
 
-def _wait_for_items(database: Path, count: int) -> None:
+def wait_for_items(database: Path, count: int) -> None:
     deadline = time.monotonic() + 60
     with closing(sqlite3.connect(database, timeout=30)) as connection:
         query = "SELECT count(*) FROM labeling_item WHERE state IN ('ingested', 'known')"

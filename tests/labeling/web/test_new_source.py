@@ -70,7 +70,7 @@ def test_a_file_sent_is_kept_where_the_worker_finds_it(manager: Client, photos: 
     [
         ({"location": "/etc"}, "outside the folders this site may read from"),
         ({"location": "photos"}, "begin it with a /"),
-        ({}, "one of the three"),
+        ({}, "one of these"),
         ({"location": "HERE", "ferplus": "/etc/passwd"}, "outside the folders this site may read from"),
         ({"location": "HERE", "first_row": 9, "last_row": 3}, "The last row comes before the first."),
         ({"location": "HERE", "kind": "film"}, "Select a valid choice"),
@@ -122,7 +122,7 @@ def test_web_addresses_become_a_list_once_it_is_said_why_they_may_be_used(
     [
         ({}, "say on what basis these media may be used"),
         ({"basis": "own", "kind": "folder"}, "has no option “basis”"),
-        ({"basis": "own", "addresses": "https://a.example.com/"}, "one of the three"),
+        ({"basis": "own", "addresses": "https://a.example.com/"}, "one of these"),
         ({"basis": "stolen"}, "Select a valid choice"),
     ],
 )
@@ -139,3 +139,69 @@ def test_words_where_addresses_should_be_are_said_so(manager: Client, photos: Pa
     response = manager.post(NEW, {"addresses": "my holiday", "basis": "own"})
     assert (response.status_code, Source.objects.count()) == (400, 0)
     assert "This is no list of web addresses" in response.content.decode()
+
+
+ALBUM = "https://www.flickr.com/photos/ada/albums/721"
+
+
+def test_without_a_key_the_form_says_what_flickr_needs(manager: Client, photos: Path, settings) -> None:
+    settings.FLICKR_API_KEY = ""
+    assert "FLICKR_API_KEY" in manager.get(NEW).content.decode()
+    settings.FLICKR_API_KEY = "key"
+    page = manager.get(NEW).content.decode()
+    assert "FLICKR_API_KEY" not in page
+    assert 'name="flickr_page"' in page
+
+
+@pytest.mark.parametrize(
+    ("wanted", "location", "most"),
+    [
+        ({"flickr_page": ALBUM}, ALBUM, None),
+        ({"location": ALBUM}, ALBUM, None),
+        (
+            {
+                "flickr_text": "a smile",
+                "flickr_licences": ["CC BY", "CC0"],
+                "flickr_from": "2024-01-31",
+                "flickr_place": "105.7, 20.9, 106.0, 21.2",
+                "flickr_most": 500,
+            },
+            "https://www.flickr.com/search/?text=a+smile&license=CC+BY%2CCC0"
+            "&min_taken_date=2024-01-31+00%3A00%3A00&bbox=105.7%2C20.9%2C106.0%2C21.2",
+            500,
+        ),
+    ],
+)
+def test_a_page_or_a_search_of_flickr_becomes_a_source(
+    manager: Client, photos: Path, settings, wanted: dict[str, object], location: str, most: int | None
+) -> None:
+    settings.FLICKR_API_KEY = "key"
+    without = manager.post(NEW, wanted)
+    assert (without.status_code, Source.objects.count()) == (400, 0)
+    assert "these media may be used" in without.content.decode()
+    manager.post(NEW, {**wanted, "basis": "open"})
+    source = Source.objects.get()
+    assert (source.kind, source.location, source.state) == ("flickr", location, "waiting")
+    assert source.options == {"basis": "open", **({"most": most} if most else {})}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({"flickr_page": "https://www.flickr.com/explore"}, "is no page of Flickr with photos"),
+        ({"flickr_page": "https://example.com/"}, "is no page of Flickr with photos"),
+        ({"flickr_page": "http://10.0.0.7\\@flickr.com/"}, "a backslash"),
+        ({"flickr_page": ALBUM, "flickr_text": "a", "location": "/etc"}, "outside the folders"),
+        ({"flickr_text": "a", "addresses": "https://a.example.com/"}, "one of these"),
+        ({"flickr_text": "a", "flickr_place": "Hanoi"}, "Enter a valid value"),
+        ({"flickr_licences": ["CC BY"]}, "asks for everything on Flickr"),
+        ({"location": "https://example.com/a.jpg"}, "a page of none of the sites"),
+    ],
+)
+def test_what_flickr_cannot_be_asked_is_said(
+    manager: Client, photos: Path, settings, wanted: dict[str, object], said: str
+) -> None:
+    settings.FLICKR_API_KEY = "key"
+    response = manager.post(NEW, {**wanted, "basis": "own"})
+    assert (response.status_code, Source.objects.count()) == (400, 0)
+    assert said in response.content.decode()
