@@ -126,7 +126,7 @@ def draw(crops: int) -> None:
 
     from labeling.models import Face
     from labeling.sources.drawn import draw_still
-    from labeling.sources.faces import store_crop
+    from labeling.sources.looking import store_crop
     from labeling.vision.crops import crop
 
     for number in range(crops):

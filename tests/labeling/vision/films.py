@@ -48,6 +48,19 @@ def write_film(
     return path
 
 
+def write_pictures(path: Path, pictures: Sequence[np.ndarray], *, rate: int) -> Path:
+    """A film of these pictures, (height, width, 3) RGB, all of one size with even sides."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=rate)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.bit_rate = 8_000_000
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
 def write_sound(path: Path) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=44_100)

@@ -1,0 +1,54 @@
+"""Near-duplicates of the whole collection share a likeness."""
+
+import numpy as np
+import pytest
+from django.core.files.storage import default_storage
+
+from labeling import likeness
+from labeling.models import Face
+from labeling.sources.looking import store_crop
+from tests.factories import make_faces
+
+pytestmark = pytest.mark.django_db
+
+
+def face_of(number: int, *, noise: int = 0) -> Face:
+    """A face with a picture of its own; noise changes it a little."""
+    dice = np.random.default_rng(number)
+    coarse = dice.integers(0, 256, (6, 6)).astype(np.uint8)
+    pixels = np.kron(coarse, np.ones((16, 16), np.uint8)).astype(int)
+    pixels += np.random.default_rng(1_000 + noise).integers(-noise, noise + 1, pixels.shape)
+    stored = store_crop(np.repeat(pixels.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2))
+    (face,) = make_faces(1)
+    Face.objects.filter(pk=face.pk).update(crop=stored.name, crop_sha256=stored.sha256, fingerprint=None)
+    face.refresh_from_db()
+    return face
+
+
+def test_pictures_that_differ_by_noise_are_alike_and_others_are_not() -> None:
+    faces = [face_of(1), face_of(2), face_of(1, noise=2), face_of(3), face_of(1, noise=3)]
+    assert likeness.compare_new() == 5
+    found = [Face.objects.get(pk=face.pk).likeness for face in faces]
+    first = faces[0].pk
+    assert found == [first, faces[1].pk, first, faces[3].pk, first]
+    assert likeness.compare_new() == 0
+
+
+def test_new_faces_join_the_groups_there_are_as_people_merged_them() -> None:
+    one, other = face_of(1), face_of(2)
+    likeness.compare_new()
+    Face.objects.filter(likeness=other.pk).update(likeness=one.pk)
+    new = face_of(2, noise=2)
+    likeness.compare_new()
+    assert Face.objects.get(pk=new.pk).likeness == one.pk
+
+
+def test_a_face_whose_picture_is_gone_waits() -> None:
+    face = face_of(1)
+    with default_storage.open(face.crop) as file:
+        data = file.read()
+    default_storage.delete(face.crop)
+    assert likeness.compare_new() == 0
+    with default_storage.open(face.crop, "wb") as file:
+        file.write(data)
+    assert likeness.compare_new() == 1
