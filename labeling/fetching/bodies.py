@@ -17,6 +17,7 @@ _TOO_LONG = gettext_noop("It is longer than the {most:,} bytes allowed.")
 _TOO_SLOW = gettext_noop("The server sends less than {least:,} bytes a second.")
 _PACKED = gettext_noop("The server packs it in a way that was not asked for ({encoding}).")
 _CANNOT_UNPACK = gettext_noop("What the server sends cannot be unpacked ({error}).")
+_NOTHING_IN_IT = gettext_noop("What the server sends unpacks to much less than it is.")
 _CUT_OFF = gettext_noop("What the server sends ends too early.")
 
 MostBytes = Callable[[bytes], int]
@@ -30,13 +31,20 @@ def header(response: httpcore.Response, name: bytes) -> str:
 
 
 def blocks(
-    response: httpcore.Response, most_bytes: MostBytes, *, least_bytes_per_s: float, pace_s: float
+    response: httpcore.Response,
+    most_bytes: MostBytes,
+    *,
+    least_bytes_per_s: float,
+    pace_s: float,
+    alive: Callable[[], None],
 ) -> Iterator[bytes]:
     """The body, unpacked, piece by piece. Raises CannotFetch, and what most_bytes raises.
 
-    It is told by its first bytes how long the body may be, and held to that by what is declared and by what comes.
+    Its first bytes tell how long it may be; it is held to that by what is declared and by what comes. alive is called
+    with each piece the server sends.
     """
-    pieces = _unpacked(header(response, b"content-encoding"), _in_pace(response, least_bytes_per_s, pace_s))
+    chunks = _in_pace(response, least_bytes_per_s, pace_s, alive)
+    pieces = _unpacked(header(response, b"content-encoding"), chunks)
     begin = b""
     for piece in pieces:
         begin += piece
@@ -60,9 +68,12 @@ def _all(begin: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _in_pace(response: httpcore.Response, least_bytes_per_s: float, pace_s: float) -> Iterator[bytes]:
+def _in_pace(
+    response: httpcore.Response, least_bytes_per_s: float, pace_s: float, alive: Callable[[], None]
+) -> Iterator[bytes]:
     began, got = time.monotonic(), 0
     for chunk in response.iter_stream():
+        alive()
         got += len(chunk)
         if (seconds := time.monotonic() - began) >= pace_s:
             if got < least_bytes_per_s * seconds:
@@ -80,12 +91,20 @@ def _unpacked(encoding: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise CannotFetch(_PACKED.format(encoding=encoding[:40]))
     unpack = zlib.decompressobj(_GZIP_OR_ZLIB)
-    try:
-        for chunk in chunks:
-            while chunk:
-                yield unpack.decompress(chunk, _PIECE)
-                chunk = unpack.unconsumed_tail
-    except zlib.error as error:
-        raise CannotFetch(_CANNOT_UNPACK.format(error=error)) from error
-    if not unpack.eof:
-        raise Passing(_CUT_OFF)
+    packed, unpacked = 0, 0
+    for chunk in chunks:
+        packed += len(chunk)
+        while chunk and not unpack.eof:
+            try:
+                piece = unpack.decompress(chunk, _PIECE)
+            except zlib.error as error:
+                raise CannotFetch(_CANNOT_UNPACK.format(error=error)) from error
+            unpacked += len(piece)
+            yield piece
+            chunk = unpack.unconsumed_tail
+        if unpack.eof:
+            # What comes behind the end belongs to nothing, and zlib would collect it.
+            return
+        if packed > 2 * unpacked + _PIECE:
+            raise CannotFetch(_NOTHING_IN_IT)
+    raise Passing(_CUT_OFF)

@@ -8,7 +8,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -28,6 +29,7 @@ MOST_ADDRESSES = 3
 _NO_SUCH_HOST = gettext_noop("The host “{host}” is not known ({error}).")
 _NO_ANSWER_OF_DNS = gettext_noop("The host “{host}” could not be looked up within {seconds:,} seconds.")
 _NO_CONNECTION = gettext_noop("No connection to “{host}” came about ({error}).")
+_NO_ANSWER = gettext_noop("The server did not begin to answer within {seconds:,} seconds.")
 _CERTIFICATE = gettext_noop("The connection is not safe ({error}).")
 _NO_SOCKETS = gettext_noop("Sockets of this machine are not fetched from.")
 
@@ -46,20 +48,40 @@ def trusting() -> ssl.SSLContext:
 
 
 class Deadline:
-    """When all has to be over that is done for one item."""
+    """When all has to be over that is done for one item, and sooner, when its answer has to have begun."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
+        self._sooner: tuple[float, float] | None = None
         self.begin()
 
     def begin(self) -> None:
         self._until = time.monotonic() + self._seconds
 
+    @contextmanager
+    def sooner(self, seconds: float) -> Iterator[Callable[[], None]]:
+        """Within the block less time is left, until the function it gives is called."""
+
+        def over() -> None:
+            self._sooner = None
+
+        self._sooner = time.monotonic() + seconds, seconds
+        try:
+            yield over
+        finally:
+            over()
+
     def left(self, most: float | None = None) -> float:
-        """The seconds left, at most so many. Raises TookTooLong."""
-        left = self._until - time.monotonic()
+        """The seconds left, at most so many. Raises TookTooLong, or Passing for an answer that has not begun."""
+        now = time.monotonic()
+        left = self._until - now
         if left <= 0:
             raise TookTooLong(self._seconds)
+        if self._sooner is not None:
+            at, seconds = self._sooner
+            if at <= now:
+                raise Passing(_NO_ANSWER.format(seconds=round(seconds)))
+            left = min(left, at - now)
         return left if most is None else min(left, most)
 
 
@@ -137,10 +159,21 @@ class _Stream(httpcore.NetworkStream):
         self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._deadline.left(timeout))
+        with self._told_apart():
+            return self._stream.read(max_bytes, self._deadline.left(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._deadline.left(timeout))
+        with self._told_apart():
+            self._stream.write(buffer, self._deadline.left(timeout))
+
+    @contextmanager
+    def _told_apart(self) -> Iterator[None]:
+        """Whether the other side was silent for too long, or only the time left was short."""
+        try:
+            yield
+        except httpcore.TimeoutException:
+            self._deadline.left()
+            raise
 
     def close(self) -> None:
         self._stream.close()
@@ -153,7 +186,8 @@ class _Stream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         seconds = self._deadline.left(timeout)
         try:
-            stream = self._stream.start_tls(ssl_context, server_hostname, seconds)
+            with self._told_apart():
+                stream = self._stream.start_tls(ssl_context, server_hostname, seconds)
         except httpcore.ConnectError as error:
             if isinstance(error.__cause__, ssl.SSLCertVerificationError):
                 raise CannotFetch(_CERTIFICATE.format(error=error.__cause__.verify_message)) from error

@@ -49,6 +49,9 @@ class Limits:
     total_s: float = 3600.0
     """All redirects, pauses and attempts together."""
     connect_s: float = 10.0
+    answer_s: float = 45.0
+    """Until an answer has begun, its head received: looking up, connecting and greeting included. Less than the
+    heartbeat of work (HEARTBEAT_TIMEOUT_S), for meanwhile nobody is told that we are alive."""
     silence_s: float = 25.0
     least_bytes_per_s: float = 1024.0
     """Who sends less than this, on average over `pace_s` seconds, is not waited for."""
@@ -118,11 +121,10 @@ class Fetcher:
         def attempt() -> Fetched:
             with self._answer(url, alive, hosts) as (target, response), to.open("wb") as file:
                 digest, size = hashlib.sha256(), 0
-                for block in self._blocks(response, most_bytes):
+                for block in self._blocks(response, most_bytes, alive):
                     size += len(block)
                     digest.update(block)
                     file.write(block)
-                    alive()
                 return Fetched(str(target), digest.hexdigest(), size)
 
         return self._patiently(attempt, alive)
@@ -132,7 +134,7 @@ class Fetcher:
 
         def attempt() -> bytes:
             with self._answer(url, alive, hosts) as (_, response):
-                return b"".join(self._blocks(response, lambda begin: most))
+                return b"".join(self._blocks(response, lambda begin: most, alive))
 
         return self._patiently(attempt, alive)
 
@@ -146,9 +148,9 @@ class Fetcher:
             alive=alive,
         )
 
-    def _blocks(self, response: httpcore.Response, most_bytes: MostBytes) -> Iterator[bytes]:
-        limits = self._limits
-        return blocks(response, most_bytes, least_bytes_per_s=limits.least_bytes_per_s, pace_s=limits.pace_s)
+    def _blocks(self, response: httpcore.Response, most_bytes: MostBytes, alive: Alive) -> Iterator[bytes]:
+        least, pace = self._limits.least_bytes_per_s, self._limits.pace_s
+        return blocks(response, most_bytes, least_bytes_per_s=least, pace_s=pace, alive=alive)
 
     @contextmanager
     def _answer(
@@ -188,7 +190,11 @@ class Fetcher:
             "write": limits.silence_s,
             "pool": limits.silence_s,
         }
-        with self._pool.stream("GET", address, headers=headers, extensions={"timeout": timeout}) as response:
+        with (
+            self._deadline.sooner(limits.answer_s) as answered,
+            self._pool.stream("GET", address, headers=headers, extensions={"timeout": timeout}) as response,
+        ):
+            answered()
             yield response
 
     def _next(self, target: Target, response: httpcore.Response, been: set[Target]) -> Target:

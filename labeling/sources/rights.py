@@ -21,7 +21,7 @@ _NO_LICENCE = gettext_noop(
 )
 _RESERVED = gettext_noop("Its licence is “{licence}”, which is not an open one.")
 _CLOSED = re.compile(r"\b(all rights reserved|copyright(ed)?|proprietary)\b|©", re.IGNORECASE)
-_PUBLIC = re.compile(r"no (known )?copyright", re.IGNORECASE)
+_PUBLIC = re.compile(r"no (known )?copyright|free use", re.IGNORECASE)
 
 
 def why_not(options: Mapping[str, Any], licence: str) -> str:

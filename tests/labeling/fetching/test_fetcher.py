@@ -112,6 +112,7 @@ def test_the_first_bytes_decide_how_long_it_may_be(server: Server, tmp_path: Pat
         ("file:///etc/passwd", "begins with neither http:// nor https://"),
         ("gopher://127.0.0.1:6379/_INFO", "begins with neither http:// nor https://"),
         ("http://[::1", "is no name of a host"),
+        ("/a\x01b", "a space, a control character"),
         ("", "without saying where to"),
     ],
 )
@@ -236,6 +237,62 @@ def test_all_together_has_an_end_however_it_is_drawn_out(tmp_path: Path, head: b
     assert time.monotonic() - began < 3
 
 
+@pytest.mark.parametrize("drip", [b"x", b"HTTP/1.1 103 Early Hints\r\n\r\n"])
+def test_an_answer_has_to_begin(tmp_path: Path, drip: bytes) -> None:
+    """A head that never ends, or that is always only announced."""
+    limits = replace(BRISK, answer_s=1.0, tries=2)
+
+    def talk(client: socket.socket) -> None:
+        client.sendall(b"" if drip.endswith(b"\n") else b"HTTP/1.1 200 OK\r\nX: ")
+        for _ in range(100):
+            client.sendall(drip)
+            time.sleep(0.02)
+
+    with speaking(talk) as port:
+        reason = refusal(f"http://127.0.0.1:{port}/", tmp_path / "got", limits=limits)
+    assert reason == "The server did not begin to answer within 1 seconds. It was tried 2 times."
+
+
+def test_a_slow_body_is_no_late_answer(tmp_path: Path) -> None:
+    limits = replace(BRISK, answer_s=0.3)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 2050\r\n\r\n" + b"x" * 2000
+    with speaking(lambda client: dripping(client, head, every_s=0.02, times=50)) as port, fetcher() as one:
+        assert fetched(f"http://127.0.0.1:{port}/", tmp_path / "got", one=one).bytes == 2050
+    with (
+        speaking(lambda client: dripping(client, head, every_s=0.02, times=50)) as port,
+        fetcher(limits=limits) as one,
+    ):
+        assert fetched(f"http://127.0.0.1:{port}/", tmp_path / "got", one=one).bytes == 2050
+
+
+def test_what_comes_behind_the_end_of_what_is_packed_is_not_collected(server: Server, tmp_path: Path) -> None:
+    sent = []
+
+    def endless(far) -> None:
+        far.begin(Content_Encoding="gzip")
+        far.wfile.write(gzip.compress(BODY))
+        while True:
+            far.wfile.write(b"x" * 65536)
+            sent.append(65536)
+
+    server.answers["/behind"] = endless
+    assert fetched(f"{server.url}/behind", tmp_path / "got").sha256 == hashlib.sha256(BODY).hexdigest()
+    assert sum(sent) < 10**8
+
+
+def test_what_unpacks_to_nothing_without_an_end_is_refused(server: Server, tmp_path: Path) -> None:
+    empty = b"\x00\x00\x00\xff\xff"  # a stored block of no bytes (RFC 1951, 3.2.4)
+
+    def endless(far) -> None:
+        far.begin(Content_Encoding="deflate")
+        far.wfile.write(zlib.compress(b"")[:2])
+        while True:
+            far.wfile.write(empty * 10_000)
+
+    server.answers["/nothing"] = endless
+    assert "unpacks to much less than it is" in refusal(f"{server.url}/nothing", tmp_path / "got")
+
+
 def test_who_says_nothing_is_not_waited_for(tmp_path: Path) -> None:
     limits = replace(BRISK, silence_s=0.2, tries=2)
     with speaking(lambda client: time.sleep(0.6)) as port:
@@ -280,7 +337,10 @@ def test_more_than_was_declared_is_not_read(server: Server, tmp_path: Path) -> N
         b"SSH-2.0-OpenSSH_9.2\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: minus\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\nabcdefg",
+        b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+        b"HTTP/1.1 99999 OK\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"f" * 5000 + b"\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000 + b"\r\n\r\n",
         b"",
     ],
