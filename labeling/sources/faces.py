@@ -1,8 +1,12 @@
 """Finding faces in a source's media."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings as site
@@ -15,6 +19,7 @@ from labeling.refusals import Refusal
 from labeling.sayings import gettext_noop, said, told
 from labeling.sources import looking, store
 from labeling.sources.looking import Choices, Group
+from labeling.sources.together import Lookers, lookers
 from labeling.vision import crops, detectors, images, video
 from labeling.vision.detectors import Detector
 
@@ -74,18 +79,20 @@ def find_faces(detection_id: int, *, tell: Callable[[int, int | None, str], None
     """
     with work.claimed(Detection, detection_id) as job:
         row = job.row
-        search, choices = _prepared(row.detector, row.settings, work.Refused)
+        make, choices = _prepared(row.detector, row.settings, work.Refused)
         media_of_source = _media_of(row.source)
         total = media_of_source.count()
         left = media_of_source.filter(~_scanned_by(row.detector))
         done = total - left.count()
         job.beat(force=True, done=done, total=total)
-        for media in left.order_by("pk").iterator(chunk_size=200):
-            if tell:
-                tell(done, total, media.original_name)
-            job.beat(done=done, message=_AT.format(name=media.original_name)[:500])
-            _look_over(row, search, choices, media, job.beat)
-            done += 1
+        with lookers(make) as pool:
+            for media, findings in _looked_over(left, pool, row.detector, choices, job.beat):
+                if findings is not None:
+                    findings.end(media, row.detector)
+                    done += 1
+                if tell:
+                    tell(done, total, media.original_name)
+                job.beat(done=done, message=_AT.format(name=media.original_name)[:500])
         job.beat(force=True, done=done, message=_COMPARING)
         likeness.compare_new(alive=job.beat)
         job.beat(force=True, done=done, message=_summary(row))
@@ -93,47 +100,64 @@ def find_faces(detection_id: int, *, tell: Callable[[int, int | None, str], None
             tell(done, total, "")
 
 
-def _look_over(
-    row: Detection, search: Detector, choices: Choices, media: Media, seen: Callable[[], None]
-) -> None:
+def _looked_over(
+    left: QuerySet[Media], pool: Lookers, name: str, choices: Choices, alive: Callable[[], None]
+) -> Iterator[tuple[Media, "_Findings | None"]]:
+    """Each media twice: as it begins, and with what was found. Pictures come a few at a time, videos one by one."""
+    rows = left.order_by("pk").iterator(chunk_size=200)
+    for kind, media_of_kind in groupby(rows, key=lambda media: media.kind):
+        if kind == Media.Kind.VIDEO:
+            for media in media_of_kind:
+                yield media, None
+                yield media, _film(media, pool, name, choices, alive)
+            continue
+        for media, findings in pool.map(media_of_kind, partial(_picture, name=name, choices=choices)):
+            yield media, None
+            findings.keep(findings.waiting)
+            yield media, findings
+
+
+def _picture(search: Detector, media: Media, *, name: str, choices: Choices) -> tuple[Media, "_Findings"]:
+    """What is found in it, not yet in the database."""
+    findings = _Findings()
+    with _noting(media, findings) as path:
+        picture = images.read(path, max_pixels=_most())
+        findings.frames, findings.problem = 1, picture.note
+        findings.waiting = looking.in_image(media, picture, search, name, choices)
+    return media, findings
+
+
+def _film(media: Media, pool: Lookers, name: str, choices: Choices, alive: Callable[[], None]) -> "_Findings":
     """Faces come into the database as they are found, the Scan at the end: a killed look is begun again.
 
     Crops go to the storage first. What is found a second time is there already.
     """
-    begun = time.monotonic()
     findings = _Findings()
+
+    def seen() -> None:
+        alive()
+        findings.frames += 1
+
+    with _noting(media, findings) as path:
+        reading = video.frames(path, choices.per_second, max_pixels=_most())
+        for groups in looking.in_video(media, reading, pool, name, choices, seen):
+            findings.keep(groups)
+        findings.problem = reading.problem
+    return findings
+
+
+@contextmanager
+def _noting(media: Media, findings: "_Findings") -> Iterator[Path]:
+    """The media's file; what is wrong with it goes into the findings, and the time."""
+    begun = time.monotonic()
     try:
         with store.local_file(media.stored_as) as path:
-            if media.kind == Media.Kind.VIDEO:
-                reading = video.frames(path, choices.per_second, max_pixels=_most())
-                _film(media, reading, search, row.detector, choices, findings, seen)
-            else:
-                picture = images.read(path, max_pixels=_most())
-                findings.frames, findings.problem = 1, picture.note
-                findings.keep(looking.in_image(media, picture, search, row.detector, choices))
+            yield path
     except FileNotFoundError as error:
         raise work.Refused(_FILE_GONE.format(media=media, reason=error)) from error
     except (images.BadImage, video.BadVideo) as reason:
         findings.problem = str(reason)
-    findings.end(media, row.detector, round((time.monotonic() - begun) * 1000))
-
-
-def _film(
-    media: Media,
-    reading: video.Reading,
-    search: Detector,
-    name: str,
-    choices: Choices,
-    findings: "_Findings",
-    seen: Callable[[], None],
-) -> None:
-    def count() -> None:
-        seen()
-        findings.frames += 1
-
-    for groups in looking.in_video(media, reading, search, name, choices, count):
-        findings.keep(groups)
-    findings.problem = reading.problem
+    findings.milliseconds = round((time.monotonic() - begun) * 1000)
 
 
 @dataclass
@@ -143,6 +167,9 @@ class _Findings:
     faces: int = 0
     frames: int = 0
     problem: str = ""
+    milliseconds: int = 0
+    waiting: list[Group] = field(default_factory=list)
+    """Found, and not in the database yet."""
 
     def keep(self, groups: Sequence[Group]) -> None:
         faces = [face for _, group in groups for face in group]
@@ -153,8 +180,8 @@ class _Findings:
             _keep_tracks(groups)
             Face.objects.bulk_create(faces, ignore_conflicts=True, batch_size=500)
 
-    def end(self, media: Media, detector: str, milliseconds: int) -> None:
-        counts = {"frames": self.frames, "faces": self.faces, "milliseconds": milliseconds}
+    def end(self, media: Media, detector: str) -> None:
+        counts = {"frames": self.frames, "faces": self.faces, "milliseconds": self.milliseconds}
         # Another source with the same media may have been searched at the same time.
         Scan.objects.get_or_create(
             media=media, detector=detector, defaults={**counts, "problem": self.problem[:500]}
@@ -174,8 +201,10 @@ def _keep_tracks(groups: Sequence[Group]) -> None:
             face.track_id = keys[track.number] if track is not None else None
 
 
-def _prepared(name: str, settings: Mapping[str, Any], refusal: type[Refusal]) -> tuple[Detector, Choices]:
-    """The detector and how it looks, as the settings ask for it. Raises the refusal."""
+def _prepared(
+    name: str, settings: Mapping[str, Any], refusal: type[Refusal]
+) -> tuple[Callable[[], Detector], Choices]:
+    """What makes the detector, and how it looks, as the settings ask for it. Raises the refusal."""
     own = {key: value for key, value in settings.items() if key not in _OURS}
     per_second, margin, per_track = (settings.get(key, usual) for key, usual in _OURS.items())
     whole = isinstance(per_track, int)
@@ -184,7 +213,9 @@ def _prepared(name: str, settings: Mapping[str, Any], refusal: type[Refusal]) ->
     if not _is_between(per_track, 0, 10_000):
         raise refusal(said(_BAD_SETTINGS))
     try:
-        return detectors.make(name, own, model=site.YUNET_MODEL), Choices(per_second, margin, per_track)
+        make = partial(detectors.make, name, own, model=site.YUNET_MODEL)
+        make()
+        return make, Choices(per_second, margin, per_track)
     except detectors.BadSettings as reason:
         raise refusal(told(str(reason))) from reason
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from labeling.models import Face, Media, Track
 from labeling.sources import store
+from labeling.sources.together import Lookers
 from labeling.vision import alignment, crops, images, picks, quality, shots, video
 from labeling.vision.detectors import Detector, Found
 from labeling.vision.fingerprint import phash, to_signed
@@ -117,7 +118,7 @@ def in_image(
 def in_video(
     media: Media,
     reading: video.Reading,
-    search: Detector,
+    pool: Lookers,
     name: str,
     choices: Choices,
     seen: Callable[[], None],
@@ -127,9 +128,17 @@ def in_video(
     seen: called for each frame, and may raise to give up.
     """
     film = _Film(media, name, choices)
-    for frame in reading:
+
+    def look(search: Detector, frame: video.Frame) -> _Frame:
+        found = search.find(frame.image)
+        at = {"frame": frame.index, "time_ms": frame.time_ms}
+        faces = faces_of(media, name, frame.image, found, choices.margin, **at)
+        looks = [_look(frame.image, one) for one in found] if choices.per_track else []
+        return _Frame(frame.time_ms, shots.signature(frame.image), found, faces, looks)
+
+    for frame in pool.map(reading, look):
         seen()
-        if done := film.see(frame, search.find(frame.image)):
+        if done := film.see(frame):
             yield done
     yield film.end()
 
@@ -158,7 +167,7 @@ class _Film:
     """Links the faces of a video's frames. Shots are told from a stretch of frames with its surroundings."""
 
     def __init__(self, media: Media, name: str, choices: Choices) -> None:
-        self._media, self._name, self._choices = media, name, choices
+        self._media, self._name, self._per_track = media, name, choices.per_track
         self._around = max(4, math.ceil(choices.per_second * shots.DISSOLVE_MS / 1000) + 1)
         self._stretch = max(_FRAMES, 4 * self._around)
         self._settings = Settings(sure=_CERTAIN.get(name, Settings.sure))
@@ -169,12 +178,9 @@ class _Film:
         self._waiting: list[_Frame] = []
         self._open: dict[int, _Open] = {}
 
-    def see(self, frame: video.Frame, found: Sequence[Found]) -> list[Group]:
+    def see(self, frame: _Frame) -> list[Group]:
         """The groups that are complete now."""
-        at = {"frame": frame.index, "time_ms": frame.time_ms}
-        faces = faces_of(self._media, self._name, frame.image, found, self._choices.margin, **at)
-        looks = [_look(frame.image, one) for one in found] if self._choices.per_track else []
-        self._waiting.append(_Frame(frame.time_ms, shots.signature(frame.image), found, faces, looks))
+        self._waiting.append(frame)
         full = len(self._waiting) >= self._stretch + self._around
         return self._link(self._stretch) if full else []
 
@@ -218,7 +224,7 @@ class _Film:
         return [self._closed(number, self._open.pop(number)) for number in sorted(numbers)]
 
     def _closed(self, number: int, track: _Open) -> Group:
-        most = self._choices.per_track
+        most = self._per_track
         if most and len(track.faces) > most:
             sharpness = np.array([face.sharpness for face in track.faces], np.float64)
             kept = set(picks.pick(sharpness, np.stack(track.looks), most))

@@ -203,6 +203,8 @@ if WHITENOISE_USE_FINDERS:
 # ---- vision ------------------------------------------------------------------------------------------------
 YUNET_MODEL = env("YUNET_MODEL", default="")
 """Path of a YuNet .onnx file for cv2.FaceDetectorYN; empty: only the cascade is offered."""
+VISION_THREADS = env.int("VISION_THREADS", default=0)
+"""Threads of one search for faces; 0: one per core."""
 MAX_IMAGE_PIXELS = env.int("MAX_IMAGE_PIXELS", default=100_000_000)
 MAX_MEDIA_BYTES = env.int("MAX_MEDIA_BYTES", default=4 * 1024**3)
 MAX_ZIP_BYTES = env.int("MAX_ZIP_BYTES", default=20 * 1024**3)

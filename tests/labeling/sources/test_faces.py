@@ -94,18 +94,18 @@ def test_a_search_killed_between_two_media_goes_on(
     two_people: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     detection = faces.detect_in(source=two_people)
-    look, calls = faces._look_over, []
+    end, calls = faces._Findings.end, []
 
     def killed_at_the_third(*args: object) -> None:
         calls.append(args)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        look(*args)  # type: ignore[arg-type]
+        end(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(faces, "_look_over", killed_at_the_third)
+    monkeypatch.setattr(faces._Findings, "end", killed_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         faces.find_faces(detection.pk)
-    assert (Scan.objects.count(), Face.objects.count()) == (2, 2)
+    assert (Scan.objects.count(), Face.objects.count()) == (2, 4)
     Detection.objects.update(state="waiting", worker="")
     monkeypatch.undo()
     faces.find_faces(detection.pk)
