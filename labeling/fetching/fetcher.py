@@ -223,9 +223,9 @@ def _check_status(response: httpcore.Response) -> None:
         return
     if status in _PASSING:
         after_s = retry_after(header(response, b"retry-after"))
-        raise Passing(_BUSY.format(status=status), after_s=after_s)
+        raise Passing(_BUSY.format(status=status), after_s=after_s, status=status)
     if status in (404, 410):
-        raise CannotFetch(_GONE.format(status=status))
+        raise CannotFetch(_GONE.format(status=status), status=status)
     if status in (401, 402, 403, 407, 451):
-        raise CannotFetch(_NOT_LET_IN.format(status=status))
-    raise CannotFetch(_STATUS.format(status=status))
+        raise CannotFetch(_NOT_LET_IN.format(status=status), status=status)
+    raise CannotFetch(_STATUS.format(status=status), status=status)

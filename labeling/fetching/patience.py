@@ -55,9 +55,13 @@ def patiently(
         except Passing as reason:
             asked = reason.after_s
             if asked is not None and asked > longest_pause_s:
-                raise CannotFetch(_COME_BACK.format(reason=reason, seconds=round(asked))) from reason
+                raise CannotFetch(
+                    _COME_BACK.format(reason=reason, seconds=round(asked)), status=reason.status
+                ) from reason
             if tried == tries:
-                raise CannotFetch(_GIVEN_UP.format(reason=reason, times=tries)) from reason
+                raise CannotFetch(
+                    _GIVEN_UP.format(reason=reason, times=tries), status=reason.status
+                ) from reason
             # At random within limits, so that those turned away together do not come back together.
             pause = first_pause_s * 2 ** (tried - 1) * random.uniform(0.75, 1.25)
             nap(min(longest_pause_s, max(pause, asked or 0)), alive)

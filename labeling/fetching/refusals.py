@@ -7,7 +7,14 @@ _NO_TIME_LEFT = gettext_noop("Fetching it takes longer than the {seconds:,} seco
 
 
 class CannotFetch(Refusal):
-    """It was not fetched, and trying again at once would change nothing."""
+    """It was not fetched, and trying again at once would change nothing.
+
+    status: of the server's answer, if that is why; else 0.
+    """
+
+    def __init__(self, text: str, *, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class Passing(CannotFetch):
@@ -16,8 +23,8 @@ class Passing(CannotFetch):
     after_s: for how many seconds the other side asked to be left alone; None if it did not say.
     """
 
-    def __init__(self, text: str, *, after_s: float | None = None) -> None:
-        super().__init__(text)
+    def __init__(self, text: str, *, after_s: float | None = None, status: int = 0) -> None:
+        super().__init__(text, status=status)
         self.after_s = after_s
 
 

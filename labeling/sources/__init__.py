@@ -8,6 +8,7 @@ from labeling.sources.base import Kind, Site
 from labeling.sources.fer2013 import Fer2013
 from labeling.sources.flickr import Flickr
 from labeling.sources.folder import Folder
+from labeling.sources.google import Google
 from labeling.sources.single import Single
 from labeling.sources.web import Web
 from labeling.sources.zipped import Zip
@@ -20,7 +21,7 @@ KINDS: dict[str, Kind] = {
     "file": Single(),
 }
 """In the order in which a path is tried on them."""
-SITES: dict[str, Site] = {"flickr": Flickr()}
+SITES: dict[str, Site] = {"flickr": Flickr(), "google": Google()}
 """Kinds whose location is an address."""
 KIND_WORDS: dict[str, Any] = {
     "folder": _("folder"),
@@ -29,6 +30,7 @@ KIND_WORDS: dict[str, Any] = {
     "web": _("web addresses"),
     "file": _("file"),
     "flickr": "Flickr",
+    "google": "Google",
 }
 """Their names for people."""
 

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from labeling.expressions import known_as
+from labeling.licences import understood
 from labeling.models import Face, Item, Media, Source
 from labeling.sayings import gettext_noop
 from labeling.sources import rights, store
@@ -142,6 +143,8 @@ def _settle(item: Item, media: Media, state: Item.State, note: Note) -> None:
         for field in ("licence", "author", "page_url")
         if (value := getattr(note, field)) and not getattr(media, field)
     }
+    if "licence" in said:
+        said["licence_code"] = understood(said["licence"])
     given = {"label": known_as(note.label) if note.label else "", "title": note.title, "url": note.url}
     new = {name: value for name, value in given.items() if value and name not in media.given}
     if new:
@@ -185,6 +188,7 @@ def _row_media(sha256: str, name: str, content: RowContent, source: Source) -> M
         height=content.height,
         original_name=f"{PurePosixPath(source.location).name[:400]}, {content.locator}",
         licence=source.licence,
+        licence_code=understood(source.licence),
         author=source.author,
     )
 

@@ -1,14 +1,20 @@
 """What the kinds that fetch share: a fetcher as the settings want it, and items fetched through it."""
 
+import json
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 
 from labeling.fetching.addresses import Rules
 from labeling.fetching.fetcher import Fetched, Fetcher, Hosts, Limits
-from labeling.fetching.refusals import CannotFetch
+from labeling.fetching.refusals import CannotFetch, Passing
+from labeling.sayings import gettext_noop
 from labeling.sources.base import Alive, Fetch, MostBytes, Unusable
+
+_MOST_BYTES = 16 * 1024**2
+_NOT_JSON = gettext_noop("The server answers with something that is no JSON.")
 
 
 def fetcher() -> Fetcher:
@@ -33,6 +39,19 @@ def fetch_from(one: Fetcher, url: str) -> Fetch:
         return got.sha256, got.bytes
 
     return fetch
+
+
+def asked(one: Fetcher, url: str, alive: Alive) -> dict[str, Any]:
+    """What an interface answers in JSON; only its own host is asked. Raises CannotFetch."""
+    own = urlsplit(url).hostname
+    data = one.fetch_bytes(url, most=_MOST_BYTES, alive=alive, hosts=lambda host: host == own)
+    try:
+        answer = json.loads(data)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise Passing(_NOT_JSON)
+    return answer
 
 
 def file_name(url: str) -> str:

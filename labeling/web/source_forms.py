@@ -17,6 +17,7 @@ from labeling.sources import rights
 from labeling.sources.roots import OutsideRoots, allowed
 from labeling.vision import detectors
 from labeling.web.flickr_forms import FlickrPart
+from labeling.web.google_forms import GooglePart
 
 DETECTOR_NAMES = {
     "haar": _("Viola–Jones cascade, as in the paper"),
@@ -30,7 +31,7 @@ def detectors_offered() -> list[str]:
     return detectors.available(settings.YUNET_MODEL)
 
 
-class NewSource(FlickrPart):
+class NewSource(FlickrPart, GooglePart):
     location = forms.CharField(
         max_length=1000,
         required=False,
@@ -113,12 +114,12 @@ class NewSource(FlickrPart):
         data = self.cleaned_data
         if self.errors:
             return data
-        fetched = bool(data.get("addresses")) + self.asks_for_flickr()
+        fetched = bool(data.get("addresses")) + self.asks_for_flickr() + self.asks_google()
         if bool(data.get("location")) + bool(data.get("upload")) + fetched != 1:
             raise forms.ValidationError(
                 gettext(
-                    "Name a path on the server, choose a file, write web addresses, or ask for photos of Flickr: one "
-                    "of these."
+                    "Name a path on the server, choose a file, write web addresses, or ask Flickr or Google: one of "
+                    "these."
                 )
             )
         if fetched and not data.get("basis"):
@@ -134,6 +135,8 @@ class NewSource(FlickrPart):
             place = {"kind": "web", "location": str(_kept_addresses(data["addresses"]))}
         elif self.asks_for_flickr():
             place = {"kind": "flickr", "location": self.flickr_address()}
+        elif self.asks_google():
+            place = {"kind": "google", "location": self.google_address()}
         else:
             place = {"kind": data["kind"], "location": data["location"] or str(_keep(data["upload"]))}
         return {
@@ -147,8 +150,8 @@ class NewSource(FlickrPart):
     def _options(self) -> dict[str, Any]:
         data = self.cleaned_data
         options: dict[str, Any] = {name: data[name] for name in ("ferplus", "basis")}
-        if self.asks_for_flickr():
-            options["most"] = data["flickr_most"]
+        if self.asks_for_flickr() or self.asks_google():
+            options["most"] = data["flickr_most" if self.asks_for_flickr() else "google_most"]
         options["detect"] = data["detectors"]
         if data["first_row"] or data["last_row"]:
             options["rows"] = [data["first_row"] or 1, data["last_row"]]

@@ -233,6 +233,10 @@ FLICKR_API_KEY = env("FLICKR_API_KEY", default="")
 FLICKR_API_URL = env("FLICKR_API_URL", default="https://api.flickr.com/services/rest/")
 FLICKR_PER_SECOND = 1.0
 """Calls of the API: Flickr allows 3,600 an hour."""
+GOOGLE_API_KEY = env("GOOGLE_API_KEY", default="")
+GOOGLE_CX = env("GOOGLE_CX", default="")
+"""The id of a programmable search engine that searches the whole web for pictures."""
+GOOGLE_API_URL = env("GOOGLE_API_URL", default="https://www.googleapis.com/customsearch/v1")
 
 # ---- what the browser and the API may name on the server's disk ----------------------------------------------
 _ONLY_FROM_HERE = all(host in ("localhost", "127.0.0.1", "[::1]") for host in ALLOWED_HOSTS)

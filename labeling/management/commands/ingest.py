@@ -22,7 +22,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("path", help="A path, or the address of a page of Flickr.")
+        parser.add_argument(
+            "path", help="A path, or the address of a page of Flickr or of a search of Google."
+        )
         parser.add_argument(
             "--kind", default="", choices=["", *KINDS, *SITES], help="Left out: what the path looks like."
         )
@@ -41,7 +43,7 @@ class Command(BaseCommand):
             choices=["", *BASES],
             help="Why media may be used; asked of all that is fetched.",
         )
-        parser.add_argument("--most", type=int, help="Of a page of Flickr, at most so many photos.")
+        parser.add_argument("--most", type=int, help="Of Flickr or Google, at most so many pictures.")
         parser.add_argument("--detect", default="", metavar="haar,yunet", help="Then find faces with these.")
         parser.add_argument("--in-process", action="store_true", help="Do it here and now, without a worker.")
 

@@ -1,6 +1,5 @@
 """Flickr's REST API (https://www.flickr.com/services/api/): one call, and all pages of a list."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,12 +9,12 @@ from labeling.fetching.fetcher import Fetcher
 from labeling.fetching.patience import Alive, Turns, patiently
 from labeling.fetching.refusals import CannotFetch, Passing
 from labeling.sayings import gettext_noop
+from labeling.sources import remote
 from labeling.sources.base import CannotRead
 
 PER_PAGE = 500
 PER_PAGE_BY_PLACE = 250
 """Of a search by place Flickr gives no more."""
-_MOST_BYTES = 16 * 1024**2
 _TRIES = 4
 _INVALID_KEY = 100
 _OUT_OF_ORDER = (105, 106)
@@ -24,7 +23,6 @@ _BAD_KEY = gettext_noop(
     "Flickr does not accept the key (FLICKR_API_KEY): {said}. Ask an operator to check it."
 )
 _SAYS = gettext_noop("Flickr says: {said} (error {code}).")
-_NOT_JSON = gettext_noop("Flickr answers with something that is no JSON.")
 _CREATIVE_COMMONS = re.compile(r"creativecommons\.org/licenses/([a-z-]+)/(\d\.\d)")
 _DEDICATED = {"publicdomain/zero/1.0": "CC0 1.0", "publicdomain/mark/1.0": "Public Domain Mark 1.0"}
 RESERVED = "All Rights Reserved"
@@ -76,17 +74,10 @@ class Api:
 
     def _called(self, url: str) -> dict[str, Any]:
         self._turns.wait(self.host, self._alive)
-        data = self._fetcher.fetch_bytes(
-            url, most=_MOST_BYTES, alive=self._alive, hosts=lambda host: host == self.host
-        )
-        try:
-            answer = json.loads(data)
-            failed = answer["stat"] != "ok"
-        except (ValueError, TypeError, LookupError):
-            raise Passing(_NOT_JSON) from None
-        if failed:
+        answer = remote.asked(self._fetcher, url, self._alive)
+        if answer.get("stat") != "ok":
             _fail(answer)
-        return dict(answer)
+        return answer
 
 
 def _fail(answer: Mapping[str, Any]) -> None:

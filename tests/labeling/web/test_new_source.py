@@ -205,3 +205,19 @@ def test_what_flickr_cannot_be_asked_is_said(
     response = manager.post(NEW, {**wanted, "basis": "own"})
     assert (response.status_code, Source.objects.count()) == (400, 0)
     assert said in response.content.decode()
+
+
+def test_a_search_of_google_becomes_a_source_where_there_is_a_key(
+    manager: Client, photos: Path, settings
+) -> None:
+    assert "google_words" not in manager.get(NEW).content.decode()
+    settings.GOOGLE_API_KEY = settings.GOOGLE_CX = "x"
+    assert "google_words" in manager.get(NEW).content.decode()
+    wanted = {"google_words": "a smile", "google_rights": "cc_attribute", "google_most": 20, "basis": "open"}
+    manager.post(NEW, wanted)
+    source = Source.objects.get()
+    assert (source.kind, source.location, source.options) == (
+        "google",
+        "https://www.google.com/search?q=a+smile&rights=cc_attribute",
+        {"basis": "open", "most": 20},
+    )
