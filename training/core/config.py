@@ -210,6 +210,9 @@ class Config:
         high=1e6,
     )
     evaluation_batch_size: int = _field(256, "Images per step when judging.", low=1, high=65_536)
+    tensorboard: bool = _field(
+        False, "Write the curves as TensorBoard's files too; needs the package tensorboard.", later=True
+    )
     test_views: str = _field(
         "plain",
         "At the end, judge also by several views of each image: its mirror, ten crops, or the ten turned copies of "

@@ -4,7 +4,6 @@ lost.
 
 import dataclasses
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,36 +18,14 @@ from training.core.faces import Faces
 from training.core.judging import Probabilities, probabilities
 from training.core.metrics import negative_log_likelihood
 from training.core.parallel import ALONE, World
-from training.core.progress import Display, spoken
+from training.core.progress import Display
+from training.core.reach import Progress
 from training.core.refusals import BadRunFolder, BadSnapshot, Stopped, TrainingFailed
-from training.core.run_folder import Events, RunFolder
-from training.core.schedules import Plateau, learning_rate
+from training.core.run_folder import RunFolder
+from training.core.schedules import learning_rate
 from training.core.stepping import Pending, Stepper
 from training.core.stopping import Stopper
-
-
-@dataclass
-class Progress:
-    """How far a training is. A checkpoint holds it; with weights, average and optimizer it decides the rest, for
-    all that is drawn is drawn from seed, epoch, step and image (see draws).
-    """
-
-    epoch: int = 0  # epochs finished
-    step: int = 0  # steps done of the epoch under way
-    loss_sum: float = 0.0  # of the images seen in the epoch under way
-    right: int = 0
-    seen: int = 0
-    seconds: float = 0.0  # spent on the epoch under way
-    seconds_before: float = 0.0  # spent on the finished ones
-    best_epoch: int = 0  # counted from one; 0 before the first
-    best_accuracy: float = -1.0
-    best_loss: float = float("inf")
-    plateau: Plateau = field(default_factory=Plateau)
-    parts: int = 0  # in which a batch fits into memory, if more than the config says
-
-    @classmethod
-    def from_plain(cls, values: dict[str, Any]) -> "Progress":
-        return cls(**{**values, "plateau": Plateau(**values["plateau"])})
+from training.core.telling import Teller
 
 
 class Training:
@@ -69,13 +46,13 @@ class Training:
         world: World = ALONE,
     ) -> None:
         self.folder, self.config, self.faces, self.device = folder, config, faces, device
-        self.stopper, self.display, self.world = stopper, display, world
+        self.stopper, self.world = stopper, world
         self.parts = config.accumulation * world.size
         _refuse_too_few(faces, config, world)
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.network = network.to(device=device, memory_format=layout)  # type: ignore[call-overload]
         self.progress = Progress()
-        self.events = Events(folder.metrics if world.first else None)
+        self.tell = Teller(folder, config, display, speaks=world.first)
         self.images = images_for(device, faces)
         self.stepper = Stepper(
             config=config,
@@ -84,7 +61,7 @@ class Training:
             network=self.network,
             device=device,
             world=world,
-            say=self._say,
+            say=lambda text: self.tell.note(self.progress, text),
         )
         self._pending: list[Pending] = []
         self._clock = self._spoke = self._saved = time.monotonic()
@@ -98,9 +75,7 @@ class Training:
         except Stopped as stopped:
             self._settle()
             self._save()
-            self.events.write(
-                "stop", epoch=self.progress.epoch + 1, step=self.progress.step, reason=str(stopped)
-            )
+            self.tell.stop(self.progress, str(stopped))
             raise
 
     def _over(self) -> bool:
@@ -110,26 +85,14 @@ class Training:
         checkpoint = self.world.told_by_first(self.folder.load_last)
         if checkpoint is not None:
             self._restore(checkpoint)
-        self.events.forget_after(0 if checkpoint is None else checkpoint["metrics_bytes"])
-        warnings = self.faces.warnings()
-        self.events.write(
-            "begin",
-            network=self.config.network,
+        self.tell.begin(
+            self.progress,
+            self.faces,
+            known=None if checkpoint is None else checkpoint["metrics_bytes"],
             parameters=sum(weight.numel() for weight in self.network.parameters()),
-            images={name: len(split) for name, split in self.faces.splits.items()},
-            classes=list(self.faces.classes),
-            epochs=self.config.epochs,
             device=str(self.device),
             processes=self.world.size,
-            resumed=checkpoint is not None,
-            epoch=self.progress.epoch + 1,
-            step=self.progress.step,
-            warnings=warnings,
         )
-        for warning in warnings:
-            self.display.say(f"Note: {warning}")
-        if checkpoint is not None:
-            self.display.say(f"Going on in epoch {self.progress.epoch + 1} after step {self.progress.step}.")
 
     def _train_epoch(self) -> None:
         progress, config = self.progress, self.config
@@ -160,16 +123,9 @@ class Training:
             return
         self._spoke = now
         loss = self._settle()
-        epoch, step = self.progress.epoch + 1, self.progress.step
-        self.events.write("step", epoch=epoch, step=step, steps=steps, loss=round(loss, 6))
-        self.display.show(f"Epoch {epoch}/{self.config.epochs}  step {step}/{steps}  loss {loss:.4f}")
+        self.tell.step(self.progress, steps=steps, loss=loss)
         if save:
             self._save()
-
-    def _say(self, text: str) -> None:
-        """What a person must know and a log must keep."""
-        self.display.say(f"Note: {text}")
-        self.events.write("note", message=text, epoch=self.progress.epoch + 1, step=self.progress.step + 1)
 
     def _settle(self) -> float:
         """Take the pending steps' figures in, and return the last loss. Raises TrainingFailed for one that is
@@ -223,11 +179,16 @@ class Training:
             )
             if self.world.first:
                 self.folder.save_best(self.stepper.judged.state_dict())
-        self._tell_epoch(accuracy, loss, trained, better)
+        self.tell.epoch(
+            progress,
+            accuracy=accuracy,
+            loss=loss,
+            trained=trained,
+            learning_rate=self.stepper.optimizer.param_groups[0]["lr"],
+            better=better,
+        )
         progress.plateau.note(accuracy, config)
-        progress.epoch, progress.step = progress.epoch + 1, 0
-        progress.loss_sum, progress.right, progress.seen = 0.0, 0, 0
-        progress.seconds_before, progress.seconds = progress.seconds_before + progress.seconds, 0.0
+        progress.close_epoch()
         self._save()
 
     def _validate(self) -> tuple[float, float]:
@@ -254,33 +215,6 @@ class Training:
             between=self.stopper.check if self.world.size == 1 else lambda: None,
         )
 
-    def _tell_epoch(self, accuracy: float, loss: float, trained: float, better: bool) -> None:
-        progress, config = self.progress, self.config
-        epoch = progress.epoch + 1
-        mean_seconds = (progress.seconds_before + progress.seconds) / epoch
-        rate = self.stepper.optimizer.param_groups[0]["lr"]
-        train_loss, train_accuracy = progress.loss_sum / progress.seen, progress.right / progress.seen
-        left = mean_seconds * (config.epochs - epoch)
-        self.events.write(
-            "epoch",
-            epoch=epoch,
-            epochs=config.epochs,
-            train_loss=train_loss,
-            train_accuracy=train_accuracy,
-            validation_loss=loss,
-            validation_accuracy=accuracy,
-            learning_rate=rate,
-            seconds=round(progress.seconds, 3),
-            eta_seconds=round(left, 1),
-            images_per_second=round(progress.seen / max(trained, 1e-9), 2),
-            best=better,
-        )
-        self.display.say(
-            f"Epoch {epoch}/{config.epochs}  loss {train_loss:.4f}, validation {loss:.4f}  "
-            f"accuracy {train_accuracy:.1%}, validation {accuracy:.1%}{' (best)' if better else ''}  "
-            f"{progress.seen / max(trained, 1e-9):.0f} images/s, about {spoken(left)} left"
-        )
-
     def _save(self) -> None:
         self._saved = time.monotonic()
         if not self.world.first:
@@ -293,7 +227,7 @@ class Training:
                 "average": average.state() if average else None,
                 "optimizer": self.stepper.optimizer.state_dict(),
                 "progress": dataclasses.asdict(self.progress),
-                "metrics_bytes": self.events.size(),
+                "metrics_bytes": self.tell.events.size(),
             }
         )
 

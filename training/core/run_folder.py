@@ -55,6 +55,7 @@ class RunFolder:
         self.last = path / "last.pt"
         self.best = path / "best.safetensors"
         self.result = path / "result.json"
+        self.tensorboard = path / "tensorboard"
         self.cache = path.absolute().parent / "decoded-images"
 
     def predictions(self, split: str) -> Path:

@@ -24,6 +24,7 @@ from training.core.progress import Display
 from training.core.refusals import BadConfig, BadRunFolder, BadSnapshot, TrainingFailed
 from training.core.run_folder import Events, Made, RunFolder, write_json
 from training.core.stopping import Stopper
+from training.core.tensorboard import refuse_absence
 from training.core.views import WAYS
 
 
@@ -79,6 +80,8 @@ def _prepared(
             display.say(f"{folder.path} is finished; nothing to do. Name another folder to train again.")
             return None
         return made
+    if config.tensorboard:
+        refuse_absence()
     if config.starting_weights:
         starting_file(config.starting_weights)  # a folder is not made for what cannot begin
     display.say("Checking the snapshot …")
@@ -192,7 +195,7 @@ def _looked(
 
 def _tell(result: dict[str, Any], training: Training, display: Display) -> None:
     progress = training.progress
-    training.events.write(
+    training.tell.events.write(
         "end",
         epoch=progress.epoch,
         best_epoch=progress.best_epoch,
