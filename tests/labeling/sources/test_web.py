@@ -14,6 +14,7 @@ import pytest
 from django.core.files.storage import default_storage
 from django.core.management import call_command
 
+from labeling import work
 from labeling.fetching.addresses import networks
 from labeling.models import Item, Media
 from labeling.sources import ingest
@@ -209,3 +210,25 @@ def wait_for_items(database: Path, count: int) -> None:
         while connection.execute(query).fetchone()[0] < count:
             assert time.monotonic() < deadline
             time.sleep(0.005)
+
+
+def test_stop_is_heard_in_the_middle_of_a_file(server: Server, tmp_path: Path) -> None:
+    body = png(3, (640, 480))
+    gone = []
+
+    def slow(far) -> None:
+        far.begin(Content_Length=str(len(body)))
+        for start in range(0, len(body), len(body) // 40 + 1):
+            far.wfile.write(body[start : start + len(body) // 40 + 1])
+            time.sleep(0.05)
+        gone.append("whole")
+
+    server.answers["/slow.png"] = slow
+    source = ingest.add(location=listed(tmp_path, server, "slow.png", "0.png"), options=OWN)
+    ingest.ingest(source.pk, tell=lambda done, total, message: work.stop(source))
+    source.refresh_from_db()
+    assert (source.state, gone) == ("stopped", [])
+    assert set(states(source).values()) == {"found"}
+    ingest.refresh(source=source)
+    ingest.ingest(source.pk)
+    assert set(states(source).values()) == {"ingested"}
