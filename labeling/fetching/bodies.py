@@ -32,6 +32,7 @@ def header(response: httpcore.Response, name: bytes) -> str:
 
 def blocks(
     response: httpcore.Response,
+    sent: Iterator[bytes],
     most_bytes: MostBytes,
     *,
     least_bytes_per_s: float,
@@ -40,10 +41,10 @@ def blocks(
 ) -> Iterator[bytes]:
     """The body, unpacked, piece by piece. Raises CannotFetch, and what most_bytes raises.
 
-    Its first bytes tell how long it may be; it is held to that by what is declared and by what comes. alive is called
-    with each piece the server sends.
+    sent: what comes of it. Its first bytes tell how long it may be; it is held to that by what is declared and by what
+    comes. alive is called with each piece that comes.
     """
-    chunks = _in_pace(response, least_bytes_per_s, pace_s, alive)
+    chunks = _in_pace(sent, least_bytes_per_s, pace_s, alive)
     pieces = _unpacked(header(response, b"content-encoding"), chunks)
     begin = b""
     for piece in pieces:
@@ -69,10 +70,10 @@ def _all(begin: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _in_pace(
-    response: httpcore.Response, least_bytes_per_s: float, pace_s: float, alive: Callable[[], None]
+    sent: Iterator[bytes], least_bytes_per_s: float, pace_s: float, alive: Callable[[], None]
 ) -> Iterator[bytes]:
     began, got = time.monotonic(), 0
-    for chunk in response.iter_stream():
+    for chunk in sent:
         alive()
         got += len(chunk)
         if (seconds := time.monotonic() - began) >= pace_s:

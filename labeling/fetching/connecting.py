@@ -29,7 +29,7 @@ MOST_ADDRESSES = 3
 _NO_SUCH_HOST = gettext_noop("The host “{host}” is not known ({error}).")
 _NO_ANSWER_OF_DNS = gettext_noop("The host “{host}” could not be looked up within {seconds:,} seconds.")
 _NO_CONNECTION = gettext_noop("No connection to “{host}” came about ({error}).")
-_NO_ANSWER = gettext_noop("The server did not begin to answer within {seconds:,} seconds.")
+_NO_ANSWER = gettext_noop("For {seconds:,} seconds nothing came of the server’s answer.")
 _CERTIFICATE = gettext_noop("The connection is not safe ({error}).")
 _NO_SOCKETS = gettext_noop("Sockets of this machine are not fetched from.")
 
@@ -48,7 +48,7 @@ def trusting() -> ssl.SSLContext:
 
 
 class Deadline:
-    """When all has to be over that is done for one item, and sooner, when its answer has to have begun."""
+    """When all has to be over that is done for one item, and sooner, when its answer has to have come forward."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -72,7 +72,7 @@ class Deadline:
             over()
 
     def left(self, most: float | None = None) -> float:
-        """The seconds left, at most so many. Raises TookTooLong, or Passing for an answer that has not begun."""
+        """The seconds left, at most so many. Raises TookTooLong, or Passing for an answer that does not come."""
         now = time.monotonic()
         left = self._until - now
         if left <= 0:

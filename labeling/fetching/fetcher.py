@@ -35,7 +35,7 @@ _DOWN = gettext_noop(
 _ELSEWHERE = gettext_noop(
     "The address leads to {host}, which is not one of the hosts this kind of source uses."
 )
-_SILENT = gettext_noop("The server was silent for {seconds:,} seconds.")
+_SILENT = gettext_noop("The server was silent for too long.")
 _BROKE = gettext_noop("The connection broke off ({error}).")
 
 T = TypeVar("T")
@@ -50,8 +50,8 @@ class Limits:
     """All redirects, pauses and attempts together."""
     connect_s: float = 10.0
     answer_s: float = 45.0
-    """Until an answer has begun, its head received: looking up, connecting and greeting included. Less than the
-    heartbeat of work (HEARTBEAT_TIMEOUT_S), for meanwhile nobody is told that we are alive."""
+    """Until an answer has begun, looking up, connecting and its head included, and then until each piece of it. Less
+    than the heartbeat of work (HEARTBEAT_TIMEOUT_S), for meanwhile nobody is told that we are alive."""
     silence_s: float = 25.0
     least_bytes_per_s: float = 1024.0
     """Who sends less than this, on average over `pace_s` seconds, is not waited for."""
@@ -150,7 +150,18 @@ class Fetcher:
 
     def _blocks(self, response: httpcore.Response, most_bytes: MostBytes, alive: Alive) -> Iterator[bytes]:
         least, pace = self._limits.least_bytes_per_s, self._limits.pace_s
-        return blocks(response, most_bytes, least_bytes_per_s=least, pace_s=pace, alive=alive)
+        sent = self._sent(response)
+        return blocks(response, sent, most_bytes, least_bytes_per_s=least, pace_s=pace, alive=alive)
+
+    def _sent(self, response: httpcore.Response) -> Iterator[bytes]:
+        """The body as it comes. Each piece has to come soon: remarks on chunks (RFC 9112, 7.1.1) could be endless."""
+        pieces = iter(response.iter_stream())
+        while True:
+            with self._deadline.sooner(self._limits.answer_s):
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            yield piece
 
     @contextmanager
     def _answer(
@@ -172,7 +183,7 @@ class Fetcher:
                         return
                     target = self._next(target, response, been)
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
-            raise self._told(error) from error
+            raise _told(error) from error
 
     @contextmanager
     def _asked(self, target: Target) -> Iterator[httpcore.Response]:
@@ -210,11 +221,12 @@ class Fetcher:
             raise CannotFetch(_DOWN)
         return to
 
-    def _told(self, error: Exception) -> CannotFetch:
-        """An error of the transport, for people."""
-        if isinstance(error, httpcore.TimeoutException):
-            return Passing(_SILENT.format(seconds=round(self._limits.silence_s)))
-        return Passing(_BROKE.format(error=error))
+
+def _told(error: Exception) -> CannotFetch:
+    """An error of the transport, for people."""
+    if isinstance(error, httpcore.TimeoutException):
+        return Passing(_SILENT)
+    return Passing(_BROKE.format(error=error))
 
 
 def _check_status(response: httpcore.Response) -> None:

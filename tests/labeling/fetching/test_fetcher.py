@@ -237,20 +237,27 @@ def test_all_together_has_an_end_however_it_is_drawn_out(tmp_path: Path, head: b
     assert time.monotonic() - began < 3
 
 
-@pytest.mark.parametrize("drip", [b"x", b"HTTP/1.1 103 Early Hints\r\n\r\n"])
-def test_an_answer_has_to_begin(tmp_path: Path, drip: bytes) -> None:
-    """A head that never ends, or that is always only announced."""
+@pytest.mark.parametrize(
+    ("begin", "drip"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;", b"x"),
+    ],
+)
+def test_an_answer_has_to_come_forward(tmp_path: Path, begin: bytes, drip: bytes) -> None:
+    """A head that never ends, one that is always only announced, and a remark on a chunk that never ends."""
     limits = replace(BRISK, answer_s=1.0, tries=2)
 
     def talk(client: socket.socket) -> None:
-        client.sendall(b"" if drip.endswith(b"\n") else b"HTTP/1.1 200 OK\r\nX: ")
+        client.sendall(begin)
         for _ in range(100):
             client.sendall(drip)
             time.sleep(0.02)
 
     with speaking(talk) as port:
         reason = refusal(f"http://127.0.0.1:{port}/", tmp_path / "got", limits=limits)
-    assert reason == "The server did not begin to answer within 1 seconds. It was tried 2 times."
+    assert reason == "For 1 seconds nothing came of the server’s answer. It was tried 2 times."
 
 
 def test_a_slow_body_is_no_late_answer(tmp_path: Path) -> None:
@@ -297,7 +304,7 @@ def test_who_says_nothing_is_not_waited_for(tmp_path: Path) -> None:
     limits = replace(BRISK, silence_s=0.2, tries=2)
     with speaking(lambda client: time.sleep(0.6)) as port:
         reason = refusal(f"http://127.0.0.1:{port}/", tmp_path / "got", limits=limits)
-    assert "The server was silent for" in reason
+    assert "The server was silent for too long." in reason
     assert reason.endswith("It was tried 2 times.")
 
 
