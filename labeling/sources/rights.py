@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from labeling.licences import understood
 from labeling.sayings import gettext_noop
 
 BASIS = "basis"
@@ -20,6 +21,7 @@ _NO_LICENCE = gettext_noop(
     "It names no licence, so it cannot be taken in as openly licensed. Name one beside it, or for the whole source."
 )
 _RESERVED = gettext_noop("Its licence is “{licence}”, which is not an open one.")
+_CLOSED_CODES = ("reserved", "youtube")
 _CLOSED = re.compile(r"\b(all rights reserved|copyright(ed)?|proprietary)\b|©", re.IGNORECASE)
 _PUBLIC = re.compile(r"no (known )?copyright|free use", re.IGNORECASE)
 
@@ -30,6 +32,7 @@ def why_not(options: Mapping[str, Any], licence: str) -> str:
         return ""
     if not licence:
         return _NO_LICENCE
-    if _CLOSED.search(licence) and not _PUBLIC.search(licence):
+    closed = _CLOSED.search(licence) and not _PUBLIC.search(licence)
+    if closed or understood(licence) in _CLOSED_CODES:
         return _RESERVED.format(licence=licence)
     return ""
