@@ -1,10 +1,12 @@
 """What the pages of campaigns ask of the database: each answer in a fixed number of statements."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 
 from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet, Sum
 
+from labeling import licensing
+from labeling.licensing import LeftOut
 from labeling.models import Campaign, CampaignFace, Face, Item, Source
 from labeling.queries import in_source
 
@@ -63,10 +65,7 @@ class FaceChoice:
 
     def faces(self, *, without: Campaign | None = None) -> QuerySet[Face]:
         """Each face once, less those the campaign `without` has. With a limit, another draw each time it is asked."""
-        chosen = self.matching(without=without)
-        if self.limit is None:
-            return chosen
-        return Face.objects.filter(pk__in=chosen.order_by("?").values("pk")[: self.limit])
+        return drawn(self.matching(without=without), self.limit)
 
     def matching(self, *, without: Campaign | None = None) -> QuerySet[Face]:
         """All that could be chosen, whatever the limit."""
@@ -97,6 +96,13 @@ class FaceChoice:
         return rows.order_by().values_list("face", flat=True)
 
 
+def drawn(faces: QuerySet[Face], limit: int | None) -> QuerySet[Face]:
+    """So many of the faces, at random; another draw each time it is asked. Without a limit, all of them."""
+    if limit is None:
+        return faces
+    return Face.objects.filter(pk__in=faces.order_by("?").values("pk")[:limit])
+
+
 def _in_any(sources: Iterable[int]) -> Q:
     keys = tuple(sources)
     if len(keys) == 1:
@@ -112,20 +118,29 @@ class ChosenFaces:
     count: int
     left: int
     sample: list[int]
+    left_out: LeftOut = field(default_factory=LeftOut)
+    """Those that the rule on licences leaves out."""
 
     @property
     def all(self) -> int:
         return self.count + self.left
 
 
-def chosen_faces(choice: FaceChoice, *, without: Campaign | None = None) -> ChosenFaces:
-    """Count a choice, less what is in the campaign `without`; in one statement and one per face of the sample."""
-    matching = choice.matching(without=without)
+def chosen_faces(
+    choice: FaceChoice, *, without: Campaign | None = None, rule: Collection[str] = ()
+) -> ChosenFaces:
+    """Count a choice, less what is in the campaign `without` and what the rule on licences leaves out.
+
+    In one statement, another if there is a rule, and one per face of the sample.
+    """
+    every_licence = choice.matching(without=without)
+    left_out = licensing.left_out(every_licence, rule)
+    matching = every_licence.filter(licensing.meets(rule))
     found = matching.order_by().aggregate(every=Count("pk"), first=Min("pk"), last=Max("pk"))
     every = found["every"]
     count = every if choice.limit is None else min(every, choice.limit)
     sample = _sample(matching, found["first"], found["last"]) if every else []
-    return ChosenFaces(count, every - count, sample[:count])
+    return ChosenFaces(count, every - count, sample[:count], left_out)
 
 
 def _sample(faces: QuerySet[Face], first: int, last: int) -> list[int]:

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from labeling.expressions import EIGHT, OTHER_ANSWERS, word
+from labeling.licences import DEMANDS
 from labeling.models import Campaign
 from labeling.preferences import KEYS, LOOK_KEYS, OTHER_KEYS
 from labeling.refusals import Refusal
@@ -15,7 +16,7 @@ from labeling.refusals import Refusal
 SETTINGS = (
     "name", "question", "instructions", "expressions", "keys", "icons", "mixed_allowed", "votes_per_face", "rule",
     "minimum_agreement", "gold_share", "qualification_faces", "qualification_pass", "qualification_attempts",
-    "languages", "daily_cap", "cap", "order", "undo_minutes", "lease_seconds", "deadline",
+    "languages", "daily_cap", "cap", "order", "undo_minutes", "lease_seconds", "deadline", "licence_rule",
 )  # fmt: skip
 """The columns a manager chooses, in the order of the form; the groups stand beside them."""
 ICONS = (*EIGHT, "expression")
@@ -52,6 +53,7 @@ def problems(campaign: Campaign) -> list[Problem]:
         *(Problem("keys", text) for text in key_problems(campaign.expressions, campaign.keys)),
         *_of_icons(campaign),
         *_of_people(campaign),
+        *(Problem("licence_rule", text) for text in rule_problems(campaign.licence_rule)),
     ]
     named = {problem.field for problem in found}
     return [*found, *(problem for problem in _of_columns(campaign) if problem.field not in named)]
@@ -137,6 +139,15 @@ def _of_people(campaign: Campaign) -> Iterator[Problem]:
             yield Problem(field, _("With 0 nobody could vote. Leave it empty for no limit."))
     if campaign.cap and campaign.daily_cap and campaign.daily_cap > campaign.cap:
         yield Problem("daily_cap", _("Nobody can give more votes in a day than in all. Lower it."))
+
+
+def rule_problems(rule: Iterable[str]) -> Iterator[str]:
+    """What is wrong with what is asked of licences."""
+    for strange in rule:
+        if strange not in DEMANDS:
+            yield _("There is no demand “{strange}” on licences; choose of {known}.").format(
+                strange=strange, known=", ".join(DEMANDS)
+            )
 
 
 def _of_columns(campaign: Campaign) -> Iterator[Problem]:

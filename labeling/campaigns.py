@@ -13,16 +13,19 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling import audit, campaign_changes, placing
+from labeling import audit, campaign_changes, licences, licensing, placing
 from labeling.campaign_changes import change, demand_future
+from labeling.campaign_queries import drawn
 from labeling.campaign_settings import SETTINGS, CannotChange, CannotCreate, demand_sound, kept_keys, named
 from labeling.expressions import SEVEN
+from labeling.licensing import LeftOut
 from labeling.models import Campaign, CampaignFace, Example, Face, Gold, Outcome, Participation
 from labeling.models.campaign import LAP
 from labeling.placing import Turn, chunked
 from labeling.voting import line
 
 __all__ = [
+    "Added",
     "CannotChange",
     "CannotCreate",
     "Progress",
@@ -65,6 +68,7 @@ def _made(
         name=str(name).strip(),
         expressions=named(expressions),
         keys=kept_keys(fields.pop("keys", {})),
+        licence_rule=licences.kept(fields.pop("licence_rule", ())),
         created_by=by if getattr(by, "pk", None) else None,
         **fields,
     )
@@ -136,22 +140,36 @@ def _copy_gold(campaign: Campaign, made: Campaign, by: Any) -> None:
         )
 
 
-def add_faces(*, campaign: Campaign, faces: QuerySet[Face], by: Any = None) -> int:
-    """Ask the campaign's question about these faces too. Returns how many were new to it.
+@dataclass(frozen=True)
+class Added:
+    """How many faces came into a campaign, and which did not for what their licences do not allow."""
 
-    Until the first annotator has begun, they mix with those that are in it; later they go to the end of the line.
+    added: int
+    left_out: LeftOut
+
+
+def add_faces(
+    *, campaign: Campaign, faces: QuerySet[Face], limit: int | None = None, by: Any = None
+) -> Added:
+    """Ask the campaign's question about these faces too. Those that are in it stay as they are.
+
+    Faces whose media's licence does not meet the campaign's rule are left out, and counted. limit: so many of the
+    others, at random. Until the first annotator has begun, they mix with those that are in it; later they go to the
+    end of the line.
     """
-    new = (
-        faces.exclude(campaign_faces__campaign=campaign).order_by("pk").values_list("pk", "media").distinct()
-    )
+    faces = faces.exclude(campaign_faces__campaign=campaign)
+    left_out = licensing.left_out(faces, campaign.licence_rule)
+    allowed = drawn(faces.filter(licensing.meets(campaign.licence_rule)), limit)
+    new = allowed.order_by("pk").values_list("pk", "media").distinct()
     first_lap = not campaign_changes.has_begun(campaign)
     added = sum(
         _add(campaign, chunk)
         for chunk in chunked(placing.turns(campaign, list(new), after_those_there=first_lap))
     )
-    if added:
-        audit.write(campaign, "faces_added", by=by, faces=added)
-    return added
+    if added or left_out.faces:
+        beside: dict[str, Any] = {"left_out": left_out.faces} if left_out.faces else {}
+        audit.write(campaign, "faces_added", by=by, faces=added, **beside)
+    return Added(added, left_out)
 
 
 @transaction.atomic

@@ -1,14 +1,40 @@
-"""What the licences of media mean, kept beside what they say."""
+"""What the licences of media mean, kept beside what they say, and which faces a rule leaves out for them."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 
-from django.db.models import Count
+from django.db.models import Count, Q, QuerySet
 
-from labeling.licences import understood
-from labeling.models import Media
+from labeling.licences import DEMANDS, meeting, understood, why_not
+from labeling.models import Face, Media
 
 _BATCH = 1_000
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Faces that a rule leaves out. why: demand → how many of them do not meet it; one may fail several."""
+
+    faces: int = 0
+    why: dict[str, int] = field(default_factory=dict)
+
+
+def meets(rule: Collection[str]) -> Q:
+    """Of faces: those whose media's licence meets the rule. Without a rule, all."""
+    return Q(media__licence_code__in=meeting(rule)) if rule else Q()
+
+
+def left_out(faces: QuerySet[Face], rule: Collection[str]) -> LeftOut:
+    """How many of the faces the rule leaves out, and why; in one statement, in none without a rule."""
+    if not rule:
+        return LeftOut()
+    rows = faces.exclude(meets(rule)).order_by().values_list("media__licence_code")
+    why, every = Counter[str](), 0
+    for code, number in rows.annotate(number=Count("pk", distinct=True)):
+        every += number
+        why.update(dict.fromkeys(why_not(code, rule), number))
+    return LeftOut(every, {key: why[key] for key in DEMANDS if why[key]})
 
 
 @dataclass(frozen=True)

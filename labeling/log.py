@@ -13,6 +13,7 @@ from django.utils.translation import gettext_noop, ngettext
 
 from labeling.audit import WORDS
 from labeling.expressions import word
+from labeling.licences import DEMANDS
 from labeling.models import AuditEntry, Campaign
 
 NAMES = {
@@ -51,11 +52,13 @@ NAMES = {
     "cap": gettext_noop("votes per person"),
     "deadline": gettext_noop("deadline"),
     "lease_seconds": gettext_noop("seconds a face is held"),
+    "licence_rule": gettext_noop("what licences must allow"),
+    "left_out": gettext_noop("left out for their licences"),
 }
 """What is written beside a deed, for people; other names are told as they are written."""
 HIDDEN = frozenset({"discard", "face"})
 """Keys of rows: they say nothing to people."""
-IF_ANY = frozenset({"held", "aside", "open"})
+IF_ANY = frozenset({"held", "aside", "open", "left_out"})
 """Not told when there are none."""
 ANSWERS = frozenset({"label", "was", "answer", "expression", "expressions"})
 CHOICES: dict[str, type[TextChoices]] = {"rule": Campaign.Rule, "order": Campaign.Order}
@@ -116,6 +119,8 @@ def _value(name: str, value: Any) -> str:
         return ", ".join(_value(name, each) for each in value) or _("none")
     if name in ANSWERS:
         return word(str(value))
+    if name == "licence_rule" and value in DEMANDS:
+        return _(DEMANDS[value].sentence)
     if name in CHOICES and value in CHOICES[name].values:
         return str(CHOICES[name](value).label)
     moment = parse_datetime(str(value)) if len(str(value)) > 15 else None

@@ -64,13 +64,18 @@ class CampaignLifeMixin(viewsets.GenericViewSet[Campaign]):
     @extend_schema(request=ChosenFacesSerializer, responses=AddedSerializer)
     @action(detail=True, methods=["post"])
     def faces(self, request: Request, pk: str) -> Response:
-        """Take faces into the campaign; those already in it stay as they are."""
+        """Take faces into the campaign; those already in it stay as they are.
+
+        Left out are those whose media's licence does not meet the campaign's `licence_rule`.
+        """
         wanted = asked(ChosenFacesSerializer, request)
         source = wanted.pop("source", None)
         sources = (*wanted.pop("sources", ()), *(() if source is None else (source,)))
         campaign = self.get_object()
-        chosen = FaceChoice(sources=sources, **wanted).faces(without=campaign)
-        return Response({"added": campaigns.add_faces(campaign=campaign, faces=chosen, by=request.user)})
+        limit = wanted.pop("limit", None)
+        chosen = FaceChoice(sources=sources, **wanted).matching(without=campaign)
+        made = campaigns.add_faces(campaign=campaign, faces=chosen, limit=limit, by=request.user)
+        return Response(AddedSerializer(made).data)
 
     @extend_schema(request=None, responses=CampaignSerializer)
     @action(detail=True, methods=["post"])

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.auth.models import Group
 from rest_framework import serializers
 
+from labeling.licences import DEMANDS
 from labeling.models import (
     Adjudication,
     Campaign,
@@ -66,7 +67,8 @@ class MediaSerializer(serializers.ModelSerializer[Media]):
         model = Media
         fields = (
             "id", "sha256", "kind", "mime", "bytes", "width", "height", "duration_ms", "fps", "original_name",
-            "licence", "author", "page_url", "fetched_at", "scans",
+            "licence", "licence_code", "licence_now", "licence_checked_at", "author", "page_url", "fetched_at",
+            "scans",
         )  # fmt: skip
 
 
@@ -96,6 +98,11 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
         required=False,
         help_text="Only who has chosen one of these; none: everybody.",
     )
+    licence_rule = serializers.ListField(
+        child=serializers.ChoiceField(choices=list(DEMANDS)),
+        required=False,
+        help_text="What the licences of media must allow; unknown licences meet nothing.",
+    )
     groups = serializers.PrimaryKeyRelatedField(queryset=Group.objects.all(), many=True, required=False)
 
     class Meta:
@@ -104,7 +111,7 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
             "id", "name", "question", "instructions", "expressions", "keys", "icons", "mixed_allowed",
             "votes_per_face", "rule", "minimum_agreement", "gold_share", "qualification_faces",
             "qualification_pass", "qualification_attempts", "groups", "languages", "daily_cap", "cap", "order",
-            "undo_minutes", "lease_seconds", "deadline", "state", "closed_at", "created_at",
+            "undo_minutes", "lease_seconds", "deadline", "licence_rule", "state", "closed_at", "created_at",
         )  # fmt: skip
         read_only_fields = ("state", "closed_at", "created_at")
 
@@ -167,8 +174,16 @@ class ChosenFacesSerializer(serializers.Serializer[Any]):
     )
 
 
+class LeftOutSerializer(serializers.Serializer[Any]):
+    faces = serializers.IntegerField()
+    why = serializers.DictField(
+        child=serializers.IntegerField(), help_text="Demand → how many of them do not meet it."
+    )
+
+
 class AddedSerializer(serializers.Serializer[Any]):
     added = serializers.IntegerField()
+    left_out = LeftOutSerializer(help_text="For what their licences do not allow.")
 
 
 class LimitSerializer(serializers.Serializer[Any]):

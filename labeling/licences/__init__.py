@@ -4,7 +4,7 @@ A licence is understood or it is unknown, and never guessed (ADR 24).
 """
 
 from labeling.licences.catalogue import LICENCES, UNKNOWN, Licence, licence
-from labeling.licences.demands import DEMANDS, Demand, meeting, sound, why_not
+from labeling.licences.demands import DEMANDS, Demand, kept, meeting, why_not
 from labeling.licences.reading import understood
 
 __all__ = [
@@ -13,9 +13,9 @@ __all__ = [
     "UNKNOWN",
     "Demand",
     "Licence",
+    "kept",
     "licence",
     "meeting",
-    "sound",
     "understood",
     "why_not",
 ]

@@ -59,9 +59,7 @@ def meeting(rule: Collection[str]) -> frozenset[str]:
     return frozenset(code for code in LICENCES if not why_not(code, rule))
 
 
-def sound(rule: Iterable[str]) -> list[str]:
-    """The rule as it is kept: each demand once, in the order of DEMANDS. Raises ValueError for what is none."""
+def kept(rule: Iterable[str]) -> list[str]:
+    """The rule as it is kept: each demand once, in the order of DEMANDS; what is none comes last."""
     asked = set(rule)
-    if strange := sorted(asked - DEMANDS.keys()):
-        raise ValueError(strange[0])
-    return [key for key in DEMANDS if key in asked]
+    return [*(key for key in DEMANDS if key in asked), *sorted(asked - DEMANDS.keys())]

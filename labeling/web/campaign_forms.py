@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from labeling.campaign_queries import FaceChoice
 from labeling.campaign_settings import SETTINGS, CannotSet, problems
 from labeling.expressions import SEVEN, word
+from labeling.licences import DEMANDS
 from labeling.models import Campaign, Detection, Media, Outcome, Source
 from labeling.preferences import OTHER_KEYS, keys_for
 
@@ -257,6 +258,15 @@ class CampaignForm(forms.Form):
         min_value=1,
         label=gettext_lazy("Most votes a person in all"),
         help_text=gettext_lazy("Empty: no limit."),
+    )
+    licence_rule = forms.MultipleChoiceField(
+        choices=[(key, gettext_lazy(demand.sentence)) for key, demand in DEMANDS.items()],
+        required=False,
+        label=gettext_lazy("Only media of whose licence this is sure"),
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy(
+            "None ticked: any licence. A licence that is not known, or not understood, meets nothing."
+        ),
     )
     order = forms.ChoiceField(
         choices=Campaign.Order.choices,

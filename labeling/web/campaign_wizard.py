@@ -13,10 +13,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from labeling import campaign_changes, campaign_queries, campaigns
+from labeling import campaign_changes, campaign_queries, campaigns, licensing
 from labeling.campaign_settings import ICONS, CannotSet
 from labeling.consensus.trial import Rule, telling, trial
-from labeling.models import Campaign, CampaignFace
+from labeling.licence_words import left_out_line
+from labeling.models import Campaign, CampaignFace, Face
 from labeling.rules import may_manage
 from labeling.web import campaign_words, paging
 from labeling.web.campaign_forms import CampaignForm, DuplicateForm, ExtendForm, FacesForm, TrialForm
@@ -34,8 +35,9 @@ STEPS = {
     "consensus": gettext_lazy("Votes and consensus"),
     "gold": gettext_lazy("Gold and qualification"),
     "people": gettext_lazy("Who and when"),
+    "rights": gettext_lazy("Rights"),
 }
-"""The parts of the form, in order; the faces are chosen when a campaign is made."""
+"""The parts of the form, in order; the faces are chosen when a campaign is made, and there the rights with them."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,12 @@ def campaign_new(request: HttpRequest) -> HttpResponseBase:
 def _create(request: HttpRequest, form: CampaignForm, faces: FacesForm) -> HttpResponseBase:
     with transaction.atomic():
         made = campaigns.create(**form.values(), created_by=request.user)
-        campaigns.add_faces(campaign=made, faces=faces.choice().faces(), by=request.user)
+        choice = faces.choice()
+        added = campaigns.add_faces(
+            campaign=made, faces=choice.matching(), limit=choice.limit, by=request.user
+        )
+    if line := left_out_line(added.left_out):
+        messages.warning(request, line)
     return redirect("labeling:campaign", made.pk)
 
 
@@ -129,7 +136,8 @@ def _page(request: HttpRequest, template: str, form: CampaignForm, **context: An
 
 def _steps(form: CampaignForm, *, with_faces: bool) -> list[Step]:
     lines = _summary(form)
-    asked = [key for key in STEPS if key != "faces" or with_faces]
+    without = "rights" if with_faces else "faces"
+    asked = [key for key in STEPS if key != without]
     around = zip(["", *asked], asked, [*asked[1:], ""], strict=False)
     return [Step(key, lines.get(key, ""), before, after) for before, key, after in around]
 
@@ -149,15 +157,23 @@ def _summary(form: CampaignForm) -> dict[str, str]:
 @door(may_manage)
 @require_POST
 def draft_faces(request: HttpRequest) -> HttpResponseBase:
-    """How many faces a choice takes, and some of them. `?without=`: a campaign whose faces are left out."""
+    """How many faces a choice takes, and some of them.
+
+    `?without=`: a campaign whose faces are left out; then its rule on licences holds, else that of the form.
+    """
     form = FacesForm(request.POST)
     if not form.is_valid():
         return JsonResponse({"errors": _errors(form)})
-    without = paging.number(request, "without")
-    found = campaign_queries.chosen_faces(
-        form.choice(), without=get_object_or_404(Campaign, pk=without) if without else None
-    )
-    context = {"found": found, "there": not found.all and form.choice().faces().exists()}
+    pk = paging.number(request, "without")
+    without = get_object_or_404(Campaign, pk=pk) if pk else None
+    rule = without.licence_rule if without else request.POST.getlist("licence_rule")
+    found = campaign_queries.chosen_faces(form.choice(), without=without, rule=rule)
+    nothing = not found.all and not found.left_out.faces
+    context = {
+        "found": found,
+        "left_out": left_out_line(found.left_out),
+        "there": nothing and form.choice().faces().exists(),
+    }
     html = render_to_string("labeling/campaign_draft_faces.html", context)
     return JsonResponse({"html": html, "count": found.count, "line": campaign_words.faces_line(found)})
 
@@ -240,6 +256,10 @@ def campaign_duplicate(request: HttpRequest, pk: int) -> HttpResponseBase:
         messages.error(request, str(refusal))
         return redirect("labeling:campaign", pk)
     messages.success(request, _("This is the copy. It is paused: look it over, then open it."))
+    if form.cleaned_data["same_faces"]:
+        faces = Face.objects.filter(campaign_faces__campaign=original)
+        if line := left_out_line(licensing.left_out(faces, made.licence_rule)):
+            messages.warning(request, line)
     return redirect("labeling:campaign_edit", made.pk)
 
 

@@ -23,7 +23,9 @@ from labeling.consensus.trial import (
     oddities,
 )
 from labeling.expressions import OTHER_ANSWERS, word
-from labeling.models import Campaign
+from labeling.licence_words import reasons, rule_line
+from labeling.licensing import left_out
+from labeling.models import Campaign, Face
 
 
 def number(value: int) -> str:
@@ -48,6 +50,7 @@ def summary(campaign: Campaign, *, groups: Iterable[str] = ()) -> dict[str, str]
         "consensus": _consensus(campaign),
         "gold": _gold(campaign),
         "people": _people(campaign, list(groups)),
+        "rights": rule_line(campaign.licence_rule),
     }
 
 
@@ -65,7 +68,22 @@ def settings_of(campaign: Campaign) -> list[tuple[str, str]]:
         (_("Expressions"), names),
         *((title, lines[step]) for step, title in titles.items()),
         (_("Order"), order),
+        (_("Rights"), _rights(campaign)),
     ]
+
+
+def _rights(campaign: Campaign) -> str:
+    """The rule on licences; and what does not meet it although it is in the campaign, as when the rule came later."""
+    line = rule_line(campaign.licence_rule)
+    inside = left_out(Face.objects.filter(campaign_faces__campaign=campaign), campaign.licence_rule)
+    if not inside.faces:
+        return line
+    text = ngettext(
+        "{n} face of the campaign does not meet it and stays out of snapshots: {why}",
+        "{n} faces of the campaign do not meet it and stay out of snapshots: {why}",
+        inside.faces,
+    )
+    return f"{line}. {text.format(n=number(inside.faces), why=reasons(inside.why))}"
 
 
 def _question(campaign: Campaign) -> str:

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from labeling import campaign_figures, queries
 from labeling import campaigns as verbs
 from labeling.campaign_queries import campaign_rows
+from labeling.licence_words import left_out_line
 from labeling.models import Campaign, CampaignFace, Outcome
 from labeling.queries import FaceFilter
 from labeling.refusals import Refusal
@@ -79,13 +80,18 @@ def campaign_add(request: HttpRequest, pk: int) -> HttpResponseBase:
         messages.error(request, _("No faces were added. {why}").format(why=said))
         return redirect("labeling:campaign", pk)
     shown = get_object_or_404(Campaign, pk=pk)
-    added = verbs.add_faces(campaign=shown, faces=form.choice().faces(without=shown), by=request.user)
+    choice = form.choice()
+    made = verbs.add_faces(
+        campaign=shown, faces=choice.matching(without=shown), limit=choice.limit, by=request.user
+    )
     text = ngettext(
         "{n} face added; those that were in stay as they are.",
         "{n} faces added; those that were in stay as they are.",
-        added,
+        made.added,
     )
-    messages.success(request, text.format(n=campaign_words.number(added)))
+    messages.success(request, text.format(n=campaign_words.number(made.added)))
+    if line := left_out_line(made.left_out):
+        messages.warning(request, line)
     return redirect("labeling:campaign", pk)
 
 

@@ -93,11 +93,11 @@ def test_a_name_is_given_once() -> None:
 def test_faces_are_added_once_however_often_one_adds_them() -> None:
     campaign = campaigns.create(name="x", votes_per_face=3)
     make_faces(3)
-    assert campaigns.add_faces(campaign=campaign, faces=Face.objects.all()) == 3
+    assert campaigns.add_faces(campaign=campaign, faces=Face.objects.all()).added == 3
     places = list(campaign.campaign_faces.values_list("face", "shuffle"))
     make_faces(2)
-    assert campaigns.add_faces(campaign=campaign, faces=Face.objects.all()) == 2
-    assert campaigns.add_faces(campaign=campaign, faces=Face.objects.all()) == 0
+    assert campaigns.add_faces(campaign=campaign, faces=Face.objects.all()).added == 2
+    assert campaigns.add_faces(campaign=campaign, faces=Face.objects.all()).added == 0
     assert list(campaign.campaign_faces.values_list("face", "shuffle"))[:3] == places
     assert set(campaign.campaign_faces.values_list("wanted", "places", "votes")) == {(3, 3, 0)}
 
@@ -107,14 +107,14 @@ def test_a_face_found_by_two_joins_is_added_once() -> None:
     make_faces(2, per_media=2)
     twice = Face.objects.filter(media__faces__isnull=False)
     assert twice.count() == 4
-    assert campaigns.add_faces(campaign=campaign, faces=twice) == 2
+    assert campaigns.add_faces(campaign=campaign, faces=twice).added == 2
 
 
 def test_faces_added_later_reach_those_who_are_through_already() -> None:
     campaign, annotator = make_campaign(2), make_user()
     first = votes.lease(campaign=campaign, annotator=annotator, limit=9)
     make_faces(3)
-    assert campaigns.add_faces(campaign=campaign, faces=Face.objects.all()) == 3
+    assert campaigns.add_faces(campaign=campaign, faces=Face.objects.all()).added == 3
     assert len(first) == 2
     assert len(votes.lease(campaign=campaign, annotator=annotator, limit=9)) == 5
 

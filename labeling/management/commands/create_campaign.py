@@ -8,6 +8,8 @@ from django.db import transaction
 from labeling import campaigns
 from labeling.campaign_queries import FaceChoice
 from labeling.expressions import SEVEN
+from labeling.licence_words import left_out_line
+from labeling.licences import DEMANDS
 from labeling.models import Campaign, Source
 from labeling.refusals import Refusal
 
@@ -26,6 +28,14 @@ class Command(BaseCommand):
         parser.add_argument("--rule", default=Campaign.Rule.STRICT_MAJORITY, choices=Campaign.Rule.values)
         parser.add_argument("--minimum-agreement", type=float, default=0.5, metavar="SHARE")
         parser.add_argument("--order", default=Campaign.Order.BREADTH, choices=Campaign.Order.values)
+        parser.add_argument(
+            "--licence-rule",
+            default="",
+            metavar="DEMAND,DEMAND",
+            help="Only faces of media whose licence meets these; of "
+            + ", ".join(f"{key} ({demand.sentence.lower()})" for key, demand in DEMANDS.items())
+            + ".",
+        )
         parser.add_argument("--limit", type=int, help="So many of the faces, at random.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -41,16 +51,18 @@ class Command(BaseCommand):
                     rule=options["rule"],
                     minimum_agreement=options["minimum_agreement"],
                     order=options["order"],
+                    licence_rule=filter(None, options["licence_rule"].split(",")),
                 )
                 choice = FaceChoice(
                     sources=(source.pk,) if source else (),
                     detector=options["detector"],
-                    limit=options["limit"],
                 )
-                count = campaigns.add_faces(campaign=campaign, faces=choice.faces())
+                made = campaigns.add_faces(campaign=campaign, faces=choice.matching(), limit=options["limit"])
         except Refusal as refusal:
             raise CommandError(str(refusal)) from refusal
         self.stdout.write(
             f"Campaign {campaign.pk} “{campaign.name}” asks {campaign.votes_per_face} people each about "
-            f"{count:,} faces."
+            f"{made.added:,} faces."
         )
+        if made.left_out.faces:
+            self.stdout.write(left_out_line(made.left_out))

@@ -122,7 +122,7 @@ class Demo:
         replayed = faces.filter(given__has_key="votes").exists()
         rules = {"expressions": EIGHT, "rule": "plurality"} if replayed else {"expressions": SEVEN}
         campaign = self._named(f"Demo: {source.name}", **rules)
-        added = campaigns.add_faces(campaign=campaign, faces=faces)
+        added = campaigns.add_faces(campaign=campaign, faces=faces).added
         own = self._named(f"Your turn: {source.name}", **rules)
         campaigns.add_faces(campaign=own, faces=faces)
         total = campaign.campaign_faces.count()
