@@ -1,11 +1,12 @@
 """Videos and photos from file to faces: `python -m bench.ingest [--quick] [--data FOLDER] [--hours N] [--json FILE]`.
 
-Makes a film of 1080p out of photos (those of --data, else drawn ones), one every two seconds under a moving camera, and
-takes it in on a site of its own: ingest, search by the cascade, crops, tracks, quality, likeness, database. Beside it, in
-the same run, a bare OpenCV loop decodes and searches the very same frames on one core with the same settings and keeps
-nothing; it runs before and after, and the mean counts. The aim: the site searches 0.9 of its frames in the same CPU
-time, and keeps all cores busy. --hours N: also a film of that length (640 × 360), whose memory is looked at twice a
-second: its peak in the second half against that in the first. Each process has its own peak of memory.
+Makes a film of 1080p out of photos (those of --data, else drawn ones), one every two seconds under a moving camera,
+and takes it in on a site of its own: ingest, search by the cascade, crops, tracks, quality, likeness, database.
+Beside it, in the same run, a bare OpenCV loop decodes and searches the very same frames on one core with the same
+settings and keeps nothing; it runs before and after, and the mean counts. The aim: the site searches 0.9 of its
+frames in the same CPU time, and keeps all cores busy. --hours N: also a film of that length (640 × 360), whose memory
+is looked at twice a second: its peak in the second half against that in the first. Each process has its own peak of
+memory.
 """
 
 import argparse

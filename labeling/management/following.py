@@ -11,6 +11,7 @@ from labeling.management.progress import ProgressLine
 from labeling.models.work import Work, WorkState
 
 _LOOK_EVERY_S = 0.5
+Tell = Callable[[int, int | None, str], None]
 
 
 def follow(row: Work, do: Callable[..., None]) -> None:
@@ -20,24 +21,34 @@ def follow(row: Work, do: Callable[..., None]) -> None:
     the row is waited out until its heartbeat is too old (settings.HEARTBEAT_TIMEOUT_S).
     """
     line = ProgressLine(str(row))
-    while True:
-        try:
-            do(tell=line)
-        except work.AlreadyClaimed:
-            _wait(row, line)
-        row.refresh_from_db()
-        if row.is_over:
-            break
+    do_or_wait(row, lambda: do(tell=line), tell=line)
     line.end(row.message or row.get_state_display())
     if row.state != WorkState.DONE:
         raise CommandError(row.error or f"{row} was stopped. Start the command again to go on.")
 
 
-def _wait(row: Work, line: ProgressLine) -> None:
+def do_or_wait(
+    row: Work, do: Callable[[], object], *, tell: Tell = lambda done, total, message: None
+) -> None:
+    """Until the row is over: do its work here, or wait for the worker that was quicker, or died at it.
+
+    tell: told while a worker has it.
+    """
+    while True:
+        try:
+            do()
+        except work.AlreadyClaimed:
+            _wait(row, tell)
+        row.refresh_from_db()
+        if row.is_over:
+            return
+
+
+def _wait(row: Work, tell: Tell) -> None:
     """Until the row is over or free again."""
     row.refresh_from_db()
     while row.state == WorkState.RUNNING:
-        line(
+        tell(
             row.done,
             row.total,
             f"a worker has it (or died; then it is free in {settings.HEARTBEAT_TIMEOUT_S} s)",

@@ -5,12 +5,12 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
-from labeling import suggestions
+from labeling import suggestions, work
+from labeling.management import following
 from labeling.models import WorkState
 from tests.factories import make_campaign, make_over
 from tests.training.making import finish, make_real_snapshot, make_run, make_snapshot, settled_faces
 from training import predictions
-from training.management import waiting
 from training.models import Prediction, RelabelRound, TrainingRun
 
 pytestmark = pytest.mark.django_db
@@ -97,7 +97,7 @@ def test_what_a_quicker_worker_does_is_waited_for():
     make_over(run, WorkState.STOPPED)
 
     def taken() -> None:
-        raise waiting.work.AlreadyClaimed("taken")
+        raise work.AlreadyClaimed("taken")
 
-    waiting.do_or_wait(run, taken)
+    following.do_or_wait(run, taken)
     assert run.state == WorkState.STOPPED

@@ -6,10 +6,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from labeling.management.finding import found
+from labeling.management.following import do_or_wait
 from labeling.models import Campaign, WorkState
 from labeling.refusals import Refusal
 from training import predictions
-from training.management.waiting import do_or_wait
 from training.models import TrainingRun
 
 

@@ -6,10 +6,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from labeling.management.finding import found
+from labeling.management.following import do_or_wait
 from labeling.models import Snapshot, WorkState
 from training import metrics, queries, runs
 from training.core.config import PRESETS
-from training.management.waiting import do_or_wait, settings_from
 
 
 class Command(BaseCommand):
@@ -35,7 +35,7 @@ class Command(BaseCommand):
                 snapshot=found(Snapshot, options["snapshot"]),
                 network=options["network"],
                 preset=options["preset"],
-                settings=settings_from(options["set"]),
+                settings=_settings_from(options["set"]),
                 name=options["name"],
             )
         except runs.CannotStart as refusal:
@@ -55,6 +55,17 @@ class Command(BaseCommand):
                 f"{evaluation.split}: accuracy {evaluation.accuracy:.1%} ({low:.1%} to {high:.1%}), "
                 f"macro F1 {evaluation.macro_f1:.3f}, {evaluation.images} faces"
             )
+
+
+def _settings_from(pairs: list[str]) -> dict[str, str]:
+    """`["epochs=3"]` → {"epochs": "3"}; raises CommandError for what is not KEY=VALUE."""
+    settings = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise CommandError(f"--set takes KEY=VALUE, not {pair}.")
+        settings[name.strip()] = value.strip()
+    return settings
 
 
 class _Teller:
