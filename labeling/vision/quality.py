@@ -124,7 +124,8 @@ def pose(landmarks: Sequence[Point]) -> tuple[float, float, float]:
 
     The turn of an average rigid head that puts its five points there, seen from far away (perspective-n-point by
     SQPnP, Terzakis and Lourakis 2020, doi:10.1007/978-3-030-58452-8_28). Heads differ, and a smile lifts the
-    mouth: ten degrees of pitch mean little. Raises ValueError for landmarks that all lie in one point.
+    mouth: ten degrees of pitch mean little. Of tilted heads it knows what the landmarks do: see
+    `landmarks.steadied`. Raises ValueError for landmarks that all lie in one point.
     """
     points = np.asarray(landmarks, np.float64)
     width = float(np.ptp(points, axis=0).max())
