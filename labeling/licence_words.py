@@ -16,6 +16,11 @@ def rule_line(rule: Collection[str]) -> str:
     return "; ".join(asked) or _("any licence, known or not")
 
 
+def rule_help() -> str:
+    """The demands there are, for the help of commands."""
+    return "; ".join(f"{key}: {demand.sentence}" for key, demand in DEMANDS.items()) + "."
+
+
 def name_of(code: str) -> str:
     """The name of a licence; empty if it is unknown."""
     known = licence(code)

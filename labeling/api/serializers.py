@@ -331,6 +331,11 @@ class FreezeSerializer(serializers.Serializer[Any]):
     )
     seed = serializers.IntegerField(required=False, default=0)
     splits = serializers.ChoiceField(choices=["stratified", "given"], default="stratified")
+    licences = serializers.ListField(
+        child=serializers.ChoiceField(choices=list(DEMANDS)),
+        required=False,
+        help_text="What the licences of media must allow; left out: the campaign's `licence_rule`.",
+    )
 
 
 class ProblemSerializer(serializers.Serializer[Any]):

@@ -2,13 +2,16 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import QuerySet
+
 from labeling import work
 from labeling.expressions import OTHER_ANSWERS
-from labeling.models import Campaign, CampaignFace, Outcome
+from labeling.licences import meeting
+from labeling.models import Campaign, CampaignFace, Face, Outcome
 from labeling.sayings import gettext_noop
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.split import split_groups
@@ -22,6 +25,8 @@ GIVEN_SPLITS = {
     **{split: split for split in snapshots.SPLITS},
 }
 """What publishers call the splits, FER2013's names among them, and what we call them."""
+LICENCE = "licence"
+"""Why a face with a label is left out: the licence of its media is not as asked for."""
 _CHUNK = 2_000
 _EXAMPLES = 3
 _TOO_FEW_CLASSES = gettext_noop(
@@ -68,9 +73,17 @@ class Choice:
     notes: tuple[str, ...]
 
 
+def with_label(campaign: Campaign) -> QuerySet[Face]:
+    """The faces a snapshot of the campaign could hold now, whatever their licences."""
+    settled = CampaignFace.objects.filter(campaign=campaign, state=CampaignFace.State.SETTLED)
+    return Face.objects.filter(
+        campaign_faces__in=settled.filter(outcome__in=[Outcome.AGREED, Outcome.ADJUDICATED])
+    )
+
+
 def choose(*, campaign: Campaign, rule: Mapping[str, Any], alive: Alive) -> Choice:
     """The agreed and adjudicated faces as they stand now, whoever goes on voting meanwhile. Raises Refused."""
-    faces, left_out = _settled(campaign, alive)
+    faces, left_out = _settled(campaign, rule.get("licences", ()), alive)
     _demand_classes(faces, campaign.expressions)
     faces.sort(key=lambda face: face.key)
     if rule["splits"] == GIVEN:
@@ -82,20 +95,29 @@ def choose(*, campaign: Campaign, rule: Mapping[str, Any], alive: Alive) -> Choi
     return Choice(faces, splits, left_out, moved, notes)
 
 
-def _settled(campaign: Campaign, alive: Alive) -> tuple[list[Chosen], dict[str, int]]:
-    """The agreed and adjudicated faces; the others counted. One statement reads all, so they are of one moment."""
+def _settled(
+    campaign: Campaign, licences: Collection[str], alive: Alive
+) -> tuple[list[Chosen], dict[str, int]]:
+    """The agreed and adjudicated faces; the others counted. One statement reads all, so they are of one moment.
+
+    Counted too are those whose media's licence does not meet what is asked of it.
+    """
+    allowed = meeting(licences)
     media, *box = ("face__media__sha256", "face__x", "face__y", "face__width", "face__height")
     where = ("face", media, "face__detector", "face__time_ms", "face__row", *box)
     what = ("label", "agreement", "counts", "face__given__split")
+    columns = ("state", "outcome", "face__media__licence_code", *where, *what)
     rows = CampaignFace.objects.filter(campaign=campaign).exclude(state=CampaignFace.State.GOLD).order_by()
     chosen, left_out = [], Counter[str]()
-    for state, outcome, *rest in rows.values_list("state", "outcome", *where, *what).iterator(_CHUNK):
+    for state, outcome, licence, *rest in rows.values_list(*columns).iterator(_CHUNK):
         alive()
         if state == CampaignFace.State.OPEN:
             # A face re-opened for fresh votes still carries its former outcome; that is under question now.
             left_out["open"] += 1
         elif outcome not in (Outcome.AGREED, Outcome.ADJUDICATED):
             left_out[outcome] += 1
+        elif licences and licence not in allowed:
+            left_out[LICENCE] += 1
         else:
             chosen.append(_chosen(campaign.expressions, outcome == Outcome.ADJUDICATED, *rest))
     return chosen, dict(sorted(left_out.items()))

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,16 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from labeling import work
-from labeling.models import Campaign, CampaignFace, Face, Item, Outcome, Snapshot, WorkState
+from labeling import licensing, work
+from labeling.campaign_settings import rule_problems
+from labeling.licence_words import reasons
+from labeling.licences import kept
+from labeling.models import Campaign, Face, Item, Snapshot, WorkState
 from labeling.refusals import Refusal
 from labeling.sayings import gettext_noop
 from labeling.snapshots import format as snapshots
 from labeling.snapshots import stored
-from labeling.snapshots.choosing import GIVEN, STRATIFIED, Choice, Chosen, choose
+from labeling.snapshots.choosing import GIVEN, STRATIFIED, Choice, Chosen, choose, with_label
 from labeling.snapshots.stored import local_folder, verify
 from labeling.snapshots.telling import Tell, Telling, nobody
 
@@ -57,13 +60,16 @@ def freeze(
     fractions: Mapping[str, float] | None = None,
     seed: int = 0,
     splits: str = STRATIFIED,
+    licences: Collection[str] | None = None,
     created_by: Any = None,
     wake: bool = True,
 ) -> Snapshot:
     """Queue the freezing of what is settled in the campaign when a worker takes it up.
 
     fractions: split → share, scaled to add up to 1. splits: `stratified` draws them, `given` takes those the faces'
-    source came with. wake: tell a worker; without it the caller does the work. Raises CannotFreeze.
+    source came with. licences: what the licences of media must allow (labeling.licences.DEMANDS), the campaign's
+    rule if left out; faces that do not meet it stay out. wake: tell a worker; without it the caller does the work.
+    Raises CannotFreeze.
     """
     if splits not in (STRATIFIED, GIVEN):
         raise CannotFreeze(
@@ -71,10 +77,9 @@ def freeze(
                 stratified=STRATIFIED, given=GIVEN, asked=splits
             )
         )
-    settled = CampaignFace.objects.filter(campaign=campaign, state=CampaignFace.State.SETTLED)
-    if not settled.filter(outcome__in=[Outcome.AGREED, Outcome.ADJUDICATED]).exists():
-        raise CannotFreeze(_("No face of this campaign has a consensus yet. Let people vote first."))
-    rule = {
+    asked = kept(campaign.licence_rule if licences is None else licences)
+    _demand_faces(campaign, asked)
+    rule: dict[str, Any] = {
         "label": "majority",
         "consensus": campaign.rule,
         "minimum_agreement": campaign.minimum_agreement,
@@ -82,6 +87,8 @@ def freeze(
         "groups": "media",
     }
     shares = _shares(FRACTIONS if fractions is None else fractions)
+    if asked:
+        rule["licences"] = asked
     if splits == STRATIFIED:
         rule |= {"seed": seed, "fractions": shares}
     with transaction.atomic():
@@ -91,6 +98,20 @@ def freeze(
         if wake:
             work.enqueue(row)
     return row
+
+
+def _demand_faces(campaign: Campaign, licences: Collection[str]) -> None:
+    for problem in rule_problems(licences):
+        raise CannotFreeze(problem)
+    agreed = with_label(campaign)
+    if not agreed.exists():
+        raise CannotFreeze(_("No face of this campaign has a consensus yet. Let people vote first."))
+    if not agreed.filter(licensing.meets(licences)).exists():
+        raise CannotFreeze(
+            _("Of no face with a consensus the licence is as asked for: {why}. Ask for less.").format(
+                why=reasons(licensing.left_out(agreed, licences).why)
+            )
+        )
 
 
 def _shares(fractions: Mapping[str, float]) -> dict[str, float]:

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from labeling.licences import DEMANDS
 from labeling.models import Campaign
 
 SPLITS = ("train", "validation", "test")
@@ -38,6 +39,16 @@ class NewSnapshot(forms.Form):
         help_text=_("The same seed draws the same splits."),
     )
 
+    licences = forms.MultipleChoiceField(
+        choices=[(key, _(demand.sentence)) for key, demand in DEMANDS.items()],
+        required=False,
+        label=_("Only media of whose licence this is sure"),
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_(
+            "None ticked: any licence. A licence that is not known, or not understood, meets nothing."
+        ),
+    )
+
     def clean(self) -> dict[str, Any]:
         data = self.cleaned_data
         parts = [data.get(name) for name in SPLITS]
@@ -54,4 +65,5 @@ class NewSnapshot(forms.Form):
             "fractions": {name: data[name] / 100 for name in SPLITS},
             "seed": data["seed"],
             "splits": data["splits"],
+            "licences": data["licences"],
         }

@@ -11,12 +11,15 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from labeling import queries, work
+from labeling import licensing, queries, work
+from labeling.licence_words import left_out_line, rule_line
+from labeling.licences import DEMANDS
 from labeling.models import Campaign, Export, Snapshot, WorkState
 from labeling.refusals import Refusal
 from labeling.rules import may_manage, may_see_labels
 from labeling.sayings import told
 from labeling.snapshots import exporting, freezing
+from labeling.snapshots.choosing import LICENCE, with_label
 from labeling.web import files, jobs, paging
 from labeling.web.doors import door
 from labeling.web.snapshot_forms import NewSnapshot
@@ -38,7 +41,9 @@ def snapshots(request: HttpRequest) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 def snapshot_new(request: HttpRequest) -> HttpResponseBase:
     """GET shows what would be frozen of the campaign in the address; POST freezes it."""
-    form = NewSnapshot(request.POST if request.method == "POST" else None, initial=request.GET.dict())
+    campaign = _campaign_asked(request)
+    initial = {**request.GET.dict(), "licences": campaign.licence_rule if campaign else []}
+    form = NewSnapshot(request.POST if request.method == "POST" else None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             made = freezing.freeze(**form.wanted(), created_by=request.user)
@@ -46,10 +51,22 @@ def snapshot_new(request: HttpRequest) -> HttpResponseBase:
             form.add_error(None, told(str(refusal)))
         else:
             return HttpResponseRedirect(_page(made.pk))
-    campaign = _campaign_asked(request)
-    preview = queries.freeze_preview(campaign.pk, campaign.expressions) if campaign else None
-    context = {"form": form, "campaign": campaign, "preview": preview}
+    context = {"form": form, "campaign": campaign, **_preview(campaign, form)}
     return render(request, "labeling/snapshot_new.html", context, status=400 if form.errors else 200)
+
+
+def _preview(campaign: Campaign | None, form: NewSnapshot) -> dict[str, Any]:
+    """What would be frozen, and how many of these faces each demand on licences would leave out."""
+    if campaign is None:
+        return {"preview": None}
+    faces = with_label(campaign)
+    unmet = licensing.left_out(faces, list(DEMANDS)).why
+    boxes = [(box, unmet.get(box.data["value"], 0)) for box in form["licences"]]
+    return {
+        "preview": queries.freeze_preview(campaign.pk, campaign.expressions),
+        "rights": boxes,
+        "left_out": left_out_line(licensing.left_out(faces, campaign.licence_rule)),
+    }
 
 
 @door(may_see_labels)
@@ -146,6 +163,8 @@ def _context(request: HttpRequest, row: Snapshot) -> dict[str, Any]:
         "snapshot": row,
         "table": queries.split_table(row),
         "rule": _rule(row),
+        "by_licence": LICENCE,
+        "licences": rule_line(row.rule["licences"]) if row.rule.get("licences") else "",
         "exports": [(export, _title(export.format)) for export in exports],
         "formats": [(name, _(shape.title)) for name, shape in exporting.FORMATS.items() if name not in made],
         "manages": may_manage(request.user),

@@ -8,8 +8,7 @@ from django.db import transaction
 from labeling import campaigns
 from labeling.campaign_queries import FaceChoice
 from labeling.expressions import SEVEN
-from labeling.licence_words import left_out_line
-from labeling.licences import DEMANDS
+from labeling.licence_words import left_out_line, rule_help
 from labeling.models import Campaign, Source
 from labeling.refusals import Refusal
 
@@ -32,9 +31,7 @@ class Command(BaseCommand):
             "--licence-rule",
             default="",
             metavar="DEMAND,DEMAND",
-            help="Only faces of media whose licence meets these; of "
-            + ", ".join(f"{key} ({demand.sentence.lower()})" for key, demand in DEMANDS.items())
-            + ".",
+            help="Only faces of media whose licence meets these. " + rule_help(),
         )
         parser.add_argument("--limit", type=int, help="So many of the faces, at random.")
 

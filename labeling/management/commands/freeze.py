@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.template.defaultfilters import filesizeformat
 
 from labeling import queries
+from labeling.licence_words import rule_help
 from labeling.management.finding import found
 from labeling.management.following import follow
 from labeling.models import Campaign, Snapshot
@@ -34,6 +35,13 @@ class Command(BaseCommand):
             choices=[freezing.STRATIFIED, freezing.GIVEN],
             help="Drawn by class, or as the source gives them (FER2013's Usage).",
         )
+        parser.add_argument(
+            "--licences",
+            type=_demands,
+            metavar="DEMAND,DEMAND",
+            help="What the licences of media must allow; left out: what the campaign asks for; none: nothing. "
+            + rule_help(),
+        )
         parser.add_argument("--in-process", action="store_true", help="Do it here and now, without a worker.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -45,6 +53,7 @@ class Command(BaseCommand):
                 fractions=options["fractions"],
                 seed=options["seed"],
                 splits=options["splits"],
+                licences=options["licences"],
                 wake=not here,
             )
         except freezing.CannotFreeze as refusal:
@@ -66,6 +75,10 @@ class Command(BaseCommand):
             self.stdout.write(f"{row.label:<{width}}" + "".join(f"{cell:>12,}" for cell in row.cells))
         for reason, count in table.left_out.items():
             self.stdout.write(f"left out: {count:,} {reason.replace('_', ' ')}")
+
+
+def _demands(text: str) -> list[str]:
+    return [] if text == "none" else text.split(",")
 
 
 def _fractions(text: str) -> dict[str, float]:
