@@ -1,6 +1,8 @@
 """Write a snapshot in somebody's format, as one file in the storage."""
 
 import hashlib
+from collections.abc import Sequence
+from datetime import UTC
 from pathlib import Path
 
 from django.core.files.storage import default_storage
@@ -8,12 +10,13 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from labeling import work
-from labeling.models import Export, Snapshot, WorkState
+from labeling.models import Export, Media, Snapshot, WorkState
 from labeling.refusals import Refusal
 from labeling.sayings import gettext_noop
 from labeling.snapshots import format as snapshots
 from labeling.snapshots import stored
 from labeling.snapshots.exports import FORMATS
+from labeling.snapshots.exports.format import Facts
 from labeling.snapshots.telling import Tell, Telling, nobody
 
 __all__ = ["FORMATS", "CannotExport", "export", "run_export"]
@@ -63,7 +66,7 @@ def run_export(export_id: int, *, tell: Tell = nobody) -> None:
         folder = _whole_folder(job.row.snapshot, telling)
         total = snapshots.read_manifest(folder).rows
         with stored.making(attempts) as made:
-            note = chosen.write(folder, made, telling.of(total, gettext_noop("Writing")))
+            note = chosen.write(folder, made, telling.of(total, gettext_noop("Writing")), _about)
             sha256, size = _sha256(made), made.stat().st_size
             # Named by its bytes: the same content written by another version of the code replaces nobody's file.
             name = f"exports/{digest}/{job.row.format}-{sha256[:16]}{chosen.ending}"
@@ -72,6 +75,20 @@ def run_export(export_id: int, *, tell: Tell = nobody) -> None:
             telling(gettext_noop("Storing"), total, total, stored_as=name)
             stored.put_file(made, name)
         job.leave(WorkState.DONE, stored_as=name, sha256=sha256, bytes=size, message=note[:_MESSAGE])
+
+
+def _about(sha256s: Sequence[str]) -> dict[str, Facts]:
+    """What the site knows of media beside their snapshot: the title its page gives it, else the name of the file."""
+    rows = Media.objects.filter(sha256__in=sha256s).values_list(
+        "sha256", "given", "original_name", "fetched_at"
+    )
+    return {
+        sha256: Facts(
+            title=str(given.get("title") or name),
+            fetched_at=fetched_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
+        for sha256, given, name, fetched_at in rows
+    }
 
 
 def _whole_folder(snapshot: Snapshot, telling: Telling) -> Path:

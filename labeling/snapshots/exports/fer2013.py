@@ -9,15 +9,17 @@ from PIL import Image
 from labeling.expressions import SEVEN
 from labeling.sayings import gettext_noop
 from labeling.snapshots import format as snapshots
-from labeling.snapshots.exports.format import Progress
+from labeling.snapshots.exports.format import About, Progress
 
 SIZE = 48
 USAGE = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
-_NO_PLACE = gettext_noop("This format has no place for licences and authors: pass on the ImageFolder's too.")
+_NO_PLACE = gettext_noop(
+    "This format has no place for licences and authors: pass on the Attribution CSV too."
+)
 _TEXT = [str(value) for value in range(256)]
 
 
-def write(folder: Path, target: Path, progress: Progress) -> str:
+def write(folder: Path, target: Path, progress: Progress, about: About) -> str:
     """Write the CSV: grey 48×48 pixels, a line per face. `emotion` is the index in the snapshot's classes.
 
     Returns notes: which number is which class where these are not FER2013's seven in its order, and what the format

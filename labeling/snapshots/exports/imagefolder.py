@@ -9,16 +9,20 @@ from pathlib import Path
 
 from labeling.sayings import gettext_noop
 from labeling.snapshots import format as snapshots
-from labeling.snapshots.exports.format import Progress
+from labeling.snapshots.exports import attribution
+from labeling.snapshots.exports.format import About, Progress
 
 ATTRIBUTION = "attribution.csv"
+MEDIA = "media.csv"
 _RENAMED = gettext_noop("Folders of classes whose name a folder cannot have: {folders}")
 _WHOSE = ["licence", "author", "page_url", "source", "media_sha256"]
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f%/\\:*?"<>|]|^[. ]|[. ]$')
 
 
-def write(folder: Path, target: Path, progress: Progress) -> str:
+def write(folder: Path, target: Path, progress: Progress, about: About) -> str:
     """Write the zip: the pictures as they are, whose they are, and the snapshot's manifest. Same input, same bytes.
+
+    Whose they are stands there by picture and, with title and licence in full, by media.
 
     Returns a note where a class's folder is not called as the class.
     """
@@ -31,6 +35,10 @@ def write(folder: Path, target: Path, progress: Progress) -> str:
             progress(done)
         with archive.open(_entry(ATTRIBUTION), "w", force_zip64=True) as file:
             for lines in _attribution(folder):
+                file.write(lines)
+                progress(done)
+        with archive.open(_entry(MEDIA), "w", force_zip64=True) as file:
+            for lines, _faces in attribution.table(folder, about):
                 file.write(lines)
                 progress(done)
         archive.writestr(_entry(snapshots.MANIFEST), (folder / snapshots.MANIFEST).read_bytes())
@@ -55,7 +63,7 @@ def _attribution(folder: Path) -> Iterator[bytes]:
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
         for face in batch.to_pylist():
-            rows.writerow([_name(face), *(_harmless(face[key]) for key in _WHOSE)])
+            rows.writerow([_name(face), *(attribution.harmless(face[key]) for key in _WHOSE)])
         yield text.getvalue().encode()
 
 
@@ -65,8 +73,3 @@ def _entry(name: str) -> zipfile.ZipInfo:
     entry.external_attr = 0o644 << 16
     entry.create_system = 3
     return entry
-
-
-def _harmless(text: str) -> str:
-    """A licence or author somebody typed must not run as a formula in a spreadsheet."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -34,7 +34,7 @@ def exported(campaign: Campaign, format: str) -> Export:
 def written(format: str, folder: Path, tmp_path: Path) -> tuple[Path, str]:
     """The file, and the note that comes with it."""
     target = tmp_path / f"out{FORMATS[format].ending}"
-    return target, FORMATS[format].write(folder, target, lambda done: None)
+    return target, FORMATS[format].write(folder, target, lambda done: None, lambda sha256s: {})
 
 
 def faces_of(row: Export) -> list[dict[str, Any]]:
@@ -135,7 +135,7 @@ def test_a_csv_that_cannot_say_whose_the_pictures_are_says_that() -> None:
     campaign = make_settled(12)
     Media.objects.filter(pk=Media.objects.all()[7].pk).update(author="Ann")
     assert exported(campaign, "fer2013").message == (
-        "This format has no place for licences and authors: pass on the ImageFolder's too."
+        "This format has no place for licences and authors: pass on the Attribution CSV too."
     )
 
 
