@@ -12,6 +12,7 @@ WORDS = {
     "changed": gettext_noop("changed the campaign"),
     "extended": gettext_noop("moved the deadline"),
     "faces_added": gettext_noop("added faces"),
+    "faces_removed": gettext_noop("took faces out that nobody had seen"),
     "paused": gettext_noop("paused the campaign"),
     "opened": gettext_noop("opened the campaign"),
     "closed": gettext_noop("closed the campaign"),

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet, Sum
 
 from labeling import licensing
+from labeling.face_filter import in_source
 from labeling.licensing import LeftOut
 from labeling.models import Campaign, CampaignFace, Face, Item, Source
-from labeling.queries import in_source
 
 SAMPLE = 12
 """Faces shown of a choice."""
@@ -43,7 +43,7 @@ def campaign_rows(campaigns: list[Campaign]) -> list[CampaignRow]:
 
 @dataclass(frozen=True)
 class FaceChoice:
-    """Which faces a campaign asks about. What is left empty restricts nothing."""
+    """Which faces a campaign asks about: never those left out. What is left empty restricts nothing."""
 
     sources: tuple[int, ...] = ()
     detector: str = ""
@@ -70,7 +70,7 @@ class FaceChoice:
     def matching(self, *, without: Campaign | None = None) -> QuerySet[Face]:
         """All that could be chosen, whatever the limit."""
         exact = {"detector": self.detector, "media__kind": self.kind}
-        chosen = Face.objects.filter(**{name: value for name, value in exact.items() if value})
+        chosen = Face.objects.kept().filter(**{name: value for name, value in exact.items() if value})
         if self.sources:
             chosen = chosen.filter(_in_any(self.sources))
         if self.min_size:

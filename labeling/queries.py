@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice, zip_longest
-from typing import Any
 
 from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery
 
+from labeling.face_filter import in_source, media_keys
 from labeling.models import CampaignFace, Face, Item, Media, Outcome, Snapshot, Source
 from labeling.snapshots.format import SPLITS
 
@@ -15,8 +15,6 @@ STRIP = 5
 """Faces shown on a source's card."""
 NEAR = 200
 """How far behind a source's first face its card looks for others."""
-COUNT_LIMIT = 10_000
-"""A gallery counts no further: what is beyond is "10,000+" and costs nothing."""
 
 
 @dataclass(frozen=True)
@@ -72,21 +70,7 @@ def items_per_state(source: Source) -> dict[str, int]:
 def media_of(source: Source) -> QuerySet[Media]:
     """The source's media, each with `face_count` (of all detectors)."""
     count = Face.objects.filter(media=OuterRef("pk")).order_by().values("media").annotate(n=Count("pk"))
-    return Media.objects.filter(pk__in=_media_keys(source.pk)).annotate(
-        face_count=Subquery(count.values("n"))
-    )
-
-
-def in_source(source_pk: int) -> Q:
-    """For faces: those whose media is in the source."""
-    return Q(media__in=_media_keys(source_pk))
-
-
-def _media_keys(source_pk: int) -> QuerySet[Item, int | None]:
-    # As a list to be in, not as an EXISTS per row: for that SQLite walks the whole source each time.
-    return (
-        Item.objects.filter(source=source_pk, media__isnull=False).order_by().values_list("media", flat=True)
-    )
+    return Media.objects.filter(pk__in=media_keys(source.pk)).annotate(face_count=Subquery(count.values("n")))
 
 
 def _strips(first_faces: dict[int, int]) -> dict[int, list[int]]:
@@ -108,82 +92,6 @@ def _mixed(by_media: dict[int, list[int]]) -> list[int]:
     """The first face of each media, then the second of each …: different pictures before more of the same."""
     rows = zip_longest(*by_media.values())
     return list(islice(dict.fromkeys(face for row in rows for face in row if face), STRIP))
-
-
-@dataclass(frozen=True)
-class FaceFilter:
-    """What a gallery shows. Empty fields filter nothing; state, outcome and label need a campaign."""
-
-    source: int | None = None
-    detector: str = ""
-    campaign: int | None = None
-    state: str = ""
-    outcome: str = ""
-    label: str = ""
-
-    @property
-    def asks_a_campaign(self) -> bool:
-        return self.campaign is not None
-
-
-@dataclass(frozen=True)
-class GalleryFace:
-    pk: int
-    place: int
-    """Where the gallery goes on after this face: the key of the row paged over."""
-    outcome: str = ""
-    label: str = ""
-    state: str = ""
-    votes: int = 0
-    wanted: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
-
-
-def gallery(wanted: FaceFilter, *, after: int = 0, limit: int = 120) -> list[GalleryFace]:
-    """Faces in the order they were found (of a campaign: were added), from the one past `after`."""
-    if wanted.asks_a_campaign:
-        chosen = campaign_faces(wanted).filter(pk__gt=after).order_by("pk")[:limit]
-        return [_in_campaign(row) for row in chosen]
-    chosen_faces = faces(wanted).filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:limit]
-    return [GalleryFace(pk, pk) for pk in chosen_faces]
-
-
-def gallery_count(wanted: FaceFilter) -> int:
-    """How many faces there are, up to COUNT_LIMIT + 1."""
-    chosen = campaign_faces(wanted) if wanted.asks_a_campaign else faces(wanted)
-    return chosen.order_by().values("pk")[: COUNT_LIMIT + 1].count()
-
-
-def faces(wanted: FaceFilter) -> QuerySet[Face]:
-    chosen = Face.objects.all()
-    if wanted.detector:
-        chosen = chosen.filter(detector=wanted.detector)
-    return chosen.filter(in_source(wanted.source)) if wanted.source else chosen
-
-
-def campaign_faces(wanted: FaceFilter) -> QuerySet[CampaignFace]:
-    exact = {
-        "campaign": wanted.campaign,
-        "state": wanted.state,
-        "outcome": wanted.outcome,
-        "label": wanted.label,
-        "face__detector": wanted.detector,
-    }
-    chosen = CampaignFace.objects.filter(**{name: value for name, value in exact.items() if value})
-    return chosen.filter(face__media__in=_media_keys(wanted.source)) if wanted.source else chosen
-
-
-def _in_campaign(row: CampaignFace) -> GalleryFace:
-    return GalleryFace(
-        pk=row.face_id,
-        place=row.pk,
-        outcome=row.outcome,
-        label=row.label,
-        state=row.state,
-        votes=row.votes,
-        wanted=row.wanted,
-        counts=row.counts,
-    )
 
 
 @dataclass(frozen=True)
@@ -219,20 +127,6 @@ def freeze_preview(campaign_pk: int, expressions: Iterable[str]) -> FreezePrevie
         no_consensus=settled.get((Outcome.NO_CONSENSUS, ""), 0),
         not_a_face=settled.get((Outcome.NOT_A_FACE, ""), 0),
     )
-
-
-def neighbours(wanted: FaceFilter, face_pk: int) -> tuple[int | None, int | None]:
-    """The faces before and after this one in the gallery of the filter."""
-    if not wanted.asks_a_campaign:
-        return _beside(faces(wanted).values_list("pk", flat=True), face_pk)
-    rows = campaign_faces(wanted)
-    place = CampaignFace.objects.filter(campaign=wanted.campaign, face=face_pk).values_list("pk", flat=True)
-    return _beside(rows.values_list("face", flat=True), place.first() or 0)
-
-
-def _beside(rows: QuerySet[Any, int], place: int) -> tuple[int | None, int | None]:
-    before = rows.filter(pk__lt=place).order_by("-pk").first()
-    return before, rows.filter(pk__gt=place).order_by("pk").first()
 
 
 BINS = 240

@@ -12,12 +12,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling import campaign_figures, queries
+from labeling import campaign_figures, gallery_queries
 from labeling import campaigns as verbs
 from labeling.campaign_queries import campaign_rows
+from labeling.face_filter import FaceFilter
 from labeling.licence_words import left_out_line
 from labeling.models import Campaign, CampaignFace, Outcome
-from labeling.queries import FaceFilter
 from labeling.refusals import Refusal
 from labeling.rules import may_manage
 from labeling.voting import integrity
@@ -101,10 +101,10 @@ def campaign_faces(request: HttpRequest, pk: int) -> HttpResponse:
     shown = get_object_or_404(Campaign, pk=pk)
     wanted = _filter(request, shown)
     after = paging.number(request, "after") or 0
-    rows = queries.gallery(wanted, after=after, limit=FACES_PER_PAGE + 1)
+    rows = gallery_queries.gallery(wanted, after=after, limit=FACES_PER_PAGE + 1)
     context = {
         "campaign": shown,
-        "page": paging.cut(rows, after, FACES_PER_PAGE, key="place"),
+        "page": paging.cut(rows, after, FACES_PER_PAGE),
         "wanted": wanted,
         "states": CampaignFace.State.choices,
         "outcomes": Outcome.choices,

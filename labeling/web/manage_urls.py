@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.web import faces, media, snapshots, sources
+from labeling.web import faces, gallery, media, snapshots, sources
 
 urlpatterns = [
     path("sources/", sources.sources, name="sources"),
@@ -18,6 +18,11 @@ urlpatterns = [
     path("media/<int:pk>/", media.media, name="media"),
     path("media/<int:pk>/picture.jpg", media.thumbnail, name="thumbnail"),
     path("faces/", faces.faces, name="faces"),
+    path("faces/act/", gallery.act, name="faces_act"),
+    path("faces/undo/", gallery.undo, name="faces_undo"),
+    path("faces/alike/", gallery.alike, name="faces_alike"),
+    path("faces/alike/merge/", gallery.alike_merge, name="alike_merge"),
+    path("faces/alike/part/", gallery.alike_part, name="alike_part"),
     path("faces/<int:pk>/", faces.face, name="face"),
     path("crops/<int:face_pk>.png", faces.crop, name="crop"),
     path("snapshots/", snapshots.snapshots, name="snapshots"),

@@ -1,0 +1,203 @@
+"""Which faces a gallery shows: by where they come from, how they look, and what people and networks say of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Least
+from django.db.models.lookups import GreaterThanOrEqual, LessThan, LessThanOrEqual
+
+from labeling.models import CampaignFace, Face, Item, Media, Outcome, Suggestion
+from labeling.vision.quality import Limits
+
+UNKNOWN = "unknown"
+"""Stands for media whose licence is not understood."""
+GOOD = "good"
+"""Stands for faces that nothing speaks against."""
+QUALITIES = ("small", "blurred", "dark", "bright", "flat", "cut_off", "turned", "nodding", "tilted")
+"""The codes of labeling.vision.quality.reasons."""
+_NONE = Q(pk__in=[])
+_LABELLED = [Outcome.AGREED, Outcome.ADJUDICATED]
+
+
+@dataclass(frozen=True)
+class FaceFilter:
+    """What a gallery shows. Empty fields filter nothing; from `state` on they need a campaign."""
+
+    source: int | None = None
+    licence: str = ""
+    """A key of labeling.licences.LICENCES, or UNKNOWN."""
+    detector: str = ""
+    track: str = ""
+    """yes, no, or the key of one track."""
+    quality: str = ""
+    """One of QUALITIES, or GOOD."""
+    min_size: int | None = None
+    """Pixels of the shorter side of the face's box."""
+    max_size: int | None = None
+    alike: str = ""
+    """yes (others are like it), or the name of one group of near-duplicates."""
+    left_out: str = ""
+    """kept, out or all; empty is all where a campaign, a track or a group is asked for, else kept."""
+    campaign: int | None = None
+    state: str = ""
+    outcome: str = ""
+    label: str = ""
+    min_agreement: int | None = None
+    """Percent."""
+    max_agreement: int | None = None
+    opinion: str = ""
+    """differs or agrees: whether a network says something else than the label."""
+
+    @property
+    def asks_a_campaign(self) -> bool:
+        return self.campaign is not None
+
+    @property
+    def shows(self) -> str:
+        """kept, out or all."""
+        whole = self.asks_a_campaign or self.track.isdigit() or self.alike.isdigit()
+        return self.left_out or ("all" if whole else "kept")
+
+
+def faces(wanted: FaceFilter) -> QuerySet[Face]:
+    """The faces, of any campaign or none."""
+    if wanted.asks_a_campaign:
+        return Face.objects.filter(pk__in=campaign_faces(wanted).order_by().values("face"))
+    return Face.objects.filter(_of_the_face(wanted))
+
+
+def campaign_faces(wanted: FaceFilter) -> QuerySet[CampaignFace]:
+    """The faces as the campaign has them."""
+    return CampaignFace.objects.filter(_of_the_face(wanted, "face__"), _in_the_campaign(wanted))
+
+
+def in_source(source_pk: int, at: str = "") -> Q:
+    """For faces: those whose media is in the source."""
+    return Q(**{f"{at}media__in": media_keys(source_pk)})
+
+
+def media_keys(source_pk: int) -> QuerySet[Item, int | None]:
+    """The keys of a source's media."""
+    # As a list to be in, not as an EXISTS per row: for that SQLite walks the whole source each time.
+    return (
+        Item.objects.filter(source=source_pk, media__isnull=False).order_by().values_list("media", flat=True)
+    )
+
+
+def poor(code: str, at: str = "", limits: Limits | None = None) -> Q:
+    """Faces against which this code speaks: labeling.vision.quality.reasons, in SQL. Raises KeyError.
+
+    What was not measured speaks against nobody. at: the way to the face, such as `face__`.
+    """
+    chosen = limits or Limits()
+    return {
+        "small": _side(LessThan, chosen.min_side, at),
+        "blurred": _below(f"{at}sharpness", chosen.min_sharpness),
+        "dark": _below(f"{at}brightness", chosen.min_brightness),
+        "bright": _above(f"{at}brightness", chosen.max_brightness),
+        "flat": _below(f"{at}contrast", chosen.min_contrast),
+        "cut_off": _above(f"{at}outside", chosen.max_outside),
+        "turned": _beyond(f"{at}yaw", chosen.max_yaw),
+        "nodding": _beyond(f"{at}pitch", chosen.max_pitch),
+        "tilted": _beyond(f"{at}roll", chosen.max_roll),
+    }[code]
+
+
+def _side(lookup: Any, pixels: int | None, at: str) -> Q:
+    if pixels is None:
+        return _NONE
+    return Q(lookup(Least(F(f"{at}width"), F(f"{at}height")), Value(pixels)))
+
+
+def _below(column: str, least: float | None) -> Q:
+    return _NONE if least is None else Q(**{f"{column}__lt": least})
+
+
+def _above(column: str, most: float | None) -> Q:
+    return _NONE if most is None else Q(**{f"{column}__gt": most})
+
+
+def _beyond(column: str, most: float | None) -> Q:
+    return _NONE if most is None else _above(column, most) | _below(column, -most)
+
+
+def _of_the_face(wanted: FaceFilter, at: str = "") -> Q:
+    found = Q()
+    if wanted.source:
+        found &= in_source(wanted.source, at)
+    if wanted.licence:
+        code = "" if wanted.licence == UNKNOWN else wanted.licence
+        media = Media.objects.filter(licence_code=code).order_by().values("pk")
+        found &= Q(**{f"{at}media__in": media})
+    if wanted.detector:
+        found &= Q(**{f"{at}detector": wanted.detector})
+    if wanted.track:
+        found &= _of_track(wanted.track, at)
+    if wanted.quality:
+        found &= _of_quality(wanted.quality, at)
+    if wanted.min_size is not None:
+        found &= _side(GreaterThanOrEqual, wanted.min_size, at)
+    if wanted.max_size is not None:
+        found &= _side(LessThanOrEqual, wanted.max_size, at)
+    if wanted.alike:
+        found &= _alike(wanted.alike, at)
+    if wanted.shows != "all":
+        is_kept = Q(**{f"{at}left_out": ""})
+        found &= is_kept if wanted.shows == "kept" else ~is_kept
+    return found
+
+
+def _of_track(track: str, at: str) -> Q:
+    if track.isdigit():
+        return Q(**{f"{at}track": int(track)})
+    return Q(**{f"{at}track__isnull": track == "no"})
+
+
+def _of_quality(code: str, at: str) -> Q:
+    if code != GOOD:
+        return poor(code, at)
+    found = Q()
+    for against in QUALITIES:
+        found &= ~poor(against, at)
+    return found
+
+
+def _alike(alike: str, at: str) -> Q:
+    if alike.isdigit():
+        return Q(**{f"{at}likeness": int(alike)})
+    # A group is named by one of its faces: the others have another key than the name, and that one is named by them.
+    named = followers().values("likeness")
+    is_other = Q(**{f"{at}likeness__isnull": False}) & ~Q(**{f"{at}likeness": F(f"{at}pk")})
+    return is_other | Q(**{f"{at}pk__in": named})
+
+
+def followers() -> QuerySet[Face]:
+    """The faces of groups of near-duplicates but for the one in each that names it."""
+    return Face.objects.filter(likeness__isnull=False).exclude(likeness=F("pk")).order_by()
+
+
+def _in_the_campaign(wanted: FaceFilter) -> Q:
+    found = Q(campaign=wanted.campaign)
+    # All that is known is said, state and outcome too: the index campaign_by_outcome has them before the label.
+    if wanted.state:
+        found &= Q(state=wanted.state)
+    elif wanted.outcome or wanted.label:
+        found &= Q(state__in=CampaignFace.State.values)
+    if wanted.outcome:
+        found &= Q(outcome=wanted.outcome)
+    elif wanted.label:
+        found &= Q(outcome__in=_LABELLED)
+    if wanted.label:
+        found &= Q(label=wanted.label)
+    if wanted.min_agreement is not None:
+        found &= Q(agreement__gte=wanted.min_agreement / 100)
+    if wanted.max_agreement is not None:
+        found &= Q(agreement__lte=wanted.max_agreement / 100)
+    if wanted.opinion:
+        others = Suggestion.objects.filter(campaign_face=OuterRef("pk"))
+        same = others.filter(label=OuterRef("label"))
+        found &= ~Q(label="") & Q(
+            Exists(same if wanted.opinion == "agrees" else others.exclude(label=OuterRef("label")))
+        )
+    return found
