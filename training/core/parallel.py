@@ -2,6 +2,8 @@
 
 import contextlib
 import datetime
+import gc
+import inspect
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,12 +37,12 @@ class World:
         """The network, whose gradients are the mean over all processes after a backward pass."""
         if self.size == 1:
             return network
-        return nn.parallel.DistributedDataParallel(
-            network,
-            device_ids=[device.index] if device.type == "cuda" else None,
-            # RunningStatistics sees to the buffers.
-            broadcast_buffers=False,
-        )
+        cards = [device.index] if device.type == "cuda" else None
+        # RunningStatistics sees to the buffers. The older name of this argument warns from torch 2.13 on.
+        known = inspect.signature(nn.parallel.DistributedDataParallel).parameters
+        name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+        buffers: dict[str, Any] = {name: False}
+        return nn.parallel.DistributedDataParallel(network, device_ids=cards, **buffers)
 
     def total(self, tensor: Tensor) -> Tensor:
         """The sum over the processes, in place."""
@@ -108,7 +110,15 @@ def world() -> Iterator[World]:
         return
     cards = torch.cuda.is_available()
     dist.init_process_group("cpu:gloo,cuda:nccl" if cards else "gloo", timeout=_PATIENCE)
+    together = False
     try:
         yield World(dist.get_rank(), size, int(os.environ.get("LOCAL_RANK", "0")))
+        # Nobody leaves while another still listens.
+        dist.barrier()
+        together = True
     finally:
-        dist.destroy_process_group()
+        # A DistributedDataParallel that outlives its group ends the process with an abort.
+        gc.collect()
+        # One that fails alone must not wait for cards that wait for it: torchrun ends them all.
+        if together or not cards:
+            dist.destroy_process_group()

@@ -1,5 +1,6 @@
 """The curves once more as TensorBoard's event files, for who looks at many trainings with it."""
 
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,9 @@ class Curves:
 
     def __init__(self, folder: Path, *, epoch: int) -> None:
         """epoch: the one under way, from one. What an earlier process wrote of it and later ones is disowned."""
-        from torch.utils.tensorboard import SummaryWriter
-
-        self._writer: Any = SummaryWriter(str(folder), purge_step=epoch)  # type: ignore[no-untyped-call]
+        # Whether torch's module has types depends on what is installed.
+        writers: Any = import_module("torch.utils.tensorboard")
+        self._writer: Any = writers.SummaryWriter(str(folder), purge_step=epoch)
 
     def add(self, epoch: dict[str, Any]) -> None:
         """An epoch event of metrics.jsonl, there to be read at once."""

@@ -29,7 +29,7 @@ SETTINGS = {
     "crop": 0.2,
     "erase": 0.3,
     "ema": 0.9,
-    "clip_gradient": 5.0,
+    "clip_gradient": 100.0,  # seldom, or it would hide a gradient of the wrong length
     # Adam divides tiny gradients by tiny gradients, which makes rounding large.
     "optimizer": "sgd",
     "learning_rate": 0.02,
