@@ -105,7 +105,7 @@ def test_export_snapshot_makes_the_file_and_copies_it(tmp_path: Path) -> None:
             f"and at {target}",
         ]
         assert target.stat().st_size == row.bytes
-    assert len(zipfile.ZipFile(target).namelist()) == 14
+    assert len(zipfile.ZipFile(target).namelist()) == 15
     assert [path.name for path in tmp_path.iterdir() if "faces" in path.name] == ["faces.zip"]
 
 
