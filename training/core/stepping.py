@@ -75,7 +75,9 @@ class Stepper:
         """Move the weights once, by the gradient of the mean loss of these images."""
         loss, right = self._gradients_in_memory(step, rows, epoch)
         if self.config.clip_gradient:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_gradient)
+            norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_gradient)
+            # A gradient that is no number spoils the weights while the loss still looks sound.
+            loss = torch.where(torch.isfinite(norm), loss, torch.nan)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()

@@ -80,6 +80,14 @@ def test_dropout_depends_on_the_step_not_on_what_was_drawn_before(snapshot: Path
     assert torch.equal(*weights)
 
 
+def test_a_gradient_that_is_no_number_shows_in_the_loss(snapshot: Path, tmp_path: Path) -> None:
+    one = stepper(snapshot, tmp_path, clip_gradient=1.0)
+    rows = one._train_rows.numpy()[:12]
+    assert one.step(0, rows, epoch=0, rate=0.1).loss.isfinite()
+    one.network.layers[4].weight.register_hook(lambda gradient: gradient * torch.inf)
+    assert one.step(1, rows, epoch=0, rate=0.1).loss.isnan()
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
