@@ -103,7 +103,7 @@ class GuardedBackend(httpcore.NetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         last: Exception | None = None
-        addresses = self._checked(host, port)[:MOST_ADDRESSES]
+        addresses = self.checked(host, port)[:MOST_ADDRESSES]
         for address in addresses:
             seconds = self._deadline.left(None if timeout is None else timeout / len(addresses))
             try:
@@ -117,7 +117,7 @@ class GuardedBackend(httpcore.NetworkBackend):
     def connect_unix_socket(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
         raise CannotFetch(_NO_SOCKETS)
 
-    def _checked(self, host: str, port: int) -> list[Address]:
+    def checked(self, host: str, port: int) -> list[Address]:
         """The host's addresses. Not one of them may be closed: a name that has both kinds is up to no good."""
         literal = address_of(host)
         texts = [str(literal)] if literal else self._looked_up(host, port)

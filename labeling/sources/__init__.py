@@ -11,6 +11,7 @@ from labeling.sources.folder import Folder
 from labeling.sources.google import Google
 from labeling.sources.single import Single
 from labeling.sources.web import Web
+from labeling.sources.youtube import YouTube
 from labeling.sources.zipped import Zip
 
 KINDS: dict[str, Kind] = {
@@ -21,7 +22,7 @@ KINDS: dict[str, Kind] = {
     "file": Single(),
 }
 """In the order in which a path is tried on them."""
-SITES: dict[str, Site] = {"flickr": Flickr(), "google": Google()}
+SITES: dict[str, Site] = {"flickr": Flickr(), "google": Google(), "youtube": YouTube()}
 """Kinds whose location is an address."""
 KIND_WORDS: dict[str, Any] = {
     "folder": _("folder"),
@@ -31,6 +32,7 @@ KIND_WORDS: dict[str, Any] = {
     "file": _("file"),
     "flickr": "Flickr",
     "google": "Google",
+    "youtube": "YouTube",
 }
 """Their names for people."""
 

@@ -37,6 +37,8 @@ class Note:
     title: str = ""
     url: str = ""
     """Where the file itself was fetched from."""
+    uploaded: str = ""
+    """The day somebody put it there, as 2024-05-01."""
 
 
 class Reader:
@@ -127,7 +129,16 @@ class RemoteContent:
     note: Note
 
 
-Content = FileContent | RemoteContent | RowContent | BadContent
+@dataclass(frozen=True)
+class KnownContent:
+    """An item that another source brought in already, known without fetching it."""
+
+    locator: str
+    media: int
+    """The primary key of the Media."""
+
+
+Content = FileContent | RemoteContent | RowContent | KnownContent | BadContent
 
 
 class Place(Protocol):

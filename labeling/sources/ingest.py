@@ -9,12 +9,21 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from labeling import work
+from labeling import likeness, work
+from labeling.likeness import COMPARING
 from labeling.models import Item, Source
 from labeling.refusals import Refusal
 from labeling.sayings import gettext_noop
 from labeling.sources import faces, intake, places, store
-from labeling.sources.base import BadContent, CannotAdd, CannotRead, Offer, Place, RowContent
+from labeling.sources.base import (
+    BadContent,
+    CannotAdd,
+    CannotRead,
+    KnownContent,
+    Offer,
+    Place,
+    RowContent,
+)
 
 __all__ = [
     "CannotAdd",
@@ -129,6 +138,9 @@ def ingest(source_id: int, *, tell: Tell = silent, wake: bool = True) -> None:
                 _take(job, place, tell)
         except CannotRead as reason:
             raise work.Refused(str(reason)) from reason
+        # The faces of a table; those in pictures are compared when they have been found.
+        job.beat(force=True, message=COMPARING)
+        likeness.compare_new(alive=job.beat)
         _detect(source, wake)
         job.beat(force=True, message=_summary(source))
 
@@ -172,6 +184,8 @@ def _take(job: work.Job[Source], place: Place, tell: Tell) -> None:
                 rows.append((item, content))
             elif isinstance(content, BadContent):
                 intake.refuse(item, content.reason)
+            elif isinstance(content, KnownContent):
+                intake.point(item, content)
             else:
                 intake.take_file(item=item, content=content, source=source, alive=job.beat)
             done += 1

@@ -14,7 +14,7 @@ from labeling.licences import understood
 from labeling.models import Face, Item, Media, Source
 from labeling.sayings import gettext_noop
 from labeling.sources import rights, store
-from labeling.sources.base import Alive, FileContent, Note, RemoteContent, RowContent, Unusable
+from labeling.sources.base import Alive, FileContent, KnownContent, Note, RemoteContent, RowContent, Unusable
 from labeling.vision import images, video
 from labeling.vision.sniff import HEADER_BYTES, sniff, why_not
 
@@ -40,6 +40,11 @@ class _Facts:
 
 def refuse(item: Item, reason: str) -> None:
     Item.objects.filter(pk=item.pk).update(state=Item.State.REFUSED, reason=reason[:500], media=None)
+
+
+def point(item: Item, content: KnownContent) -> None:
+    """Let the item point to the Media that is there."""
+    Item.objects.filter(pk=item.pk).update(state=Item.State.KNOWN, reason="", media=content.media)
 
 
 def take_file(*, item: Item, content: FileContent | RemoteContent, source: Source, alive: Alive) -> None:
@@ -145,7 +150,12 @@ def _settle(item: Item, media: Media, state: Item.State, note: Note) -> None:
     }
     if "licence" in said:
         said["licence_code"] = understood(said["licence"])
-    given = {"label": known_as(note.label) if note.label else "", "title": note.title, "url": note.url}
+    given = {
+        "label": known_as(note.label) if note.label else "",
+        "title": note.title,
+        "url": note.url,
+        "uploaded": note.uploaded,
+    }
     new = {name: value for name, value in given.items() if value and name not in media.given}
     if new:
         said["given"] = {**media.given, **new}

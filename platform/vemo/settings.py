@@ -155,6 +155,7 @@ MAX_ATTEMPTS = env.int("MAX_ATTEMPTS", default=5)
 CELERY_BEAT_SCHEDULE = {
     "sweep dead work": {"task": "labeling.tasks.sweep_work", "schedule": SWEEP_EVERY_S},
     "return expired leases": {"task": "labeling.tasks.return_expired_leases", "schedule": 60},
+    "look at licences again": {"task": "labeling.tasks.check_licences", "schedule": 3600},
 }
 
 # ---- files -------------------------------------------------------------------------------------------------
@@ -229,6 +230,8 @@ FETCH_PER_SECOND = env.float("FETCH_PER_SECOND", default=2.0)
 if FETCH_MAX_S <= 0 or FETCH_PER_SECOND <= 0:
     raise environ.ImproperlyConfigured("FETCH_MAX_S and FETCH_PER_SECOND are numbers above 0.")
 FETCH_USER_AGENT = env("FETCH_USER_AGENT", default="VEMO/0.1")
+CHECK_LICENCES_PER_HOUR = env.int("CHECK_LICENCES_PER_HOUR", default=20)
+"""So many pages of media are looked at again each hour, for a licence that has changed; 0: none."""
 FLICKR_API_KEY = env("FLICKR_API_KEY", default="")
 FLICKR_API_URL = env("FLICKR_API_URL", default="https://api.flickr.com/services/rest/")
 FLICKR_PER_SECOND = 1.0
@@ -237,6 +240,18 @@ GOOGLE_API_KEY = env("GOOGLE_API_KEY", default="")
 GOOGLE_CX = env("GOOGLE_CX", default="")
 """The id of a programmable search engine that searches the whole web for pictures."""
 GOOGLE_API_URL = env("GOOGLE_API_URL", default="https://www.googleapis.com/customsearch/v1")
+YOUTUBE_MAX_DURATION_S = env.float("YOUTUBE_MAX_DURATION_S", default=4 * 3600.0)
+YOUTUBE_BYTES_PER_S = env.int("YOUTUBE_BYTES_PER_S", default=0)
+"""The fastest a video is fetched; 0: as fast as it comes."""
+YOUTUBE_PAUSE_S = env.float("YOUTUBE_PAUSE_S", default=1.0)
+"""Between two requests that are not a video itself."""
+YOUTUBE_PROXY = env("YOUTUBE_PROXY", default="")
+if YOUTUBE_PROXY and not YOUTUBE_PROXY.startswith(("http://", "socks5h://")):
+    raise environ.ImproperlyConfigured("YOUTUBE_PROXY begins with http:// or socks5h://.")
+YOUTUBE_JS_RUNTIME = env("YOUTUBE_JS_RUNTIME", default="")
+"""Path of deno, for yt-dlp to solve what YouTube's player asks; empty: no program is started."""
+YOUTUBE_STAND_IN = env("YOUTUBE_STAND_IN", default="")
+"""For trials: the address of a server whose pages are taken for YouTube's."""
 
 # ---- what the browser and the API may name on the server's disk ----------------------------------------------
 _ONLY_FROM_HERE = all(host in ("localhost", "127.0.0.1", "[::1]") for host in ALLOWED_HOSTS)

@@ -1,5 +1,6 @@
 """manage.py ingest PATH: take a folder, zip, image, video, FER2013 CSV or list of web addresses in."""
 
+import os
 from argparse import ArgumentTypeError
 from functools import partial
 from typing import Any
@@ -23,7 +24,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "path", help="A path, or the address of a page of Flickr or of a search of Google."
+            "path", help="A path, or the address of a page of Flickr or YouTube or of a search of Google."
         )
         parser.add_argument(
             "--kind", default="", choices=["", *KINDS, *SITES], help="Left out: what the path looks like."
@@ -43,7 +44,14 @@ class Command(BaseCommand):
             choices=["", *BASES],
             help="Why media may be used; asked of all that is fetched.",
         )
-        parser.add_argument("--most", type=int, help="Of Flickr or Google, at most so many pictures.")
+        parser.add_argument("--most", type=int, help="Of a site, at most so many pictures or videos.")
+        parser.add_argument("--height", type=int, help="Of YouTube, the tallest picture in pixels (720).")
+        parser.add_argument(
+            "--cookies",
+            default="",
+            metavar="FILE",
+            help="For YouTube, a cookies.txt of who is signed in there.",
+        )
         parser.add_argument("--detect", default="", metavar="haar,yunet", help="Then find faces with these.")
         parser.add_argument("--in-process", action="store_true", help="Do it here and now, without a worker.")
 
@@ -97,6 +105,8 @@ def _options(given: dict[str, Any]) -> dict[str, Any]:
         "rows": given["rows"],
         "basis": given["basis"],
         "most": given["most"],
+        "height": given["height"],
+        "cookies": os.path.abspath(given["cookies"]) if given["cookies"] else "",
     }
 
 
