@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from labeling.vision import duplicates, neighbours
-from labeling.vision.fingerprint import Hashes, distances, phash
+from labeling.vision.fingerprint import Hashes, alike, details, distances, phash
 
 QUICK, FULL = 100_000, 1_000_000
 AIM_S, AIM_MB = 60.0, 2000.0
@@ -162,6 +162,7 @@ def splits(path: Path, sheet: Path | None) -> dict[str, Any]:
             )
             linked = np.isin(groups[usage == number], groups[training])
             figures[f"radius {radius}: {name} linked to Training"] = _figure(int(linked.sum()), "pictures")
+    figures |= _confirmed(images, usage, hashes)
     some = images[:: max(1, len(images) // CHANGED)]
     for name, change in CHANGES.items():
         bits = distances(phash(some), phash([change(picture) for picture in some]))
@@ -171,6 +172,27 @@ def splits(path: Path, sheet: Path | None) -> dict[str, Any]:
     if sheet:
         cv2.imwrite(str(sheet), _sheet(images, hashes))
         print(f"{sheet}: pairs of different pictures that differ in 0 (top) to {neighbours.MAX_RADIUS} bits")
+    return figures
+
+
+def _confirmed(images: Any, usage: Any, hashes: Hashes) -> dict[str, Any]:
+    """The same where pairs are near-duplicates only if their details are alike too."""
+    shown = details(images)
+    figures: dict[str, Any] = {}
+    for radius in (duplicates.RADIUS, 8, neighbours.MAX_RADIUS):
+        begun = time.perf_counter()
+        groups = duplicates.groups(hashes, radius=radius, confirm=lambda i, j: alike(shown[i], shown[j]))
+        figures[f"radius {radius}, confirmed: time"] = _seconds(begun)
+        _, counts = np.unique(groups, return_counts=True)
+        figures[f"radius {radius}, confirmed: groups of two or more"] = _figure(
+            int((counts > 1).sum()), "groups"
+        )
+        figures[f"radius {radius}, confirmed: largest group"] = _figure(int(counts.max()), "pictures")
+        for number, name in TESTS.items():
+            linked = np.isin(groups[usage == number], groups[usage == 0])
+            figures[f"radius {radius}, confirmed: {name} linked to Training"] = _figure(
+                int(linked.sum()), "pictures"
+            )
     return figures
 
 
@@ -190,9 +212,14 @@ def _sheet(images: Any, hashes: Hashes, across: int = 16) -> Any:
     high, wide = 2 * side + 12, side + 6
     rows = range(0, neighbours.MAX_RADIUS + 1, 2)
     sheet = np.full((len(rows) * high, across * wide), 255, np.uint8)
+    shown = details(images[whole])
+    sure = alike(shown[left], shown[right])
     for row, distance in enumerate(rows):
         there = np.flatnonzero(bits == distance)
-        print(f"pairs of different pictures that differ in {distance:>2} bits: {len(there):,}")
+        count = int(sure[there].sum())
+        print(
+            f"pairs of different pictures that differ in {distance:>2} bits: {len(there):,}, alike {count:,}"
+        )
         for column, pair in enumerate(shuffled.permutation(there)[:across]):
             for below, one in enumerate((whole[left[pair]], whole[right[pair]])):
                 y, x = row * high + below * side, column * wide

@@ -90,3 +90,32 @@ def test_fifty_thousand_hashes_round_one_scene_are_not_compared_with_each_other(
     hashes[-1] = np.uint64(2**64 - 1)
     found = duplicates.groups(hashes)
     assert set(found.tolist()) == {0, len(hashes) - 1}
+
+
+@settings(max_examples=150, deadline=None)
+@given(CLUSTERED, st.integers(0, 10), st.sampled_from([1, 1 << 20]))
+def test_only_what_is_confirmed_is_linked(values: list[int], radius: int, crowd: int) -> None:
+    """Confirmed are those of equal parity: as if there were two collections. In crowds too."""
+    hashes = as_hashes(values)
+    odd = np.bitwise_count(hashes) % 2 == 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duplicates, "_CROWD", crowd)
+        patch.setattr(duplicates, "_ROUND", 8)
+        found = duplicates.groups(hashes, radius=radius, confirm=lambda i, j: odd[i] == odd[j])
+    expected = np.empty(len(hashes), np.int64)
+    for which in (np.flatnonzero(odd), np.flatnonzero(~odd)):
+        expected[which] = which[linked(hashes[which], radius)]
+    assert found.tolist() == expected.tolist()
+
+
+def test_places_to_confirm_count_the_known_first() -> None:
+    asked: list[tuple[int, int]] = []
+
+    def confirm(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+        asked.extend(zip(some.tolist(), others.tolist(), strict=True))
+        return np.zeros(len(some), bool)
+
+    known, groups = as_hashes([0, 2**40 - 1]), np.array([7, 8])
+    grown = duplicates.grow(known, groups, as_hashes([0b11]), radius=2, names=np.array([9]), confirm=confirm)
+    assert [sorted(pair) for pair in asked] == [[0, 2]]
+    assert (grown.groups.tolist(), grown.merged) == ([9], {})

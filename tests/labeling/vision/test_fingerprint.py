@@ -6,7 +6,7 @@ import pytest
 
 from labeling.sources import drawn
 from labeling.vision import fingerprint
-from labeling.vision.fingerprint import distances, phash
+from labeling.vision.fingerprint import alike, details, distances, phash
 
 STILLS = [drawn.draw_still(number) for number in range(12)]
 
@@ -65,3 +65,22 @@ def test_hashes_survive_a_database_that_knows_signs_only() -> None:
     signed = fingerprint.to_signed(hashes)
     assert signed == [0, 1, 2**63 - 1, -(2**63), -1]
     assert fingerprint.from_signed(signed).tolist() == hashes.tolist()
+
+
+def test_details_tell_the_same_picture_from_another_whatever_the_light_and_size() -> None:
+    shown = details(STILLS)
+    assert alike(shown, shown).all()
+    for change in (
+        lambda p: cv2.convertScaleAbs(p, alpha=0.6, beta=30),
+        lambda p: cv2.resize(p, (100, 100), interpolation=cv2.INTER_AREA),
+        lambda p: cv2.cvtColor(p, cv2.COLOR_RGB2GRAY),
+    ):
+        assert alike(shown, details([change(still) for still in STILLS])).all()
+    assert not alike(shown, details([still[::-1] for still in STILLS])).any()
+
+
+def test_a_picture_of_one_colour_is_like_none() -> None:
+    plain = details([np.full((40, 40), 90, np.uint8)])
+    assert not plain.any()
+    assert not alike(plain, plain).any()
+    assert details([]).shape == (0, 1024)
