@@ -17,12 +17,14 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from labeling.models import Face, Pulse
+from labeling.sayings import gettext_noop
 from labeling.vision import duplicates
 from labeling.vision.fingerprint import from_signed, phash, to_signed
 from labeling.vision.images import Pixels
 from labeling.vision.neighbours import Indices
 
 _T = TypeVar("_T")
+COMPARING = gettext_noop("Looking for faces that are alike")
 LOCK = "likeness"
 """The row of Pulse that is locked while groups change."""
 _CHUNK = 2_000

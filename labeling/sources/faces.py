@@ -27,7 +27,6 @@ _OURS = {"per_second": video.PER_SECOND, "margin": crops.MARGIN, "per_track": 0}
 """Settings of every search; the others are the detector's own."""
 _AT = gettext_noop("At {name}")
 _FOUND = gettext_noop("{faces:,} faces")
-_COMPARING = gettext_noop("Looking for faces that are alike")
 _BAD_SETTINGS = gettext_noop(
     "per_second is a number from 0.01 to 120, margin one from 0 to 2, per_track a whole one from 0 (all) to 10000."
 )
@@ -93,7 +92,7 @@ def find_faces(detection_id: int, *, tell: Callable[[int, int | None, str], None
                 if tell:
                     tell(done, total, media.original_name)
                 job.beat(done=done, message=_AT.format(name=media.original_name)[:500])
-        job.beat(force=True, done=done, message=_COMPARING)
+        job.beat(force=True, done=done, message=likeness.COMPARING)
         likeness.compare_new(alive=job.beat)
         job.beat(force=True, done=done, message=_summary(row))
         if tell:
