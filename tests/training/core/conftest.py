@@ -33,6 +33,20 @@ def run_training(snapshot: Path, run: Path, choose: Callable[[], Config] | None)
     return train(snapshot=snapshot, run=run, choose=choose, stopper=Stopper(), display=Display())
 
 
+class StopAfter(Display):
+    """Asks for an end once so many lines were said."""
+
+    def __init__(self, stopper: Stopper, lines: int) -> None:
+        super().__init__()
+        self.stopper, self.left = stopper, lines
+
+    def say(self, text: str) -> None:
+        super().say(text)
+        self.left -= 1
+        if not self.left:
+            self.stopper.ask("enough")
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)

@@ -9,12 +9,14 @@ import torch
 from safetensors.torch import load_file
 
 from tests.snapshot_folders import make_snapshot_folder
-from tests.training.core.conftest import CLASSES, run_training, small
+from tests.training.core.conftest import CLASSES, StopAfter, run_training, small
 from training.core.__main__ import main
 from training.core.config import FIELDS, Config, read_config, resolve
 from training.core.faces import load, open_snapshot
-from training.core.refusals import BadConfig, BadSnapshot
+from training.core.refusals import BadConfig, BadSnapshot, Stopped
 from training.core.run_folder import RunFolder
+from training.core.stopping import Stopper
+from training.core.train import train
 
 EVERYTHING = {
     "target": "distribution",
@@ -71,6 +73,22 @@ def test_a_run_from_before_the_later_settings_is_still_read(finished: Path, tmp_
     made = RunFolder(tmp_path).made()
     assert made is not None
     assert made.config == small()()
+
+
+def test_a_training_begun_before_the_later_settings_goes_on(snapshot: Path, tmp_path: Path) -> None:
+    whole, run, stopper = tmp_path / "whole", tmp_path / "run", Stopper()
+    run_training(snapshot, whole, small(epochs=2))
+    display = StopAfter(stopper, lines=2)
+    with pytest.raises(Stopped):
+        train(snapshot=snapshot, run=run, choose=small(epochs=2), stopper=stopper, display=display)
+    made, last = json.loads((run / "config.json").read_text()), torch.load(run / "last.pt")
+    made["config"] = {name: value for name, value in made["config"].items() if not FIELDS[name].later}
+    del last["average"], last["progress"]["parts"]
+    last |= {"random": torch.get_rng_state(), "random_cuda": None}
+    (run / "config.json").write_text(json.dumps(made))
+    torch.save(last, run / "last.pt")
+    run_training(snapshot, run, None)
+    assert (run / "best.safetensors").read_bytes() == (whole / "best.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,17 @@ def test_one_cycle_rises_and_falls_once() -> None:
     assert found[-1] < 0.001
 
 
+def test_cosine_rises_in_a_line_and_falls_to_the_lowest() -> None:
+    changes = {"learning_rate": 1.0, "warm_up": 0.1, "lowest_learning_rate": 0.01, "schedule": "cosine"}
+    config = resolve("strong", "resnet18", changes)
+    found = [learning_rate(config, Plateau(), step, 1000) for step in range(1000)]
+    assert found[49] == pytest.approx(0.495)  # the middle of the 50th of 100 rising steps
+    assert max(found) == pytest.approx(1, abs=1e-4)
+    assert found[549] == pytest.approx(0.505, abs=0.001)
+    assert found[100:] == sorted(found[100:], reverse=True)
+    assert found[-1] == pytest.approx(0.01, abs=1e-5)
+
+
 def test_a_constant_step_stays() -> None:
     config = resolve("quick", "resnet18", {"schedule": "constant"})
     assert {learning_rate(config, Plateau(), step, 10) for step in range(10)} == {config.learning_rate}

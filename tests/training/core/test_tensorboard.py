@@ -5,28 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.core.conftest import run_training, small
-from training.core.progress import Display
+from tests.training.core.conftest import StopAfter, run_training, small
 from training.core.refusals import BadConfig, Stopped
 from training.core.run_folder import read_events
 from training.core.stopping import Stopper
 from training.core.train import train
 
 INSTALLED = find_spec("tensorboard") is not None
-
-
-class StopAfter(Display):
-    """Asks for an end once so many lines were said."""
-
-    def __init__(self, stopper: Stopper, lines: int) -> None:
-        super().__init__()
-        self.stopper, self.left = stopper, lines
-
-    def say(self, text: str) -> None:
-        super().say(text)
-        self.left -= 1
-        if not self.left:
-            self.stopper.ask("enough")
 
 
 @pytest.mark.skipif(INSTALLED, reason="the package tensorboard is installed")
