@@ -25,7 +25,7 @@ from labeling.sources.base import (
     RemoteContent,
     Unusable,
 )
-from labeling.sources.youtube import addresses, infos
+from labeling.sources.youtube import addresses, infos, reasons
 from labeling.sources.youtube.addresses import Page
 from labeling.sources.youtube.infos import Info
 from labeling.sources.youtube.wanted import Wanted
@@ -122,6 +122,8 @@ class YouTubePlace:
         except CannotHave as refusal:
             return BadContent(locator, self._refused(refusal))
         self._turned_away = 0
+        if infos.is_list(info) or not info.get("url"):
+            return BadContent(locator, reasons.FORMAT)
         note = infos.note(info)
         if reason := infos.not_open(self._options, note.licence) or infos.why_not(info, self._wanted):
             return BadContent(locator, reason)

@@ -17,7 +17,7 @@ PRIVATE = gettext_noop("It is private.")
 REMOVED = gettext_noop("It is gone: removed, or its account closed.")
 _GEO = gettext_noop("YouTube does not show it in the country this server asks from.")
 LIVE = gettext_noop("It is a live stream or has not begun yet. Try it again once it is over.")
-_FORMAT = gettext_noop(
+FORMAT = gettext_noop(
     "YouTube offers it in no format that can be taken: of the height allowed, in one file, with pictures. Allow a "
     "greater height, or have an operator set YOUTUBE_JS_RUNTIME."
 )
@@ -64,7 +64,7 @@ _TABLE: tuple[tuple[str, Reason], ...] = (
     (r"DRM", Reason(_DRM)),
     (
         r"Requested format is not available|No video formats found|Only images are available",
-        Reason(_FORMAT),
+        Reason(FORMAT),
     ),
     (
         r"video (is unavailable|unavailable|has been removed|is no longer available|isn.t available)"
