@@ -6,7 +6,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from labeling.licences import DEMANDS, kept, licence
+from labeling.licences import DEMANDS, kept, licence, understood
 from labeling.licensing import LeftOut
 
 
@@ -21,10 +21,12 @@ def rule_help() -> str:
     return "; ".join(f"{key}: {demand.sentence}" for key, demand in DEMANDS.items()) + "."
 
 
-def name_of(code: str) -> str:
-    """The name of a licence; empty if it is unknown."""
-    known = licence(code)
-    return _(known.name) if known else ""
+def licence_line(text: str) -> str:
+    """What a media or a page says of its licence: the licence's name where it is understood, else as it was found."""
+    known = licence(understood(text))
+    if known:
+        return _(known.name)
+    return _("{text} (not understood)").format(text=text) if text else _("not known")
 
 
 def reasons(why: Mapping[str, int]) -> str:

@@ -3,9 +3,10 @@
 from contextlib import suppress
 
 from celery import shared_task
+from django.conf import settings
 from django.contrib.auth import get_user_model
 
-from labeling import campaigns, discards, work
+from labeling import campaigns, discards, licence_checks, work
 from labeling.models import Discard
 from labeling.snapshots import exporting, freezing
 from labeling.sources import faces, ingest
@@ -47,6 +48,11 @@ def restore_votes(pk: int, by: int) -> None:
     # Sent twice, the second finds that all count already.
     with suppress(discards.CannotDiscard):
         discards.restore(discard=made, by=get_user_model().objects.filter(pk=by).first())
+
+
+@shared_task
+def check_licences() -> int:
+    return sum(1 for _ in licence_checks.check_pages(settings.CHECK_LICENCES_PER_HOUR))
 
 
 @shared_task

@@ -158,6 +158,11 @@ def understood(text: str) -> str:
     return _agreed({*addresses, *([_of_name(rest)] if rest else [])})
 
 
+def same(one: str, other: str) -> bool:
+    """Whether two codes mean the same licence, one of them perhaps less exactly: without version or port."""
+    return _agreed({one, other}) != UNKNOWN
+
+
 def _agreed(codes: set[str]) -> str:
     """The most exact of these, if the others mean the same less exactly: without the version, without the port."""
     exact = max(codes, key=len)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.web import faces, gallery, media, snapshots, sources
+from labeling.web import faces, gallery, licences, media, snapshots, sources
 
 urlpatterns = [
     path("sources/", sources.sources, name="sources"),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("sources/<int:pk>/detect/", sources.source_detect, name="source_detect"),
     path("detections/<int:pk>/stop/", sources.detection_stop, name="detection_stop"),
     path("detections/<int:pk>/restart/", sources.detection_restart, name="detection_restart"),
+    path("media/licences/", licences.licences_changed, name="licences_changed"),
     path("media/<int:pk>/", media.media, name="media"),
     path("media/<int:pk>/picture.jpg", media.thumbnail, name="thumbnail"),
     path("faces/", faces.faces, name="faces"),

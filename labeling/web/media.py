@@ -7,7 +7,8 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from labeling import queries
+from labeling import licence_checks, queries
+from labeling.licence_words import licence_line
 from labeling.models import Face, Media
 from labeling.queries import Mark
 from labeling.rules import may_manage
@@ -36,6 +37,9 @@ def media(request: HttpRequest, pk: int) -> HttpResponseBase:
             "media": row,
             "is_video": is_video,
             # A page address comes out of a file somebody wrote: only what leads to the web becomes a link.
+            "licence_changed": licence_checks.has_changed(row),
+            "licence_was": licence_line(row.licence),
+            "licence_now": licence_line(row.licence_now) if row.licence_now else "",
             "page_link": row.page_url.startswith(("https://", "http://")),
             "at": at,
             "marks": marks,

@@ -155,7 +155,11 @@ MAX_ATTEMPTS = env.int("MAX_ATTEMPTS", default=5)
 CELERY_BEAT_SCHEDULE = {
     "sweep dead work": {"task": "labeling.tasks.sweep_work", "schedule": SWEEP_EVERY_S},
     "return expired leases": {"task": "labeling.tasks.return_expired_leases", "schedule": 60},
-    "look at licences again": {"task": "labeling.tasks.check_licences", "schedule": 3600},
+    "look at licences again": {
+        "task": "labeling.tasks.check_licences",
+        "schedule": 3600,
+        "options": {"queue": "ingest"},
+    },
 }
 
 # ---- files -------------------------------------------------------------------------------------------------
@@ -232,6 +236,8 @@ if FETCH_MAX_S <= 0 or FETCH_PER_SECOND <= 0:
 FETCH_USER_AGENT = env("FETCH_USER_AGENT", default="VEMO/0.1")
 CHECK_LICENCES_PER_HOUR = env.int("CHECK_LICENCES_PER_HOUR", default=20)
 """So many pages of media are looked at again each hour, for a licence that has changed; 0: none."""
+if CHECK_LICENCES_PER_HOUR < 0:
+    raise environ.ImproperlyConfigured("CHECK_LICENCES_PER_HOUR is a whole number from 0 on.")
 FLICKR_API_KEY = env("FLICKR_API_KEY", default="")
 FLICKR_API_URL = env("FLICKR_API_URL", default="https://api.flickr.com/services/rest/")
 FLICKR_PER_SECOND = 1.0

@@ -78,6 +78,7 @@ PAGES: dict[str, set[str]] = {
     "labeling:campaign_reopen": MANAGERS,
     "labeling:campaign_close": MANAGERS,
     "labeling:sources": MANAGERS,
+    "labeling:licences_changed": MANAGERS,
     "labeling:source_new": MANAGERS,
     "labeling:source": MANAGERS,
     "labeling:source_live": MANAGERS,

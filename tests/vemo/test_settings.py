@@ -168,3 +168,4 @@ def test_networks_to_fetch_from_are_read_or_refused_at_the_start(tmp_path: Path)
     assert "FETCH_REFUSE_ADDRESSES: 'the cellar' does not appear to be" in said
     assert "Write networks as 10.1.0.0/16" in said
     assert "numbers above 0" in refusal(tmp_path, FETCH_PER_SECOND="0")
+    assert "a whole number from 0 on" in refusal(tmp_path, CHECK_LICENCES_PER_HOUR="-1")

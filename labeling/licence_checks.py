@@ -1,0 +1,102 @@
+"""Look at the pages of media again: do they still name the licence under which the media were taken in?"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from labeling.fetching.addresses import Rules
+from labeling.fetching.fetcher import Fetcher, Limits
+from labeling.fetching.refusals import CannotFetch
+from labeling.licences.pages import differs, is_page, said_in
+from labeling.models import Item, Media
+from labeling.sayings import gettext_noop
+from labeling.sources.rights import BASIS
+
+AGAIN_AFTER = timedelta(days=30)
+"""A page is not looked at more often."""
+_MOST_BYTES = 4 * 1024**2
+_LONGEST_S = 60.0
+_NO_PAGE = gettext_noop("At the address of the page is something that is no page.")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What became of looking at one media's page. problem: why it could not be looked at; empty if it could."""
+
+    media: Media
+    changed: bool = False
+    problem: str = ""
+
+
+def check_pages(most: int) -> Iterator[Checked]:
+    """Look at the pages of so many media that are due, each as it is taken from the iterator.
+
+    What a page says is kept as licence_now; where it could not be looked at, nothing is, and it stays due. Media are
+    taken from a random place on, so that those that cannot be looked at keep nobody waiting.
+    """
+    with _fetcher() as fetcher:
+        for media in _some(due(), most):
+            yield _checked(fetcher, media)
+
+
+def due() -> QuerySet[Media]:
+    """Media that were fetched from the network, have a page of their own, and were not looked at for AGAIN_AFTER."""
+    fetched = Item.objects.filter(media=OuterRef("pk"), source__options__has_key=BASIS)
+    stale = Q(licence_checked_at=None) | Q(licence_checked_at__lt=timezone.now() - AGAIN_AFTER)
+    on_the_web = Q(page_url__startswith="https://") | Q(page_url__startswith="http://")
+    # Where the list of addresses named no page, the file's own address stands there.
+    with_page = Media.objects.annotate(
+        own=Coalesce(KT("given__url"), Value(""), output_field=TextField())
+    ).exclude(page_url=F("own"))
+    return with_page.filter(stale, on_the_web, Exists(fetched))
+
+
+def changed() -> QuerySet[Media]:
+    """Media whose page names another licence now than the one under which they were taken in."""
+    looked_at = Media.objects.exclude(licence_now="")
+    sayings = looked_at.order_by().values_list("licence", "licence_code", "licence_now").distinct()
+    different = Q(pk__in=())
+    for licence, code, now in sayings:
+        if differs(licence=licence, code=code, now=now):
+            different |= Q(licence=licence, licence_code=code, licence_now=now)
+    return looked_at.filter(different)
+
+
+def has_changed(media: Media) -> bool:
+    return differs(licence=media.licence, code=media.licence_code, now=media.licence_now)
+
+
+def _some(media: QuerySet[Media], most: int) -> list[Media]:
+    last = Media.objects.aggregate(last=Max("pk"))["last"] or 0
+    begin = random.randint(0, last)
+    behind = list(media.filter(pk__gte=begin).order_by("pk")[:most])
+    before = media.filter(pk__lt=begin).order_by("pk")[: most - len(behind)]
+    return [*behind, *before]
+
+
+def _checked(fetcher: Fetcher, media: Media) -> Checked:
+    try:
+        data = fetcher.fetch_bytes(media.page_url, most=_MOST_BYTES)
+    except CannotFetch as reason:
+        return Checked(media, problem=str(reason))
+    if not is_page(data):
+        return Checked(media, problem=_NO_PAGE)
+    media.licence_now = said_in(data.decode("utf-8", "replace")).replace("\x00", "")
+    media.licence_checked_at = timezone.now()
+    media.save(update_fields=["licence_now", "licence_checked_at"])
+    return Checked(media, changed=has_changed(media))
+
+
+def _fetcher() -> Fetcher:
+    rules = Rules(allowed=settings.FETCH_ALLOW_ADDRESSES, refused=settings.FETCH_REFUSE_ADDRESSES)
+    limits = Limits(
+        total_s=min(_LONGEST_S, settings.FETCH_MAX_S), tries=1, per_second=settings.FETCH_PER_SECOND
+    )
+    return Fetcher(rules, limits, user_agent=settings.FETCH_USER_AGENT)
