@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
+from labeling.licences import understood
 from labeling.models import (
     Campaign,
     CampaignFace,
@@ -66,9 +67,13 @@ class ItemAdmin(LookUp):
 @admin.register(Media)
 class MediaAdmin(LookUp):
     editable = ("licence", "author", "page_url")
-    list_display = ("original_name", "kind", "width", "height", "bytes", "licence", "author")
+    list_display = ("original_name", "kind", "width", "height", "bytes", "licence", "licence_code", "author")
     list_filter = ("kind",)
     search_fields = ("original_name", "sha256")
+
+    def save_model(self, request: HttpRequest, obj: Media, form: object, change: bool) -> None:
+        obj.licence_code = understood(obj.licence)
+        super().save_model(request, obj, form, change)
 
 
 @admin.register(Detection)

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
 
 from labeling import licensing
 from labeling.models import Media
-from tests.factories import make_media
+from tests.factories import make_media, make_user
 from tests.labeling.sources.places import fer_csv, fer_row, png, taken_in, write
 
 pytestmark = pytest.mark.django_db
@@ -63,3 +65,12 @@ def test_many_media_are_read_in_batches_and_stopped_reading_goes_on(monkeypatch:
     assert codes() == {"CC0": "cc0-1.0", "own work": ""}
     assert [read.text for read in licensing.read_kept()] == ["own work"]
     assert codes() == {"CC0": "cc0-1.0", "own work": "own"}
+
+
+def test_a_licence_that_somebody_mends_is_understood_anew(client: Client) -> None:
+    media = make_media(licence="CC BY 4.0", licence_code="cc-by-4.0")
+    client.force_login(make_user("admin"))
+    address = reverse("admin:labeling_media_change", args=[media.pk])
+    for text, code in (("CC BY-NC 4.0", "cc-by-nc-4.0"), ("ask the club", "")):
+        client.post(address, {"licence": text, "author": "", "page_url": ""})
+        assert codes() == {text: code}
