@@ -166,15 +166,14 @@ def _of_quality(code: str, at: str) -> Q:
 def _alike(alike: str, at: str) -> Q:
     if alike.isdigit():
         return Q(**{f"{at}likeness": int(alike)})
-    # A group is named by one of its faces: the others have another key than the name, and that one is named by them.
+    # A group is named by its smallest key: the others' keys are larger than the name, and that one is named by them.
     named = followers().values("likeness")
-    is_other = Q(**{f"{at}likeness__isnull": False}) & ~Q(**{f"{at}likeness": F(f"{at}pk")})
-    return is_other | Q(**{f"{at}pk__in": named})
+    return Q(**{f"{at}likeness__lt": F(f"{at}pk")}) | Q(**{f"{at}pk__in": named})
 
 
 def followers() -> QuerySet[Face]:
     """The faces of groups of near-duplicates but for the one in each that names it."""
-    return Face.objects.filter(likeness__isnull=False).exclude(likeness=F("pk")).order_by()
+    return Face.objects.filter(likeness__lt=F("pk")).order_by()
 
 
 def _in_the_campaign(wanted: FaceFilter) -> Q:

@@ -1,6 +1,8 @@
 """Faces, and the searches that found them."""
 
 from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy as _
 
 from labeling.models.source import Media, Source
@@ -141,6 +143,23 @@ class Face(models.Model):
                 fields=["media", "detector", "time_ms", "row", "x", "y", "width", "height"],
                 name="one_face_per_box",
             )
+        ]
+        # For the gallery, which walks by key. Those of conditions that few faces meet hold only these; their limits are
+        # a little wider than those of labeling.vision.quality, so that these may move without the index.
+        indexes = [
+            models.Index(fields=["detector", "id"], name="face_by_detector"),
+            models.Index(Least("width", "height"), "id", name="face_by_size"),
+            models.Index(fields=["id"], name="face_left_out", condition=~Q(left_out="")),
+            models.Index(fields=["id"], name="face_on_track", condition=Q(track__isnull=False)),
+            models.Index(fields=["likeness", "id"], name="face_alike", condition=Q(likeness__lt=F("id"))),
+            models.Index(fields=["id"], name="face_blurred", condition=Q(sharpness__lt=0.25)),
+            models.Index(fields=["id"], name="face_dark", condition=Q(brightness__lt=0.2)),
+            models.Index(fields=["id"], name="face_bright", condition=Q(brightness__gt=0.8)),
+            models.Index(fields=["id"], name="face_flat", condition=Q(contrast__lt=0.1)),
+            models.Index(fields=["id"], name="face_cut_off", condition=Q(outside__gt=0.1)),
+            models.Index(fields=["id"], name="face_turned", condition=Q(yaw__gt=40) | Q(yaw__lt=-40)),
+            models.Index(fields=["id"], name="face_nodding", condition=Q(pitch__gt=30) | Q(pitch__lt=-30)),
+            models.Index(fields=["id"], name="face_tilted", condition=Q(roll__gt=45) | Q(roll__lt=-45)),
         ]
 
     def __str__(self) -> str:
