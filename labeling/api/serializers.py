@@ -336,6 +336,12 @@ class FreezeSerializer(serializers.Serializer[Any]):
         required=False,
         help_text="What the licences of media must allow; left out: the campaign's `licence_rule`.",
     )
+    groups = serializers.ListField(
+        child=serializers.ChoiceField(choices=["media", "alike"]),
+        required=False,
+        help_text="What never straddles splits, beside all of one media: `alike`, near-duplicates. Left out: both "
+        "where splits are drawn, the media where they are given.",
+    )
 
 
 class ProblemSerializer(serializers.Serializer[Any]):

@@ -18,6 +18,9 @@ from labeling.snapshots.split import split_groups
 from labeling.snapshots.stored import Alive
 
 STRATIFIED, GIVEN = "stratified", "given"
+MEDIA, ALIKE = "media", "alike"
+GROUPS = (MEDIA, ALIKE)
+"""What never straddles splits: all of one media, and near-duplicates (labeling.likeness)."""
 GIVEN_SPLITS = {
     "Training": "train",
     "PublicTest": "validation",
@@ -59,15 +62,20 @@ class Chosen:
     agreement: float
     votes: tuple[int, ...]
     given_split: str
+    likeness: int | None = None
     adjudicated: bool = False
 
 
 @dataclass(frozen=True)
 class Choice:
-    """faces: by face_key. splits: of each. left_out: reason → faces. moved: faces that left their given split."""
+    """faces: by face_key. splits: of each. groups: how many each split holds, none of them in two.
+
+    left_out: reason → faces. moved: faces that left their given split.
+    """
 
     faces: list[Chosen]
     splits: list[str]
+    groups: dict[str, int]
     left_out: dict[str, int]
     moved: int
     notes: tuple[str, ...]
@@ -86,13 +94,48 @@ def choose(*, campaign: Campaign, rule: Mapping[str, Any], alive: Alive) -> Choi
     faces, left_out = _settled(campaign, rule.get("licences", ()), alive)
     _demand_classes(faces, campaign.expressions)
     faces.sort(key=lambda face: face.key)
+    groups = group(faces, rule["groups"])
     if rule["splits"] == GIVEN:
-        splits, moved = _given_splits(faces)
+        splits, moved = _given_splits(faces, groups)
     else:
-        splits, moved = _drawn_splits(faces, rule), 0
+        labels = [face.label for face in faces]
+        splits, moved = split_groups(labels, groups, rule["fractions"], rule["seed"]), 0
     wanted = [split for split in snapshots.SPLITS if rule["splits"] == GIVEN or rule["fractions"][split]]
     notes = tuple(_notes(faces, splits, campaign.expressions, wanted, moved))
-    return Choice(faces, splits, left_out, moved, notes)
+    return Choice(faces, splits, _groups_per_split(groups, splits), left_out, moved, notes)
+
+
+def group(faces: Sequence[Chosen], by: Collection[str]) -> list[str]:
+    """The group of each face, named by the smallest media in it: what is linked by media or likeness is one.
+
+    by: of GROUPS. Named by content, so that the same faces are split alike on every machine.
+    """
+    above: dict[str | int, str | int] = {}
+
+    def root(node: str | int) -> str | int:
+        above.setdefault(node, node)
+        while above[node] != node:
+            above[node] = above[above[node]]
+            node = above[node]
+        return node
+
+    if ALIKE in by:
+        for face in faces:
+            if face.likeness is not None:
+                above[root(face.likeness)] = root(face.media)
+    name: dict[str | int, str] = {}
+    for face in faces:
+        top = root(face.media)
+        name[top] = min(face.media, name.get(top, face.media))
+    return [name[root(face.media)] for face in faces]
+
+
+def _groups_per_split(groups: Sequence[str], splits: Sequence[str]) -> dict[str, int]:
+    """Raises RuntimeError if a group is in two splits: such a snapshot must not be."""
+    place = dict(zip(groups, splits, strict=True))
+    if any(place[name] != split for name, split in zip(groups, splits, strict=True)):
+        raise RuntimeError("A group straddles splits.")
+    return {split: count for split in snapshots.SPLITS if (count := Counter(place.values())[split])}
 
 
 def _settled(
@@ -105,7 +148,7 @@ def _settled(
     allowed = meeting(licences)
     media, *box = ("face__media__sha256", "face__x", "face__y", "face__width", "face__height")
     where = ("face", media, "face__detector", "face__time_ms", "face__row", *box)
-    what = ("label", "agreement", "counts", "face__given__split")
+    what = ("label", "agreement", "counts", "face__given__split", "face__likeness")
     columns = ("state", "outcome", "face__media__licence_code", *where, *what)
     rows = CampaignFace.objects.filter(campaign=campaign).exclude(state=CampaignFace.State.GOLD).order_by()
     chosen, left_out = [], Counter[str]()
@@ -124,7 +167,7 @@ def _settled(
 
 
 def _chosen(expressions: Sequence[str], adjudicated: bool, face: int, media: str, *rest: Any) -> Chosen:
-    detector, time_ms, row, *box, label, agreement, counts, given_split = rest
+    detector, time_ms, row, *box, label, agreement, counts, given_split, likeness = rest
     key = snapshots.face_key(media_sha256=media, detector=detector, time_ms=time_ms, row=row, box=box)
     return Chosen(
         face=face,
@@ -135,6 +178,7 @@ def _chosen(expressions: Sequence[str], adjudicated: bool, face: int, media: str
         agreement=agreement,
         votes=tuple(counts.get(answer, 0) for answer in (*expressions, *OTHER_ANSWERS)),
         given_split=sys.intern(str(given_split or "")),
+        likeness=likeness,
         adjudicated=adjudicated,
     )
 
@@ -147,13 +191,8 @@ def _demand_classes(faces: Sequence[Chosen], expressions: Sequence[str]) -> None
         raise work.Refused(_STRANGE_LABEL.format(faces=labels[label], label=label))
 
 
-def _drawn_splits(faces: Sequence[Chosen], rule: Mapping[str, Any]) -> list[str]:
-    labels, groups = [face.label for face in faces], [face.media for face in faces]
-    return split_groups(labels, groups, rule["fractions"], rule["seed"])
-
-
-def _given_splits(faces: Sequence[Chosen]) -> tuple[list[str], int]:
-    """What the publisher says; but a media that stands in several splits goes whole to the strictest of them.
+def _given_splits(faces: Sequence[Chosen], groups: Sequence[str]) -> tuple[list[str], int]:
+    """What the publisher says; but a group that stands in several splits goes whole to the strictest of them.
 
     So a picture that is in both Training and PrivateTest is tested on and not learnt. Returns how many faces moved.
     """
@@ -164,9 +203,9 @@ def _given_splits(faces: Sequence[Chosen]) -> tuple[list[str], int]:
         )
     own = [snapshots.SPLITS.index(GIVEN_SPLITS[face.given_split]) for face in faces]
     strictest: dict[str, int] = {}
-    for face, rank in zip(faces, own, strict=True):
-        strictest[face.media] = max(rank, strictest.get(face.media, 0))
-    ranks = [strictest[face.media] for face in faces]
+    for name, rank in zip(groups, own, strict=True):
+        strictest[name] = max(rank, strictest.get(name, 0))
+    ranks = [strictest[name] for name in groups]
     moved = sum(rank != before for rank, before in zip(ranks, own, strict=True))
     return [snapshots.SPLITS[rank] for rank in ranks], moved
 

@@ -19,7 +19,16 @@ from labeling.refusals import Refusal
 from labeling.sayings import gettext_noop
 from labeling.snapshots import format as snapshots
 from labeling.snapshots import stored
-from labeling.snapshots.choosing import GIVEN, STRATIFIED, Choice, Chosen, choose, with_label
+from labeling.snapshots.choosing import (
+    GIVEN,
+    GROUPS,
+    MEDIA,
+    STRATIFIED,
+    Choice,
+    Chosen,
+    choose,
+    with_label,
+)
 from labeling.snapshots.stored import local_folder, verify
 from labeling.snapshots.telling import Tell, Telling, nobody
 
@@ -61,6 +70,7 @@ def freeze(
     seed: int = 0,
     splits: str = STRATIFIED,
     licences: Collection[str] | None = None,
+    groups: Collection[str] | None = None,
     created_by: Any = None,
     wake: bool = True,
 ) -> Snapshot:
@@ -68,13 +78,21 @@ def freeze(
 
     fractions: split → share, scaled to add up to 1. splits: `stratified` draws them, `given` takes those the faces'
     source came with. licences: what the licences of media must allow (labeling.licences.DEMANDS), the campaign's
-    rule if left out; faces that do not meet it stay out. wake: tell a worker; without it the caller does the work.
-    Raises CannotFreeze.
+    rule if left out; faces that do not meet it stay out. groups: what never straddles splits (choosing.GROUPS), always
+    the media; drawn splits keep near-duplicates together too unless told otherwise. wake: tell a worker; without it
+    the caller does the work. Raises CannotFreeze.
     """
     if splits not in (STRATIFIED, GIVEN):
         raise CannotFreeze(
             _("Splits are “{stratified}” or “{given}”, not “{asked}”.").format(
                 stratified=STRATIFIED, given=GIVEN, asked=splits
+            )
+        )
+    together = {MEDIA, *((GROUPS if splits == STRATIFIED else ()) if groups is None else groups)}
+    if not together <= set(GROUPS):
+        raise CannotFreeze(
+            _("Splits keep these together: {known}; not {asked}.").format(
+                known=", ".join(GROUPS), asked=", ".join(sorted(together - set(GROUPS)))
             )
         )
     asked = kept(campaign.licence_rule if licences is None else licences)
@@ -84,7 +102,7 @@ def freeze(
         "consensus": campaign.rule,
         "minimum_agreement": campaign.minimum_agreement,
         "splits": splits,
-        "groups": "media",
+        "groups": sorted(together),
     }
     shares = _shares(FRACTIONS if fractions is None else fractions)
     if asked:
@@ -154,6 +172,7 @@ def run_freeze(snapshot_id: int, *, tell: Tell = nobody) -> None:
             "splits": manifest.splits,
             "left_out": choice.left_out,
             "moved": choice.moved,
+            "groups": choice.groups,
         }
         job.leave(
             WorkState.DONE,

@@ -20,7 +20,7 @@ class NewSnapshot(forms.Form):
     )
     splits = forms.ChoiceField(
         choices=[
-            ("stratified", _("Drawn by class, everything of one media in one split")),
+            ("stratified", _("Drawn by class; everything of one media, and near-duplicates, in one split")),
             ("given", _("As the source gives them (FER2013's Usage column)")),
         ],
         initial="stratified",

@@ -13,6 +13,7 @@ from labeling.management.following import follow
 from labeling.models import Campaign, Snapshot
 from labeling.snapshots import format as snapshots
 from labeling.snapshots import freezing
+from labeling.snapshots.choosing import GROUPS
 
 
 class Command(BaseCommand):
@@ -42,6 +43,13 @@ class Command(BaseCommand):
             help="What the licences of media must allow; left out: what the campaign asks for; none: nothing. "
             + rule_help(),
         )
+        parser.add_argument(
+            "--groups",
+            nargs="+",
+            choices=GROUPS,
+            help="What never straddles splits: all of one media (always), near-duplicates (alike). Left out: both "
+            "where splits are drawn, the media where they are given.",
+        )
         parser.add_argument("--in-process", action="store_true", help="Do it here and now, without a worker.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -54,6 +62,7 @@ class Command(BaseCommand):
                 seed=options["seed"],
                 splits=options["splits"],
                 licences=options["licences"],
+                groups=options["groups"],
                 wake=not here,
             )
         except freezing.CannotFreeze as refusal:

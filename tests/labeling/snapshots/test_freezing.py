@@ -419,3 +419,36 @@ def test_a_chunk_of_faces_costs_a_fixed_number_of_statements(django_assert_num_q
         snapshot = freezing.freeze(campaign=make_settled(count))
         with django_assert_num_queries(10):
             freezing.run_freeze(snapshot.pk)
+
+
+def splits_of(snapshot: Snapshot) -> dict[int, str]:
+    rows = snapshots.read_table(freezing.local_folder(snapshot)).to_pylist()
+    return {row["face_id"]: row["split"] for row in rows}
+
+
+def test_near_duplicates_never_straddle_drawn_splits() -> None:
+    campaign = make_settled(40)
+    pks = sorted(Face.objects.values_list("pk", flat=True))
+    for first in range(0, 40, 4):
+        Face.objects.filter(pk__in=pks[first : first + 4]).update(likeness=pks[first])
+    snapshot = frozen(campaign)
+    splits = splits_of(snapshot)
+    assert all(len({splits[pk] for pk in pks[first : first + 4]}) == 1 for first in range(0, 40, 4))
+    assert snapshot.rule["groups"] == ["alike", "media"]
+    assert sum(snapshot.counts["groups"].values()) <= 10
+    apart = splits_of(frozen(campaign, groups=["media"]))
+    assert any(len({apart[pk] for pk in pks[first : first + 4]}) > 1 for first in range(0, 40, 4))
+
+
+def test_the_digest_does_not_depend_on_the_keys_that_name_a_likeness() -> None:
+    campaign = make_settled(12)
+    pks = sorted(Face.objects.values_list("pk", flat=True))
+    Face.objects.filter(pk__in=pks[:5]).update(likeness=pks[0])
+    before = frozen(campaign).digest
+    Face.objects.filter(pk__in=pks[:5]).update(likeness=pks[4])
+    assert frozen(campaign).digest == before
+
+
+def test_what_splits_cannot_keep_together_is_refused() -> None:
+    with pytest.raises(freezing.CannotFreeze, match="alike"):
+        freezing.freeze(campaign=make_settled(), groups=["author"])

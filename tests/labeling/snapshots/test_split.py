@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from labeling.snapshots.choosing import GROUPS, MEDIA, Chosen, group
 from labeling.snapshots.split import split_groups
 
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
@@ -115,3 +116,26 @@ def test_these_very_items_are_split_so_today_and_for_ever() -> None:
 def test_impossible_fractions_are_refused(shares: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="Fractions are shares"):
         split([("a", 1)], shares)
+
+
+@given(
+    some.lists(some.tuples(some.integers(0, 8), some.none() | some.integers(0, 6)), min_size=1, max_size=40)
+)
+def test_faces_linked_by_media_or_likeness_are_one_group_and_others_are_not(
+    links: list[tuple[int, int | None]],
+) -> None:
+    faces = [
+        Chosen(n, str(n), f"m{media}", "happy", 1.0, (), "", likeness)
+        for n, (media, likeness) in enumerate(links)
+    ]
+    found = group(faces, GROUPS)
+    # By the book: walk from face to face over what they share.
+    for start, name in enumerate(found):
+        reached, grown = {start}, True
+        while grown:
+            media = {links[n][0] for n in reached}
+            alike = {links[n][1] for n in reached} - {None}
+            more = {n for n, (own, like) in enumerate(links) if own in media or like in alike}
+            grown, reached = not more <= reached, reached | more
+        assert reached == {n for n, other in enumerate(found) if other == name}
+    assert group(faces, [MEDIA]) == [face.media for face in faces]
