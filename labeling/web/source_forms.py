@@ -18,6 +18,7 @@ from labeling.sources.roots import OutsideRoots, allowed
 from labeling.vision import detectors
 from labeling.web.flickr_forms import FlickrPart
 from labeling.web.google_forms import GooglePart
+from labeling.web.youtube_forms import YouTubePart
 
 DETECTOR_NAMES = {
     "haar": _("Viola–Jones cascade, as in the paper"),
@@ -31,7 +32,7 @@ def detectors_offered() -> list[str]:
     return detectors.available(settings.YUNET_MODEL)
 
 
-class NewSource(FlickrPart, GooglePart):
+class NewSource(FlickrPart, GooglePart, YouTubePart):
     location = forms.CharField(
         max_length=1000,
         required=False,
@@ -114,12 +115,13 @@ class NewSource(FlickrPart, GooglePart):
         data = self.cleaned_data
         if self.errors:
             return data
-        fetched = bool(data.get("addresses")) + self.asks_for_flickr() + self.asks_google()
+        asked = self.asks_for_flickr() + self.asks_google() + self.asks_youtube()
+        fetched = bool(data.get("addresses")) + asked
         if bool(data.get("location")) + bool(data.get("upload")) + fetched != 1:
             raise forms.ValidationError(
                 gettext(
-                    "Name a path on the server, choose a file, write web addresses, or ask Flickr or Google: one of "
-                    "these."
+                    "Name a path on the server, choose a file, write web addresses, or ask Flickr, YouTube or Google: "
+                    "one of these."
                 )
             )
         if fetched and not data.get("basis"):
@@ -137,6 +139,8 @@ class NewSource(FlickrPart, GooglePart):
             place = {"kind": "flickr", "location": self.flickr_address()}
         elif self.asks_google():
             place = {"kind": "google", "location": self.google_address()}
+        elif self.asks_youtube():
+            place = {"kind": "youtube", "location": self.youtube_address()}
         else:
             place = {"kind": data["kind"], "location": data["location"] or str(_keep(data["upload"]))}
         return {
@@ -152,6 +156,8 @@ class NewSource(FlickrPart, GooglePart):
         options: dict[str, Any] = {name: data[name] for name in ("ferplus", "basis")}
         if self.asks_for_flickr() or self.asks_google():
             options["most"] = data["flickr_most" if self.asks_for_flickr() else "google_most"]
+        elif self.asks_youtube():
+            options |= self.youtube_options()
         options["detect"] = data["detectors"]
         if data["first_row"] or data["last_row"]:
             options["rows"] = [data["first_row"] or 1, data["last_row"]]

@@ -1,6 +1,8 @@
 """Videos of YouTube: what a server on loopback stands in for is fetched through yt-dlp to its end."""
 
+import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from django.core.management import call_command
 
 from labeling import work
 from labeling.fetching.addresses import networks
+from labeling.fetching.patience import alone
 from labeling.models import Media, Source
 from labeling.sources import ingest, places, store
 from labeling.sources.base import CannotAdd
@@ -169,6 +172,74 @@ def test_a_private_address_is_not_asked_even_of_the_host_that_is_allowed(tube: F
     assert source.state == "failed"
     assert "leads to this machine itself (127.0.0.1)" in source.error
     assert not tube.asked
+
+
+def test_who_is_turned_away_again_and_again_stops_and_can_go_on(tube: FakeTube) -> None:
+    names = ["a", "b", "c", "d", "e"]
+    for n, name in enumerate(names):
+        tube.add(name, frames=5 + n)
+    pages = {name: tube.answers[f"/watch/{name}.html"] for name in names}
+    for name in names[1:]:
+        tube.answers[f"/watch/{name}.html"] = lambda far: far.say(429)
+    source = ingest.add(location=tube.feed, options=OWN)
+    ingest.ingest(source.pk)
+    source.refresh_from_db()
+    assert source.state == "failed"
+    assert "turned us away 3 times in a row" in source.error
+    assert "fewer requests" in source.error
+    assert [state for _, state in sorted(states(source).items())] == [
+        "ingested", "refused", "refused", "found", "found",
+    ]  # fmt: skip
+    for name in names:
+        tube.answers[f"/watch/{name}.html"] = pages[name]
+    ingest.retry_refused(source=source)
+    ingest.ingest(source.pk)
+    assert set(states(source).values()) == {"ingested"}
+
+
+def test_two_at_once_do_not_write_into_the_same_file(tube: FakeTube) -> None:
+    """Another worker has half of the video and goes on writing while ours comes to it."""
+    body = tube.add("one", padding=50_000)
+    with places.opened("youtube", tube.watch("one"), OWN, alone) as place:
+        (content,) = place.contents([tube.watch("one")])
+        waited = []
+
+        def other_is_done() -> None:
+            waited.append(1)
+            other.close()
+
+        with store.staged() as part, store.staged() as second:
+            content.fetch(part, lambda begin: 10_000_000, alone)
+            unfinished = part.parent / "youtube-one-1-0-0-0.part"
+            other = unfinished.open("wb")
+            fcntl.flock(other, fcntl.LOCK_EX)
+            other.write(body[:20_000])
+            other.flush()
+            content.fetch(second, lambda begin: 10_000_000, other_is_done)
+            assert waited
+            assert part.read_bytes() == second.read_bytes() == body
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "on what basis"),
+        ({**OWN, "height": 100}, "from 144 to 4,320 pixels, not 100"),
+        ({**OWN, "height": "720"}, "not '720'"),
+        ({**OWN, "most": True}, "not True"),
+        ({**OWN, "cookies": "/nowhere/cookies.txt"}, "/nowhere/cookies.txt"),
+        ({**OWN, "rows": [1, 2]}, "no option “rows”"),
+    ],
+)
+def test_options_that_cannot_be_are_named(options: dict[str, object], said: str) -> None:
+    with pytest.raises(CannotAdd, match=re.escape(said)):
+        ingest.add(location="https://www.youtube.com/watch?v=dQw4w9WgXcQ", options=options)
+
+
+def test_a_runtime_that_is_not_there_is_named(settings) -> None:
+    settings.YOUTUBE_JS_RUNTIME = "/nowhere/deno"
+    with pytest.raises(CannotAdd, match="/nowhere/deno"):
+        ingest.add(location="https://www.youtube.com/watch?v=dQw4w9WgXcQ", options=OWN)
 
 
 def test_without_the_setting_no_other_site_is_known(tube: FakeTube, settings) -> None:

@@ -221,3 +221,65 @@ def test_a_search_of_google_becomes_a_source_where_there_is_a_key(
         "https://www.google.com/search?q=a+smile&rights=cc_attribute",
         {"basis": "open", "most": 20},
     )
+
+
+WATCH = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
+SEARCH = "https://www.youtube.com/results?search_query=a+smile"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "location", "options"),
+    [
+        ({"youtube_page": WATCH}, WATCH, {"height": 720}),
+        (
+            {"youtube_page": WATCH, "youtube_height": 1080, "youtube_most": 5},
+            WATCH,
+            {"height": 1080, "most": 5},
+        ),
+        ({"youtube_words": " a smile "}, SEARCH, {"height": 720, "most": 50}),
+        ({"youtube_words": "a smile", "youtube_most": 7}, SEARCH, {"height": 720, "most": 7}),
+        ({"location": WATCH}, WATCH, {}),
+    ],
+)
+def test_a_page_or_a_search_of_youtube_becomes_a_source(
+    manager: Client, photos: Path, wanted: dict[str, object], location: str, options: dict[str, object]
+) -> None:
+    without = manager.post(NEW, wanted)
+    assert (without.status_code, Source.objects.count()) == (400, 0)
+    assert "these media may be used" in without.content.decode()
+    manager.post(NEW, {**wanted, "basis": "open"})
+    source = Source.objects.get()
+    assert (source.kind, source.location, source.state) == ("youtube", location, "waiting")
+    assert source.options == {"basis": "open", **options}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({"youtube_page": "https://www.youtube.com/feed/you"}, "is no page of YouTube with videos"),
+        ({"youtube_page": "https://example.com/"}, "is no page of YouTube with videos"),
+        ({"youtube_page": WATCH, "youtube_words": "a"}, "not both"),
+        ({"youtube_page": WATCH, "addresses": "https://a.example.com/"}, "one of these"),
+        ({"youtube_page": WATCH, "youtube_height": 7}, "Select a valid choice"),
+        ({"youtube_page": WATCH, "youtube_cookies": "/etc/passwd"}, "outside the folders"),
+        ({"youtube_page": WATCH, "youtube_most": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_what_youtube_cannot_be_asked_is_said(
+    manager: Client, photos: Path, wanted: dict[str, object], said: str
+) -> None:
+    response = manager.post(NEW, {**wanted, "basis": "own"})
+    assert (response.status_code, Source.objects.count()) == (400, 0)
+    assert said in response.content.decode()
+
+
+def test_a_file_of_cookies_is_looked_at_before_it_is_used(manager: Client, photos: Path) -> None:
+    path = photos / "cookies.txt"
+    path.write_text("SID secret-value")
+    wanted = {"youtube_page": WATCH, "basis": "own", "youtube_cookies": str(path)}
+    page = manager.post(NEW, wanted).content.decode()
+    assert "is no file of cookies" in page
+    assert "secret-value" not in page
+    path.write_text(".youtube.com\tTRUE\t/\tTRUE\t2147483647\tSID\tsecret-value\n")
+    manager.post(NEW, wanted)
+    assert Source.objects.get().options["cookies"] == str(path)
