@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Least
 from django.db.models.lookups import GreaterThanOrEqual, LessThan, LessThanOrEqual
 
@@ -52,6 +52,11 @@ class FaceFilter:
     @property
     def asks_a_campaign(self) -> bool:
         return self.campaign is not None
+
+    @property
+    def goes_by_media(self) -> bool:
+        """In the order of the media, whose faces are then read one after another; else in that of the faces."""
+        return bool(self.source or self.licence)
 
     @property
     def shows(self) -> str:
@@ -126,10 +131,13 @@ def _of_the_face(wanted: FaceFilter, at: str = "") -> Q:
     found = Q()
     if wanted.source:
         found &= in_source(wanted.source, at)
+        # Said too, so that the media before all of these are not walked through.
+        found &= Q(**{f"{at}media__gte": Subquery(media_keys(wanted.source).order_by("media")[:1])})
     if wanted.licence:
         code = "" if wanted.licence == UNKNOWN else wanted.licence
-        media = Media.objects.filter(licence_code=code).order_by().values("pk")
-        found &= Q(**{f"{at}media__in": media})
+        media = Media.objects.filter(licence_code=code).values("pk")
+        found &= Q(**{f"{at}media__in": media.order_by()})
+        found &= Q(**{f"{at}media__gte": Subquery(media.order_by("pk")[:1])})
     if wanted.detector:
         found &= Q(**{f"{at}detector": wanted.detector})
     if wanted.track:
@@ -166,9 +174,8 @@ def _of_quality(code: str, at: str) -> Q:
 def _alike(alike: str, at: str) -> Q:
     if alike.isdigit():
         return Q(**{f"{at}likeness": int(alike)})
-    # A group is named by its smallest key: the others' keys are larger than the name, and that one is named by them.
-    named = followers().values("likeness")
-    return Q(**{f"{at}likeness__lt": F(f"{at}pk")}) | Q(**{f"{at}pk__in": named})
+    # A group has others than the face that names it.
+    return Q(**{f"{at}likeness__in": followers().values("likeness")})
 
 
 def followers() -> QuerySet[Face]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection, models
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from labeling.face_filter import FaceFilter, campaign_faces, faces
 from labeling.models import Face, Media
@@ -26,12 +26,38 @@ class GalleryFace:
 
 
 def gallery(wanted: FaceFilter, *, after: int = 0, limit: int = 120) -> list[GalleryFace]:
-    """Faces in the order they were found, from the one past the key `after`."""
+    """Faces in the order they were found, from the one past the key `after`.
+
+    Of a source or a licence they come in the order of their media: those that one search found are in both orders the
+    same. One statement, and for pages in the order of media but the first one more.
+    """
     if wanted.asks_a_campaign:
-        rows = campaign_faces(wanted).filter(face__gt=after).annotate(face_left_out=F("face__left_out"))
-        return [_in_campaign(row) for row in rows.order_by("face_id")[:limit]]
-    chosen = faces(wanted).filter(pk__gt=after).order_by("pk").values_list("pk", "left_out")[:limit]
-    return [GalleryFace(pk, left_out) for pk, left_out in chosen]
+        rows = _ordered(_chosen(wanted), wanted, "face__").annotate(face_left_out=F("face__left_out"))
+        return [_in_campaign(row) for row in rows.filter(_beyond(wanted, after, "face__"))[:limit]]
+    chosen = _ordered(_chosen(wanted), wanted).filter(_beyond(wanted, after))
+    return [GalleryFace(pk, left_out) for pk, left_out in chosen.values_list("pk", "left_out")[:limit]]
+
+
+def _chosen(wanted: FaceFilter) -> QuerySet[Any]:
+    return campaign_faces(wanted) if wanted.asks_a_campaign else faces(wanted)
+
+
+def _ordered(rows: QuerySet[Any], wanted: FaceFilter, at: str = "", sign: str = "") -> QuerySet[Any]:
+    key = f"{sign}{at.removesuffix('__')}_id" if at else f"{sign}pk"
+    return rows.order_by(f"{sign}{at}media_id", key) if wanted.goes_by_media else rows.order_by(key)
+
+
+def _beyond(wanted: FaceFilter, face: int, at: str = "", to: str = "gt") -> Q:
+    """What comes behind this face in the order; with to="lt", before it."""
+    key = at.removesuffix("__") or "pk"
+    by_key = Q(**{f"{key}__{to}": face})
+    if not (wanted.goes_by_media and face):
+        return by_key
+    media = Face.objects.filter(pk=face).values_list("media", flat=True).first()
+    if media is None:
+        return by_key
+    # Said twice, as an index leads to the media behind this one, but to no "or".
+    return Q(**{f"{at}media__{to}e": media}) & (Q(**{f"{at}media__{to}": media}) | by_key)
 
 
 def _in_campaign(row: Any) -> GalleryFace:
@@ -49,19 +75,20 @@ def _in_campaign(row: Any) -> GalleryFace:
 
 def gallery_count(wanted: FaceFilter) -> int:
     """How many faces there are, up to COUNT_LIMIT + 1."""
-    chosen: QuerySet[Any] = campaign_faces(wanted) if wanted.asks_a_campaign else faces(wanted)
-    return chosen.order_by().values("pk")[: COUNT_LIMIT + 1].count()
+    return _chosen(wanted).order_by().values("pk")[: COUNT_LIMIT + 1].count()
 
 
 def neighbours(wanted: FaceFilter, face_pk: int) -> tuple[int | None, int | None]:
     """The faces before and after this one in the gallery of the filter."""
-    if wanted.asks_a_campaign:
-        keys: QuerySet[Any, int] = campaign_faces(wanted).values_list("face_id", flat=True)
-        before = keys.filter(face__lt=face_pk).order_by("-face_id").first()
-        return before, keys.filter(face__gt=face_pk).order_by("face_id").first()
-    rows = faces(wanted).values_list("pk", flat=True)
-    before = rows.filter(pk__lt=face_pk).order_by("-pk").first()
-    return before, rows.filter(pk__gt=face_pk).order_by("pk").first()
+    at = "face__" if wanted.asks_a_campaign else ""
+    rows = _chosen(wanted)
+
+    def first(to: str, sign: str) -> int | None:
+        beyond = _ordered(rows.filter(_beyond(wanted, face_pk, at, to)), wanted, at, sign)
+        found: int | None = beyond.values_list("face_id" if at else "pk", flat=True).first()
+        return found
+
+    return first("lt", "-"), first("gt", "")
 
 
 def detectors() -> list[str]:

@@ -12,6 +12,14 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddIndex(
+            model_name='item',
+            index=models.Index(fields=['source', 'media'], name='item_by_media'),
+        ),
+        migrations.AddIndex(
+            model_name='media',
+            index=models.Index(fields=['licence_code', 'id'], name='media_by_licence'),
+        ),
+        migrations.AddIndex(
             model_name='face',
             index=models.Index(fields=['detector', 'id'], name='face_by_detector'),
         ),

@@ -72,6 +72,7 @@ class Media(models.Model):
     class Meta:
         ordering = ["pk"]
         verbose_name_plural = "media"
+        indexes = [models.Index(fields=["licence_code", "id"], name="media_by_licence")]
 
     def __str__(self) -> str:
         return self.original_name
@@ -102,7 +103,10 @@ class Item(models.Model):
                 | (~models.Q(state="refused") & models.Q(reason="")),
             ),
         ]
-        indexes = [models.Index(fields=["source", "state"], name="item_by_state")]
+        indexes = [
+            models.Index(fields=["source", "state"], name="item_by_state"),
+            models.Index(fields=["source", "media"], name="item_by_media"),
+        ]
 
     def __str__(self) -> str:
         return self.locator

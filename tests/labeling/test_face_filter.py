@@ -7,7 +7,7 @@ import pytest
 
 from labeling import gallery_queries, suggestions
 from labeling.face_filter import GOOD, QUALITIES, FaceFilter, campaign_faces, faces, poor
-from labeling.models import CampaignFace, Face, Media, Track
+from labeling.models import CampaignFace, Face, Item, Media, Source, Track
 from labeling.vision.quality import Quality, reasons
 from tests.factories import make_campaign, make_faces, make_media, settle
 
@@ -164,3 +164,20 @@ def test_what_there_is_to_choose_from() -> None:
     Media.objects.filter(pk=Media.objects.first().pk).update(licence_code="cc0-1.0")
     assert gallery_queries.detectors() == ["haar", "yunet"]
     assert gallery_queries.licence_codes() == ["", "cc0-1.0"]
+
+
+def test_pages_of_a_source_go_by_media() -> None:
+    """A second search may have found more in the first picture than those that came before."""
+    source = Source.objects.create(name="album", kind="folder", location="/x")
+    first, second = make_faces(2)
+    (later,) = make_faces(1, media=first.media, x=9)
+    for face in (first, second):
+        Item.objects.create(source=source, locator=str(face.pk), media=face.media)
+    ordered = keys([first, later, second])
+    campaign = make_campaign([first, second, later])
+    for wanted in (FaceFilter(source=source.pk), FaceFilter(source=source.pk, campaign=campaign.pk)):
+        assert [face.pk for face in gallery_queries.gallery(wanted)] == ordered
+        for n, face in enumerate(ordered):
+            behind = gallery_queries.gallery(wanted, after=face)
+            assert [row.pk for row in behind] == ordered[n + 1 :]
+        assert gallery_queries.neighbours(wanted, later.pk) == (first.pk, second.pk)
