@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from labeling.snapshots.choosing import GROUPS, MEDIA, Chosen, group
+from labeling.snapshots import choosing
+from labeling.snapshots.choosing import GROUPS, MEDIA, Chosen
 from labeling.snapshots.split import split_groups
 
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
@@ -128,7 +129,7 @@ def test_faces_linked_by_media_or_likeness_are_one_group_and_others_are_not(
         Chosen(n, str(n), f"m{media}", "happy", 1.0, (), "", likeness)
         for n, (media, likeness) in enumerate(links)
     ]
-    found = group(faces, GROUPS)
+    found = choosing.group(faces, GROUPS)
     # By the book: walk from face to face over what they share.
     for start, name in enumerate(found):
         reached, grown = {start}, True
@@ -138,4 +139,4 @@ def test_faces_linked_by_media_or_likeness_are_one_group_and_others_are_not(
             more = {n for n, (own, like) in enumerate(links) if own in media or like in alike}
             grown, reached = not more <= reached, reached | more
         assert reached == {n for n, other in enumerate(found) if other == name}
-    assert group(faces, [MEDIA]) == [face.media for face in faces]
+    assert choosing.group(faces, [MEDIA]) == [face.media for face in faces]
