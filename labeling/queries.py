@@ -129,34 +129,6 @@ def freeze_preview(campaign_pk: int, expressions: Iterable[str]) -> FreezePrevie
     )
 
 
-BINS = 240
-"""Marks on a video's timeline: as many as a wide screen can tell apart."""
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A stretch of a video in which faces were found."""
-
-    time_ms: int
-    """The moment with most faces in the stretch."""
-    faces: int
-    """How many at that moment."""
-    place: int
-    """0 … BINS - 1."""
-
-
-def timeline(media: Media) -> list[Mark]:
-    """Where in a video faces were found, in order of time."""
-    moments = media.faces.order_by("time_ms").values_list("time_ms").annotate(Count("pk"))
-    length = max(media.duration_ms, 1)
-    best: dict[int, Mark] = {}
-    for time_ms, count in moments:
-        place = min(BINS - 1, time_ms * BINS // length)
-        if place not in best or best[place].faces < count:
-            best[place] = Mark(time_ms, count, place)
-    return list(best.values())
-
-
 @dataclass(frozen=True)
 class SplitRow:
     label: str

@@ -7,14 +7,14 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from labeling import licence_checks, queries
+from labeling import licence_checks, timeline_queries
 from labeling.licence_words import licence_line
 from labeling.models import Face, Media
-from labeling.queries import Mark
 from labeling.rules import may_manage
 from labeling.sayings import told
 from labeling.sources import pictures
-from labeling.web import files, paging
+from labeling.timeline_queries import Mark
+from labeling.web import deeds, files, paging
 from labeling.web.doors import door
 
 FACES_PER_PAGE = 120
@@ -27,7 +27,9 @@ WIDTHS = (320, 1280)
 def media(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = get_object_or_404(Media, pk=pk)
     is_video = row.kind == Media.Kind.VIDEO
-    marks = queries.timeline(row) if is_video else []
+    marks = timeline_queries.timeline(row) if is_video else []
+    before = paging.number(request, "tracks") or 0
+    tracks, more_tracks = timeline_queries.tracks(row, after=before) if is_video else ([], None)
     at = _moment(request, marks)
     shown = list(row.faces.filter(time_ms=at).order_by("pk")[:FACES_PER_PAGE])
     return render(
@@ -43,12 +45,18 @@ def media(request: HttpRequest, pk: int) -> HttpResponseBase:
             "page_link": row.page_url.startswith(("https://", "http://")),
             "at": at,
             "marks": marks,
-            "bins": queries.BINS,
+            "bins": timeline_queries.BINS,
+            "tracks": tracks,
+            "tracks_after": before,
+            "more_tracks": more_tracks,
+            "cuts": timeline_queries.cuts(tracks),
+            "chosen": paging.number(request, "face"),
             "boxes": shown,
             "detectors": dict(sorted(Counter(face.detector for face in shown).items())),
             "items": row.items.select_related("source").order_by("pk")[:20],
             "scans": row.scans.order_by("pk"),
             "faces": paging.oldest_first(row.faces.all(), request, "after", FACES_PER_PAGE),
+            "undo": deeds.last(request),
         },
     )
 

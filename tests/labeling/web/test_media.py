@@ -9,7 +9,8 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
-from labeling.models import Media, Scan
+from labeling import timeline_queries
+from labeling.models import Face, Media, Scan, Track
 from tests.factories import make_faces, make_media, make_user
 
 pytestmark = pytest.mark.django_db
@@ -111,3 +112,75 @@ def test_only_a_web_address_becomes_a_link(manager: Client) -> None:
     assert "CC BY 4.0" in page
     evil = make_media(page_url="javascript:alert(1)")
     assert "javascript:" not in manager.get(reverse("labeling:media", args=[evil.pk])).content.decode()
+
+
+def make_video_with_track(faces: int) -> tuple[Media, Track, list[Face]]:
+    video = make_media(kind="video", mime="video/mp4", duration_ms=60_000, fps=25.0)
+    track = Track.objects.create(
+        media=video, detector="yunet", number=1, shot=1, first_ms=0, last_ms=1_000 * (faces - 1)
+    )
+    shown = [
+        make_faces(1, media=video, detector="yunet", track=track, time_ms=1_000 * n)[0] for n in range(faces)
+    ]
+    return video, track, shown
+
+
+@pytest.mark.parametrize("faces", [1, 4])
+def test_each_track_of_a_video_is_a_row_at_the_same_cost(
+    manager: Client, django_assert_num_queries, faces: int
+) -> None:
+    video, track, shown = make_video_with_track(faces)
+    # session, user, media, moments, tracks, their faces, boxes, items, scans, faces
+    with django_assert_num_queries(10):
+        response = manager.get(reverse("labeling:media", args=[video.pk]))
+    (row,) = response.context["tracks"]
+    assert (row.track, row.faces, [tick.face for tick in row.ticks]) == (
+        track,
+        faces,
+        [face.pk for face in shown],
+    )
+
+
+def test_a_tick_leads_to_its_face_at_its_moment(manager: Client) -> None:
+    video, _, shown = make_video_with_track(3)
+    address = reverse("labeling:media", args=[video.pk])
+    page = manager.get(address).content.decode()
+    tick = f"?at=2000&amp;face={shown[2].pk}"
+    assert tick in page
+    page = manager.get(address + tick.replace("&amp;", "&")).content.decode()
+    assert page.count("box-here") == 1
+    assert page.count("face-here") == 1
+
+
+def test_shots_begin_where_their_first_track_does(manager: Client) -> None:
+    video, _, _ = make_video_with_track(2)
+    for number, first_ms in ((2, 31_000), (3, 30_000)):
+        Track.objects.create(
+            media=video, detector="yunet", number=number, shot=2, first_ms=first_ms, last_ms=40_000
+        )
+    response = manager.get(reverse("labeling:media", args=[video.pk]))
+    assert response.context["cuts"] == [120.0]
+
+
+def test_many_tracks_come_page_by_page(manager: Client, monkeypatch) -> None:
+    monkeypatch.setattr(timeline_queries, "TRACKS", 1)
+    video, track, _ = make_video_with_track(2)
+    other = Track.objects.create(media=video, detector="yunet", number=2, shot=1, first_ms=9, last_ms=9)
+    address = reverse("labeling:media", args=[video.pk])
+    response = manager.get(address)
+    assert [row.track for row in response.context["tracks"]] == [track]
+    response = manager.get(address, {"tracks": response.context["more_tracks"]})
+    assert [row.track for row in response.context["tracks"]] == [other]
+    assert response.context["more_tracks"] is None
+
+
+def test_left_out_faces_say_why_and_are_taken_back_there(manager: Client) -> None:
+    video, _, shown = make_video_with_track(2)
+    Face.objects.filter(pk=shown[0].pk).update(left_out="track")
+    address = reverse("labeling:media", args=[video.pk])
+    page = manager.get(address).content.decode()
+    assert "others of its track are sharper" in page
+    posted = {"face": shown[0].pk, "do": "take_back", "next": address}
+    page = manager.post("/faces/act/", posted, follow=True).content.decode()
+    assert "1 face taken back." in page
+    assert "others of its track are sharper" not in page
