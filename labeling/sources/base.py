@@ -69,6 +69,14 @@ class Reader:
 Opener = Callable[[], AbstractContextManager[Reader]]
 Alive = Callable[[], None]
 """Called often while something takes its time; may raise to give up."""
+
+
+class Beat(Protocol):
+    """Alive, which can also be told what is going on, for who watches."""
+
+    def __call__(self, *, message: str = ...) -> None: ...
+
+
 MostBytes = Callable[[bytes], int]
 """How long a file may be that begins with these bytes. Raises Unusable if it is not wanted at all."""
 Fetch = Callable[[Path, MostBytes, Alive], tuple[str, int]]
@@ -176,7 +184,7 @@ class Site(Protocol):
         """Whether the address looks like one of this site."""
         ...
 
-    def open(self, address: str, options: Mapping[str, Any], alive: Alive) -> AbstractContextManager[Place]:
+    def open(self, address: str, options: Mapping[str, Any], alive: Beat) -> AbstractContextManager[Place]:
         """The place. Nothing is asked of the network before `find`. Raises CannotRead, also for options that cannot be.
 
         alive: called often while the site is waited for.

@@ -10,11 +10,10 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from labeling.fetching import targets
-from labeling.fetching.patience import alone
 from labeling.fetching.refusals import CannotFetch
 from labeling.sayings import told
 from labeling.sources import KIND_WORDS, KINDS, SITES, is_elsewhere, rights
-from labeling.sources.base import LONGEST_LOCATOR, Alive, CannotAdd, CannotRead, Place
+from labeling.sources.base import LONGEST_LOCATOR, Beat, CannotAdd, CannotRead, Place
 from labeling.vision import detectors
 
 DETECT = "detect"
@@ -64,7 +63,7 @@ def checked(kind: str, location: str | Path, options: Mapping[str, Any] | None) 
     if "ferplus" in wanted:
         wanted["ferplus"] = str(_existing(wanted["ferplus"]))
     try:
-        with opened(kind, place, wanted, alone):
+        with opened(kind, place, wanted, _unheard):
             pass
     except (CannotRead, OSError) as reason:
         raise CannotAdd(told(str(reason))) from reason
@@ -119,8 +118,12 @@ def _check_options(kind: str, options: Mapping[str, Any]) -> None:
             )
 
 
+def _unheard(*, message: str = "") -> None:
+    """For whom nobody waits or watches."""
+
+
 def opened(
-    kind: str, location: str, options: Mapping[str, Any], alive: Alive
+    kind: str, location: str, options: Mapping[str, Any], alive: Beat
 ) -> AbstractContextManager[Place]:
     """The place. Raises CannotRead."""
     wanted = {name: value for name, value in options.items() if name != DETECT}

@@ -35,7 +35,7 @@ class YouTubePart(forms.Form):
     youtube_height = forms.TypedChoiceField(
         required=False,
         coerce=int,
-        empty_value=DEFAULT_HEIGHT,
+        empty_value=None,
         initial=DEFAULT_HEIGHT,
         label=_("Tallest picture"),
         choices=[(height, f"{height}p") for height in _HEIGHTS],
@@ -80,4 +80,8 @@ class YouTubePart(forms.Form):
     def youtube_options(self) -> dict[str, Any]:
         data = self.cleaned_data
         most = data["youtube_most"] or (FOUND_BY_SEARCH if data["youtube_words"] else None)
-        return {"most": most, "height": data["youtube_height"], "cookies": data["youtube_cookies"]}
+        return {
+            "most": most,
+            "height": data["youtube_height"] or DEFAULT_HEIGHT,
+            "cookies": data["youtube_cookies"],
+        }

@@ -251,6 +251,10 @@ YOUTUBE_BYTES_PER_S = env.int("YOUTUBE_BYTES_PER_S", default=0)
 """The fastest a video is fetched; 0: as fast as it comes."""
 YOUTUBE_PAUSE_S = env.float("YOUTUBE_PAUSE_S", default=1.0)
 """Between two requests that are not a video itself."""
+if YOUTUBE_MAX_DURATION_S <= 0 or YOUTUBE_BYTES_PER_S < 0 or YOUTUBE_PAUSE_S < 0:
+    raise environ.ImproperlyConfigured(
+        "YOUTUBE_MAX_DURATION_S is above 0; _BYTES_PER_S and _PAUSE_S are 0 or more."
+    )
 YOUTUBE_PROXY = env("YOUTUBE_PROXY", default="")
 if YOUTUBE_PROXY and not YOUTUBE_PROXY.startswith(("http://", "socks5h://")):
     raise environ.ImproperlyConfigured("YOUTUBE_PROXY begins with http:// or socks5h://.")
@@ -331,6 +335,7 @@ SPECTACULAR_SETTINGS = {
         "WorkState": "labeling.models.work.WorkState",
         "ItemState": "labeling.models.source.Item.State",
         "CampaignState": "labeling.models.campaign.Campaign.State",
+        "LicenceDemand": "labeling.licences.DEMANDS",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

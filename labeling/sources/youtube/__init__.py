@@ -10,7 +10,7 @@ from django.conf import settings
 
 from labeling.fetching.addresses import Rules
 from labeling.sayings import gettext_noop
-from labeling.sources.base import Alive, CannotRead
+from labeling.sources.base import Beat, CannotRead
 from labeling.sources.rights import BASIS
 from labeling.sources.youtube import addresses, cookies
 from labeling.sources.youtube.place import YouTubePlace
@@ -30,7 +30,7 @@ class YouTube:
         return addresses.fits(address, settings.YOUTUBE_STAND_IN)
 
     @contextmanager
-    def open(self, address: str, options: Mapping[str, Any], alive: Alive) -> Iterator[YouTubePlace]:
+    def open(self, address: str, options: Mapping[str, Any], alive: Beat) -> Iterator[YouTubePlace]:
         page = addresses.parse(address, settings.YOUTUBE_STAND_IN)
         wanted = _wanted(options)
         jar = cookies.read(Path(options["cookies"])) if options.get("cookies") else None

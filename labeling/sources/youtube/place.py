@@ -16,6 +16,7 @@ from labeling.sayings import gettext_noop
 from labeling.sources.base import (
     Alive,
     BadContent,
+    Beat,
     CannotRead,
     Content,
     Fetch,
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 _DEPTH = 2
 _TURNED_AWAY = 3
 _BLOCK = 1024 * 1024
+_MEGABYTE = 10**6
+_LONGEST_NAME = 300
+_COMING = gettext_noop("At {name}: {megabytes:,} MB")
+_COMING_OF = gettext_noop("At {name}: {megabytes:,} of {whole:,} MB")
 _CANNOT_LIST = gettext_noop("YouTube does not list these videos. {reason}")
 _STOPPED = gettext_noop(
     "YouTube turned us away {times:,} times in a row; the other videos wait. {reason} Then let the source go on."
@@ -53,7 +58,7 @@ class YouTubePlace:
         *,
         rules: Rules,
         cookies: str | None,
-        alive: Alive,
+        alive: Beat,
     ) -> None:
         self._page = page
         self._options = options
@@ -143,7 +148,7 @@ class YouTubePlace:
             # Named by what it holds, so that the next worker goes on where a killed one was.
             whole = part.parent / infos.part_name(info)
             unfinished = whole.with_name(f"{whole.name}.part")
-            watch = _Watch(unfinished, most_bytes, self._wanted.most_bytes)
+            watch = _Watch(infos.name(info), unfinished, most_bytes, self._wanted.most_bytes, self._alive)
             with _alone_at(unfinished, alive):
                 try:
                     self._session.fetch(info, whole, watch.seen)
@@ -161,9 +166,11 @@ class YouTubePlace:
 
 
 class _Watch:
-    """Holds what is being fetched to what is allowed of a file that begins so."""
+    """Holds what is being fetched to what is allowed of a file that begins so, and tells how far it is."""
 
-    def __init__(self, path: Path, most_bytes: MostBytes, most: int) -> None:
+    def __init__(self, name: str, path: Path, most_bytes: MostBytes, most: int, beat: Beat) -> None:
+        self._name = name[:_LONGEST_NAME]
+        self._beat = beat
         self._path = path
         self._most_bytes = most_bytes
         self._most = most
@@ -172,8 +179,14 @@ class _Watch:
     def seen(self, progress: Mapping[str, Any]) -> None:
         """Called after each piece. Raises Unusable."""
         if progress.get("status") == "downloading":
-            size = max(progress.get("downloaded_bytes") or 0, progress.get("total_bytes") or 0)
-            self.check(self._path, size)
+            here, whole = progress.get("downloaded_bytes") or 0, progress.get("total_bytes") or 0
+            self.check(self._path, max(here, whole))
+            self._beat(message=self._told(here, whole))
+
+    def _told(self, here: int, whole: int) -> str:
+        if not whole:
+            return _COMING.format(name=self._name, megabytes=here // _MEGABYTE)
+        return _COMING_OF.format(name=self._name, megabytes=here // _MEGABYTE, whole=whole // _MEGABYTE)
 
     def check(self, path: Path, size: int) -> None:
         if not self._begin_is_known and path.is_file():

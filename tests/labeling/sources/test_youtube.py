@@ -16,7 +16,6 @@ from django.core.management import call_command
 
 from labeling import work
 from labeling.fetching.addresses import networks
-from labeling.fetching.patience import alone
 from labeling.models import Media, Source
 from labeling.sources import ingest, places, store
 from labeling.sources.base import CannotAdd
@@ -36,6 +35,10 @@ def tube(settings, tmp_path: Path) -> Iterator[FakeTube]:
     with serving(FakeTube(tmp_path)) as one:
         settings.YOUTUBE_STAND_IN = one.url
         yield one
+
+
+def alone(*, message: str = "") -> None:
+    """Nobody waits or watches."""
 
 
 def leftovers() -> list[str]:
@@ -252,7 +255,10 @@ def test_without_the_setting_no_other_site_is_known(tube: FakeTube, settings) ->
 def test_stopped_in_the_middle_it_goes_on_where_it_was(tube: FakeTube) -> None:
     body = tube.add("one", padding=2_000_000)
 
-    def until_half() -> None:
+    said = []
+
+    def until_half(*, message: str = "") -> None:
+        said.append(message)
         if tube.bytes_sent > len(body) // 2:
             raise work.StopAsked
 
@@ -260,6 +266,7 @@ def test_stopped_in_the_middle_it_goes_on_where_it_was(tube: FakeTube) -> None:
         (content,) = place.contents([tube.watch("one")])
         with pytest.raises(work.StopAsked):
             content.fetch(part, lambda begin: 10_000_000, until_half)
+    assert "At Film one (1) (one-1): 0 of 2 MB" in said
     (unfinished,) = leftovers()
     there = default_storage.size(f"parts/{unfinished}")
     assert 0 < there < len(body)
