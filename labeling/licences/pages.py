@@ -1,8 +1,9 @@
 """What a page of the web says of the licence of what it shows."""
 
 import json
+import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
+from html import unescape
 from typing import Any
 
 from labeling.licences.catalogue import UNKNOWN
@@ -11,7 +12,13 @@ from labeling.licences.reading import same, understood
 LONGEST = 200
 """Of what a page says so many characters are kept."""
 _DEEPEST = 20
+_MOST = 100
+"""Of what a page says so many sayings are compared."""
 _LINKS = frozenset({"a", "area", "link"})
+# Nothing in them is tried twice: each reads on to the next < at most, whatever the page is like.
+_TAG = re.compile(r"""<([a-zA-Z][a-zA-Z0-9]*+)((?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+)>""")
+_ATTRIBUTE = re.compile(r"""([^\s"'>/=]++)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++)))?""")
+_NO_TAGS_INSIDE = {tag: re.compile(f"</{tag}", re.IGNORECASE) for tag in ("script", "style")}
 
 
 def is_page(data: bytes) -> bool:
@@ -26,10 +33,8 @@ def said_in(html: str) -> str:
     Asked one after the other, and the first that says something decides: links with rel="license" (HTML, 4.6.7.6),
     schema.org's `license` in JSON-LD or as itemprop, and links to Creative Commons.
     """
-    page = _Page()
-    page.feed(html)
-    page.close()
-    linked = [address for address in page.links if understood(address)]
+    page = _Page(html)
+    linked = [address for address in dict.fromkeys(page.links[:_MOST]) if understood(address)]
     for found in (page.named, page.described, linked):
         if texts := [text.strip()[:LONGEST] for text in found if text.strip()]:
             return _one_of(texts)
@@ -38,47 +43,62 @@ def said_in(html: str) -> str:
 
 def _one_of(texts: list[str]) -> str:
     """The text they agree on: equal, or understood as the same."""
-    first, *others = dict.fromkeys(texts)
+    first, *others = dict.fromkeys(texts[:_MOST])
     code = understood(first)
     return first if all(same(code, understood(other)) for other in others) else ""
 
 
-class _Page(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
+class _Page:
+    """What the tags of a page say, read once from its beginning to its end.
+
+    Pages come from anybody: html.parser takes minutes for some of a few hundred kilobytes, and this none.
+    """
+
+    def __init__(self, html: str) -> None:
         self.named: list[str] = []
         self.described: list[str] = []
         self.links: list[str] = []
-        self._json: list[str] | None = None
-        self._item: list[str] | None = None
+        at = 0
+        while (at := html.find("<", at)) >= 0:
+            at = self._read(html, at)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        has = {name: value or "" for name, value in attrs}
+    def _read(self, html: str, at: int) -> int:
+        """Read what begins with a < here; returns where to go on."""
+        if html.startswith("<!--", at):
+            return _behind(html.find("-->", at + 4), html)
+        found = _TAG.match(html, at)
+        if found is None:
+            return at + 1
+        tag, has = found[1].lower(), _attributes(found[2])
+        if tag in _NO_TAGS_INSIDE:
+            end = _NO_TAGS_INSIDE[tag].search(html, found.end())
+            inside = html[found.end() : end.start() if end else len(html)]
+            if has.get("type", "").strip().lower() == "application/ld+json":
+                self.described.extend(_in_json(inside))
+            return end.start() + 1 if end else len(html)
+        self._take(tag, has, html, found.end())
+        return found.end()
+
+    def _take(self, tag: str, has: dict[str, str], html: str, end: int) -> None:
         address = has.get("href", "") if tag in _LINKS else ""
         if address and "license" in has.get("rel", "").lower().split():
             self.named.append(address)
-        elif address:
+        elif "creativecommons.org/" in address:
             self.links.append(address)
         if "license" in has.get("itemprop", "").split():
-            if said := address or has.get("content", ""):
-                self.described.append(said)
-            else:
-                self._item = []
-        if tag == "script" and has.get("type", "").lower().strip() == "application/ld+json":
-            self._json = []
+            text = html[end : _behind(html.find("<", end), html)].rstrip("<")
+            self.described.append(address or has.get("content") or unescape(text))
 
-    def handle_data(self, data: str) -> None:
-        for place in (self._json, self._item):
-            if place is not None:
-                place.append(data)
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "script" and self._json is not None:
-            self.described.extend(_in_json("".join(self._json)))
-            self._json = None
-        elif self._item is not None:
-            self.described.append("".join(self._item))
-            self._item = None
+def _behind(found: int, html: str) -> int:
+    return found + 1 if found >= 0 else len(html)
+
+
+def _attributes(text: str) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for name, *value in _ATTRIBUTE.findall(text):
+        values.setdefault(name.lower(), unescape("".join(value)))
+    return values
 
 
 def _in_json(text: str) -> Iterator[str]:

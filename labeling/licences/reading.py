@@ -7,6 +7,7 @@ remember the CC BY.
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 from labeling.licences.catalogue import LICENCES, PORTS, UNKNOWN, WITHOUT_PORT, code_of
 
@@ -146,6 +147,7 @@ _TWICE = re.compile(r"([^()]+)\(([^()]+)\)")
 _ALL_PORTS = frozenset(port for ports in PORTS.values() for port in ports)
 
 
+@lru_cache(maxsize=4096)
 def understood(text: str) -> str:
     """The code of the licence the text means; UNKNOWN (empty) if that is not sure."""
     if len(text) > LONGEST:

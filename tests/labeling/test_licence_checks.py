@@ -1,6 +1,7 @@
 """Looking at the pages of media again, on a real server on loopback."""
 
 import io
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -75,6 +76,10 @@ def checked(limit: int = 100) -> str:
         (f'<a rel="license" href="{BY}">one</a> <a rel="license" href="{BY_NC}">another</a>', ""),
         ('<a rel="license" href="https://a.example/terms">terms</a>', "https://a.example/terms"),
         (f"<p>{BY} in words is no link</p>", ""),
+        (f"<A title=\"a > b\" HREF='{BY}?a&amp;b' Rel=license>x</A>", f"{BY}?a&b"),
+        (f'<!-- <a rel="license" href="{BY}">x</a> --><p>y', ""),
+        (f'<script>"<a rel=license href={BY}>"</script><p>y', ""),
+        (f"<SCRIPT>1 < 2</Script><a rel=license href={BY}>x", BY),
         ("<p>Nothing", ""),
         ("<a rel='license'>", ""),
     ],
@@ -86,6 +91,21 @@ def test_a_page_says_its_licence_by_links_or_by_what_schema_org_calls_it(body: s
 def test_json_without_an_end_to_its_depth_says_nothing() -> None:
     deep = '{"a":' * 5000 + "1" + "}" * 5000
     assert said_in(page(f'<script type="application/ld+json">{deep}</script>')) == ""
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *("<", "<a ", "<!--", "<![CDATA[", "<?", "</", "<a b=", "<a b='", '<a "', "<!-- -- ", "<a =", "&#"),
+        *("<script>", "<a" + " " * 2000, f'<a href="{BY}x">', '<span itemprop="license">'),
+        '<script type="application/ld+json">',
+    ],
+)
+def test_a_page_made_to_keep_us_busy_is_read_at_once(piece: str) -> None:
+    html = "<html>" + piece * (1_000_000 // len(piece))
+    began = time.perf_counter()
+    said_in(html)
+    assert time.perf_counter() - began < 5
 
 
 @pytest.mark.parametrize(
