@@ -1,13 +1,14 @@
 """What the managers' pages ask of the database: each answer in a fixed number of statements."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 
 from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery
 
 from labeling.face_filter import in_source, media_keys
+from labeling.licences import meeting
 from labeling.models import CampaignFace, Face, Item, Media, Outcome, Snapshot, Source
 from labeling.snapshots.format import SPLITS
 
@@ -102,13 +103,18 @@ class FreezePreview:
     open: int
     no_consensus: int
     not_a_face: int
+    licence: int
+    """Faces with a label whose licences are not as asked for."""
 
     @property
     def faces(self) -> int:
         return sum(self.by_label.values())
 
 
-def freeze_preview(campaign_pk: int, expressions: Iterable[str]) -> FreezePreview:
+def freeze_preview(
+    campaign_pk: int, expressions: Iterable[str], licences: Collection[str] = ()
+) -> FreezePreview:
+    """licences: what is asked of them. In one statement, and another where something is."""
     rows = CampaignFace.objects.filter(campaign=campaign_pk).exclude(state=CampaignFace.State.GOLD).order_by()
     counted = rows.values_list("state", "outcome", "label").annotate(Count("pk"))
     settled: dict[tuple[str, str], int] = {}
@@ -118,6 +124,9 @@ def freeze_preview(campaign_pk: int, expressions: Iterable[str]) -> FreezePrevie
             still_open += count
         else:
             settled[outcome, label] = count
+    unmet = _unmet_licences(rows, licences)
+    for name in unmet:
+        settled[Outcome.AGREED, name] = settled.get((Outcome.AGREED, name), 0) - unmet[name]
     return FreezePreview(
         by_label={
             name: settled.get((Outcome.AGREED, name), 0) + settled.get((Outcome.ADJUDICATED, name), 0)
@@ -126,7 +135,17 @@ def freeze_preview(campaign_pk: int, expressions: Iterable[str]) -> FreezePrevie
         open=still_open,
         no_consensus=settled.get((Outcome.NO_CONSENSUS, ""), 0),
         not_a_face=settled.get((Outcome.NOT_A_FACE, ""), 0),
+        licence=sum(unmet.values()),
     )
+
+
+def _unmet_licences(rows: QuerySet[CampaignFace], licences: Collection[str]) -> dict[str, int]:
+    """Label → faces with this label whose licences are not as asked for."""
+    if not licences:
+        return {}
+    settled = rows.filter(state=CampaignFace.State.SETTLED, outcome__in=[Outcome.AGREED, Outcome.ADJUDICATED])
+    unmet = settled.exclude(face__media__licence_code__in=meeting(licences))
+    return dict(unmet.values_list("label").annotate(Count("pk")))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling import licensing, queries, work
-from labeling.licence_words import left_out_line, rule_line
+from labeling.licence_words import reasons, rule_line
 from labeling.licences import DEMANDS
 from labeling.models import Campaign, Export, Snapshot, WorkState
 from labeling.refusals import Refusal
@@ -63,9 +63,9 @@ def _preview(campaign: Campaign | None, form: NewSnapshot) -> dict[str, Any]:
     unmet = licensing.left_out(faces, list(DEMANDS)).why
     boxes = [(box, unmet.get(box.data["value"], 0)) for box in form["licences"]]
     return {
-        "preview": queries.freeze_preview(campaign.pk, campaign.expressions),
+        "preview": queries.freeze_preview(campaign.pk, campaign.expressions, campaign.licence_rule),
         "rights": boxes,
-        "left_out": left_out_line(licensing.left_out(faces, campaign.licence_rule)),
+        "why": reasons(licensing.left_out(faces, campaign.licence_rule).why),
     }
 
 

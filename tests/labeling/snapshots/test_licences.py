@@ -80,8 +80,11 @@ def test_the_page_says_what_each_demand_would_leave_out_and_freezes_by_those_tic
 ) -> None:
     client.force_login(make_user("manager"))
     campaigns.change(campaign=campaign, licence_rule=["no_nc"])
-    page = client.get(reverse("labeling:snapshot_new"), {"campaign": campaign.pk}).content.decode()
-    assert "By what the campaign asks of licences: 8 faces are left out" in page
+    answer = client.get(reverse("labeling:snapshot_new"), {"campaign": campaign.pk})
+    page, preview = answer.content.decode(), answer.context["preview"]
+    assert (preview.faces, preview.licence) == (12, 8)
+    assert sum(preview.by_label.values()) == 12
+    assert "for their licences, by what the campaign asks of them: commercial use not allowed (8)" in page
     assert 'value="no_nc" id="id_licences_2" checked' in page
     assert 'value="no_nd" id="id_licences_3" checked' not in page
     assert page.count("leaves 3 faces out") == 4
