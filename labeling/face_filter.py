@@ -72,9 +72,14 @@ def faces(wanted: FaceFilter) -> QuerySet[Face]:
     return Face.objects.filter(_of_the_face(wanted))
 
 
-def campaign_faces(wanted: FaceFilter) -> QuerySet[CampaignFace]:
-    """The faces as the campaign has them."""
-    return CampaignFace.objects.filter(_of_the_face(wanted, "face__"), _in_the_campaign(wanted))
+def campaign_faces(wanted: FaceFilter, *, keys: Q | None = None) -> QuerySet[CampaignFace]:
+    """The faces as the campaign has them. keys: what else is known of the faces' keys, as a condition on faces."""
+    rows = CampaignFace.objects.filter(_in_the_campaign(wanted))
+    if wanted.goes_by_media:
+        return rows.filter(_of_the_face(wanted, "face__"))
+    of_the_face = _of_the_face(wanted)
+    # Of two joined tables the database knows the range of keys only where it is said of both.
+    return rows.filter(face__in=Face.objects.filter(of_the_face, keys or Q())) if of_the_face else rows
 
 
 def in_source(source_pk: int, at: str = "") -> Q:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection, models
-from django.db.models import F, Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from labeling.face_filter import FaceFilter, campaign_faces, faces
 from labeling.models import Face, Media
@@ -32,8 +32,11 @@ def gallery(wanted: FaceFilter, *, after: int = 0, limit: int = 120) -> list[Gal
     same. One statement, and for pages in the order of media but the first one more.
     """
     if wanted.asks_a_campaign:
-        rows = _ordered(_chosen(wanted), wanted, "face__").annotate(face_left_out=F("face__left_out"))
-        return [_in_campaign(row) for row in rows.filter(_beyond(wanted, after, "face__"))[:limit]]
+        rows = campaign_faces(wanted, keys=Q(pk__gt=after)).filter(_beyond(wanted, after, "face__"))
+        # Asked for each row shown: joined, the database would read all faces before them.
+        left_out = Face.objects.filter(pk=OuterRef("face_id")).values("left_out")
+        shown = _ordered(rows, wanted, "face__").annotate(face_left_out=Subquery(left_out))
+        return [_in_campaign(row) for row in shown[:limit]]
     chosen = _ordered(_chosen(wanted), wanted).filter(_beyond(wanted, after))
     return [GalleryFace(pk, left_out) for pk, left_out in chosen.values_list("pk", "left_out")[:limit]]
 
