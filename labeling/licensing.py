@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from django.db.models import Count, Q, QuerySet
 
-from labeling.licences import DEMANDS, meeting, understood, why_not
+from labeling.licences import DEMANDS, licence, meeting, understood, why_not
 from labeling.models import Face, Media
 
 _BATCH = 1_000
@@ -14,7 +14,11 @@ _BATCH = 1_000
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Faces that a rule leaves out. why: demand → how many of them do not meet it; one may fail several."""
+    """Faces that a rule leaves out.
+
+    why: demand → how many of them do not meet it; one may fail several. Of unknown licences only that they are unknown
+    is told (no_unknown), whatever is asked for.
+    """
 
     faces: int = 0
     why: dict[str, int] = field(default_factory=dict)
@@ -29,12 +33,24 @@ def left_out(faces: QuerySet[Face], rule: Collection[str]) -> LeftOut:
     """How many of the faces the rule leaves out, and why; in one statement, in none without a rule."""
     if not rule:
         return LeftOut()
-    rows = faces.exclude(meets(rule)).order_by().values_list("media__licence_code")
     why, every = Counter[str](), 0
-    for code, number in rows.annotate(number=Count("pk", distinct=True)):
+    for code, number in _by_code(faces.exclude(meets(rule))):
         every += number
-        why.update(dict.fromkeys(why_not(code, rule), number))
+        why.update(dict.fromkeys(why_not(code, rule) if licence(code) else ("no_unknown",), number))
     return LeftOut(every, {key: why[key] for key in DEMANDS if why[key]})
+
+
+def unmet(faces: QuerySet[Face]) -> dict[str, int]:
+    """Demand → how many of the faces it would leave out if it were asked for; in one statement."""
+    counts = Counter[str]()
+    for code, number in _by_code(faces):
+        counts.update(dict.fromkeys(why_not(code, DEMANDS), number))
+    return {key: counts[key] for key in DEMANDS}
+
+
+def _by_code(faces: QuerySet[Face]) -> list[tuple[str, int]]:
+    rows = faces.order_by().values_list("media__licence_code")
+    return list(rows.annotate(number=Count("pk", distinct=True)))
 
 
 @dataclass(frozen=True)

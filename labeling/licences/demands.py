@@ -25,7 +25,7 @@ DEMANDS: dict[str, Demand] = {
         gettext_noop("The licence is known"), gettext_noop("licence not known"), lambda one: True
     ),
     "no_reserved": Demand(
-        gettext_noop("More is allowed than a platform’s own terms do"),
+        gettext_noop("More is allowed than by a platform’s own terms"),
         gettext_noop("all rights reserved"),
         lambda one: one.code not in _CLOSED,
     ),

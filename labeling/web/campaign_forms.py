@@ -262,7 +262,7 @@ class CampaignForm(forms.Form):
     licence_rule = forms.MultipleChoiceField(
         choices=[(key, gettext_lazy(demand.sentence)) for key, demand in DEMANDS.items()],
         required=False,
-        label=gettext_lazy("Only media of whose licence this is sure"),
+        label=gettext_lazy("Only media of which this is sure"),
         widget=forms.CheckboxSelectMultiple,
         help_text=gettext_lazy(
             "None ticked: any licence. A licence that is not known, or not understood, meets nothing."

@@ -42,7 +42,7 @@ class NewSnapshot(forms.Form):
     licences = forms.MultipleChoiceField(
         choices=[(key, _(demand.sentence)) for key, demand in DEMANDS.items()],
         required=False,
-        label=_("Only media of whose licence this is sure"),
+        label=_("Only media of which this is sure"),
         widget=forms.CheckboxSelectMultiple,
         help_text=_(
             "None ticked: any licence. A licence that is not known, or not understood, meets nothing."

@@ -13,7 +13,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from labeling import licensing, queries, work
 from labeling.licence_words import reasons, rule_line
-from labeling.licences import DEMANDS
 from labeling.models import Campaign, Export, Snapshot, WorkState
 from labeling.refusals import Refusal
 from labeling.rules import may_manage, may_see_labels
@@ -60,8 +59,8 @@ def _preview(campaign: Campaign | None, form: NewSnapshot) -> dict[str, Any]:
     if campaign is None:
         return {"preview": None}
     faces = with_label(campaign)
-    unmet = licensing.left_out(faces, list(DEMANDS)).why
-    boxes = [(box, unmet.get(box.data["value"], 0)) for box in form["licences"]]
+    unmet = licensing.unmet(faces)
+    boxes = [(box, unmet[box.data["value"]]) for box in form["licences"]]
     return {
         "preview": queries.freeze_preview(campaign.pk, campaign.expressions, campaign.licence_rule),
         "rights": boxes,

@@ -15,6 +15,12 @@ from tests.labeling.web.test_campaign_pages import asked
 
 pytestmark = pytest.mark.django_db
 
+LEFT_OUT = "3 faces are left out for their licences: licence not known (1), commercial use not allowed (2)."
+ALL_LEFT_OUT = (
+    "4 faces are left out for their licences: "
+    "licence not known (1), commercial use not allowed (2), share alike (1)."
+)
+
 
 @pytest.fixture
 def manager(client: Client) -> Client:
@@ -46,9 +52,9 @@ def test_faces_that_do_not_meet_the_rule_stay_out_and_are_counted_by_demand(face
     campaign = campaigns.create(name="Free", licence_rule=["no_sa", "no_nc"])
     made = campaigns.add_faces(campaign=campaign, faces=Face.objects.all(), by=make_user("manager"))
     assert inside(campaign) == set(faces["cc-by-4.0"])
-    # An unknown licence meets neither demand, and is one face all the same.
+    # Of an unknown licence nobody can say what it allows: only that it is unknown is told.
     assert (made.added, made.left_out.faces) == (1, 4)
-    assert made.left_out.why == {"no_nc": 3, "no_sa": 2}
+    assert made.left_out.why == {"no_unknown": 1, "no_nc": 2, "no_sa": 1}
     entry = AuditEntry.objects.get(campaign=campaign, verb="faces_added")
     assert log.details(entry) == [("faces", "1"), ("left out for their licences", "4")]
 
@@ -97,14 +103,14 @@ def test_a_copy_has_the_rule_and_only_the_faces_that_meet_it(manager: Client, fa
     page = manager.post(address, {"name": "Copy", "same_faces": "on"}, follow=True).content.decode()
     made = Campaign.objects.get(name="Copy")
     assert (made.licence_rule, len(inside(made))) == (["no_nc"], 2)
-    assert "3 faces are left out for their licences: commercial use not allowed (3)." in page
+    assert LEFT_OUT in page
 
 
 def test_the_wizard_counts_what_the_rule_leaves_out_while_it_is_chosen(manager: Client, faces) -> None:
     address = reverse("labeling:campaign_draft_faces")
     told = manager.post(address, {"licence_rule": ["no_nc"]}).json()
     assert (told["count"], told["line"]) == (2, "2 faces")
-    assert "3 faces are left out for their licences: commercial use not allowed (3)." in told["html"]
+    assert LEFT_OUT in told["html"]
     none = manager.post(address, {"licence_rule": ["no_nc", "no_sa"], "min_size": 900}).json()
     assert "No face is like that" in none["html"]
     Media.objects.update(licence_code="")
@@ -120,7 +126,7 @@ def test_the_wizard_makes_the_campaign_with_its_rule_and_says_what_stayed_out(ma
     body = asked(licence_rule=["no_nc", "no_sa"])
     page = manager.post(reverse("labeling:campaign_new"), body, follow=True).content.decode()
     assert inside(Campaign.objects.get()) == set(faces["cc-by-4.0"])
-    assert "4 faces are left out for their licences: commercial use not allowed (3), share alike (2)." in page
+    assert ALL_LEFT_OUT in page
     assert "Commercial use is allowed; What is made of it need not carry the same licence" in page
 
 
@@ -154,7 +160,7 @@ def test_faces_added_on_the_page_are_held_to_the_rule_of_the_campaign(manager: C
         reverse("labeling:campaign_add", args=[campaign.pk]), {"limit": "1"}, follow=True
     ).content.decode()
     assert "1 face added; those that were in stay as they are." in page
-    assert "3 faces are left out for their licences: commercial use not allowed (3)." in page
+    assert LEFT_OUT in page
 
 
 def test_the_rule_by_api(faces) -> None:
@@ -164,7 +170,7 @@ def test_the_rule_by_api(faces) -> None:
     made = client.post("/api/v1/campaigns/", body, format="json").json()
     assert made["licence_rule"] == ["no_nc"]
     added = client.post(f"/api/v1/campaigns/{made['id']}/faces/", {}, format="json").json()
-    assert added == {"added": 2, "left_out": {"faces": 3, "why": {"no_nc": 3}}}
+    assert added == {"added": 2, "left_out": {"faces": 3, "why": {"no_unknown": 1, "no_nc": 2}}}
     address = f"/api/v1/campaigns/{made['id']}/"
     assert client.patch(address, {"licence_rule": []}, format="json").json()["licence_rule"] == []
     wrong = client.patch(address, {"licence_rule": ["no_cats"]}, format="json")
@@ -174,9 +180,7 @@ def test_the_rule_by_api(faces) -> None:
 def test_the_rule_on_the_command_line(faces) -> None:
     out = io.StringIO()
     call_command("create_campaign", "Free", "--licence-rule", "no_nc,no_sa", stdout=out)
-    assert out.getvalue().splitlines()[1] == (
-        "4 faces are left out for their licences: commercial use not allowed (3), share alike (2)."
-    )
+    assert out.getvalue().splitlines()[1] == ALL_LEFT_OUT
     assert Campaign.objects.get().licence_rule == ["no_nc", "no_sa"]
     with pytest.raises(CommandError, match="no demand “no_cats”"):
         call_command("create_campaign", "Cats", "--licence-rule", "no_cats")

@@ -68,7 +68,9 @@ def test_a_face_without_a_label_is_left_out_for_that_and_not_for_its_licence(cam
 
 def test_a_rule_that_nothing_meets_is_refused_with_what_is_in_the_way(campaign) -> None:
     Media.objects.filter(licence_code="cc-by-4.0").update(licence_code="cc-by-nc-sa-2.0")
-    with pytest.raises(freezing.CannotFreeze, match=r"commercial use not allowed \(20\). Ask for less"):
+    with pytest.raises(
+        freezing.CannotFreeze, match=r"not known \(3\), commercial use not allowed \(17\). Ask for less"
+    ):
         freezing.freeze(campaign=campaign, licences=["no_nc"])
     with pytest.raises(freezing.CannotFreeze, match="no demand “no_cats”"):
         freezing.freeze(campaign=campaign, licences=["no_cats"])
@@ -84,7 +86,10 @@ def test_the_page_says_what_each_demand_would_leave_out_and_freezes_by_those_tic
     page, preview = answer.content.decode(), answer.context["preview"]
     assert (preview.faces, preview.licence) == (12, 8)
     assert sum(preview.by_label.values()) == 12
-    assert "for their licences, by what the campaign asks of them: commercial use not allowed (8)" in page
+    assert (
+        "for their licences, by what the campaign asks of them: licence not known (3), commercial use not allowed (5)"
+        in page
+    )
     assert 'value="no_nc" id="id_licences_2" checked' in page
     assert 'value="no_nd" id="id_licences_3" checked' not in page
     assert page.count("leaves 3 faces out") == 4
