@@ -9,8 +9,8 @@ from training.core import faces as snapshot_faces
 from training.core.faces import Snapshot
 from training.core.judgement import judgement
 from training.core.judging import Views, plain
-from training.core.predict import Predictor
 from training.core.predictions import Predictions, predictions_of, write_predictions
+from training.core.predictor import Predictor
 from training.core.refusals import BadSnapshot
 from training.core.run_folder import RunFolder
 from training.core.views import WAYS

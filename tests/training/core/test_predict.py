@@ -10,7 +10,8 @@ import pytest
 
 from labeling.snapshots import format as snapshots
 from tests.snapshot_folders import make_snapshot_folder
-from training.core.predict import Predictor, evaluate, predict
+from training.core.predict import evaluate, predict
+from training.core.predictor import Predictor
 from training.core.refusals import BadImages, BadRunFolder, BadSnapshot
 
 

@@ -11,7 +11,7 @@ from tests.training.core.conftest import run_training
 from training.core.config import PRESETS, Config, resolve
 from training.core.networks import NETWORKS, OTHERS, TORCHVISION, network
 from training.core.networks.torchvision_classifiers import last_layer, models
-from training.core.predict import Predictor
+from training.core.predictor import Predictor
 from training.core.refusals import BadConfig
 
 # One of each kind; on the meta device but for RegNets, which compute with their widths while they are built.

@@ -1,0 +1,105 @@
+"""A finished run, used from Python."""
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from labeling.snapshots import format as snapshots
+from training.core import Predictor
+from training.core.refusals import BadImages, BadRunFolder
+
+
+@pytest.fixture(scope="module")
+def images(snapshot: Path) -> list[bytes]:
+    return snapshots.read_table(snapshot, columns=["image"], split="test")["image"].to_pylist()
+
+
+def test_paths_bytes_pictures_and_arrays_are_judged_alike(
+    finished: Path, images: list[bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "face.png").write_bytes(images[0])
+    picture = Image.open(io.BytesIO(images[0]))
+    array = np.asarray(picture)
+    shapes = [
+        array,
+        array[:, :, None],
+        np.stack([array] * 3, axis=2),
+        array / 255,
+        (array / 255).astype("f4"),
+    ]
+    faces = [tmp_path / "face.png", str(tmp_path / "face.png"), images[0], picture, *shapes]
+    found = Predictor(finished).predict(faces)
+    assert len(set(found.labels)) == 1
+    np.testing.assert_allclose(found.probabilities, np.repeat(found.probabilities[:1], 9, axis=0), atol=1e-5)
+    assert list(found.named()[0]) == ["happy", "sad", "surprise"]
+    assert sum(found.named()[0].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_runs_temperature_is_applied(finished: Path, images: list[bytes], tmp_path: Path) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    result = json.loads((run / "result.json").read_text())
+
+    def sureness(temperature: float | None) -> float:
+        split = result["splits"]["validation"]
+        split["calibrated"] = {} if temperature is None else {"temperature": temperature}
+        (run / "result.json").write_text(json.dumps(result))
+        return float(Predictor(run).predict(images).probabilities.max(axis=1).mean())
+
+    plain = float(Predictor(run).probabilities(images).max(axis=1).mean())
+    assert sureness(None) == pytest.approx(plain)
+    assert sureness(5.0) < plain < sureness(0.5)
+
+
+def test_bf16_answers_nearly_the_same(finished: Path, images: list[bytes]) -> None:
+    exact = Predictor(finished, bf16=False).predict(images).probabilities
+    quick = Predictor(finished, bf16=True).predict(images).probabilities
+    assert 0 < np.abs(exact - quick).max() < 0.1
+
+
+def test_no_faces_are_no_opinions(finished: Path) -> None:
+    found = Predictor(finished).predict([])
+    assert found.probabilities.shape == (0, 3)
+    assert found.labels == []
+
+
+def test_a_picture_turned_by_its_camera_is_judged_upright(finished: Path, images: list[bytes]) -> None:
+    picture = Image.open(io.BytesIO(images[0]))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = io.BytesIO()
+    picture.transpose(Image.Transpose.ROTATE_90).save(turned, "PNG", exif=exif)
+    upright, marked = Predictor(finished).predict([images[0], turned.getvalue()]).probabilities
+    np.testing.assert_allclose(marked, upright, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("face", "said"),
+    [
+        (b"no picture", "image 2 is not an image"),
+        (np.zeros((4, 4, 4), np.uint8), r"image 2 has the shape \(4, 4, 4\)"),
+        (np.full((4, 4), 255.0), "outside 0–1; divide by 255"),
+        (np.zeros((4, 4), np.int64), "of int64; give uint8"),
+        ("nowhere.png", "nowhere.png is not an image"),
+    ],
+)
+def test_what_is_no_face_is_named(finished: Path, images: list[bytes], face: object, said: str) -> None:
+    with pytest.raises(BadImages, match=said):
+        Predictor(finished).predict([images[0], face])  # type: ignore[list-item]
+
+
+def test_a_folder_without_weights_is_refused(finished: Path, tmp_path: Path) -> None:
+    shutil.copy(finished / "config.json", tmp_path)
+    with pytest.raises(BadRunFolder, match="has no weights yet"):
+        Predictor(tmp_path)
+
+
+def test_a_damaged_result_is_named(finished: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    (run / "result.json").write_text("[]")
+    with pytest.raises(BadRunFolder, match=r"result\.json is damaged"):
+        Predictor(run)

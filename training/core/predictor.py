@@ -1,0 +1,180 @@
+"""A trained network in four lines:
+
+from training.core import Predictor
+predictor = Predictor("RUN")
+opinions = predictor.predict(["face.jpg", "other.png"])
+print(opinions.labels, opinions.probabilities)
+"""
+
+import dataclasses
+import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from torch import nn
+
+from training.core.calibration import tempered
+from training.core.device import device_for
+from training.core.judging import Probabilities, Views, plain, probabilities
+from training.core.pixels import decode_many
+from training.core.refusals import BadImages, BadRunFolder
+from training.core.run_folder import RunFolder
+from training.core.train import build
+
+Face: TypeAlias = str | Path | bytes | Image.Image | NDArray[Any]
+"""A path, an encoded image, an image of Pillow, or an array: (H, W) grey, (H, W, 1) grey or (H, W, 3) RGB; uint8 in
+0–255 or floating in 0–1."""
+_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """What a network makes of N faces. probabilities: (N, K), rows adding up to one, in the order of `classes`."""
+
+    classes: tuple[str, ...]
+    probabilities: Probabilities
+
+    def __len__(self) -> int:
+        return len(self.probabilities)
+
+    @property
+    def labels(self) -> list[str]:
+        """The likeliest class of each face."""
+        return [self.classes[place] for place in self.probabilities.argmax(axis=1)] if len(self) else []
+
+    def named(self) -> list[dict[str, float]]:
+        """Of each face, every class with its probability."""
+        return [dict(zip(self.classes, map(float, row), strict=True)) for row in self.probabilities]
+
+
+class Predictor:
+    """A run's best weights, ready to judge faces. One face per image, cut out as the training's were: with a fifth of
+    the box's longer side around it (`labeling.vision.crops.crop`).
+    """
+
+    def __init__(self, run: str | Path, *, bf16: bool | None = None) -> None:
+        """bf16: whether operators that bear it work in bfloat16; None as the run's config says. Raises
+        BadRunFolder for a folder without a config or weights.
+        """
+        folder = RunFolder(Path(run))
+        made = folder.made()
+        if made is None:
+            raise BadRunFolder(f"{run} is no run folder: it has no config.json.")
+        self.made, self.config, self.classes = made, made.config, made.classes
+        if bf16 is not None:
+            self.config = dataclasses.replace(self.config, bf16=bf16)
+        self.temperature = _temperature(folder)
+        """Fitted on the validation faces' labels when the run was judged; 1 where there was none."""
+        self._device = device_for(self.config)
+        network = build(made, start=False)
+        network.load_state_dict(folder.load_best())
+        layout = torch.channels_last if self.config.channels_last else torch.contiguous_format
+        self._network = network.to(device=self._device, memory_format=layout).eval()  # type: ignore[call-overload]
+
+    @property
+    def network(self) -> nn.Module:
+        """From what `training.core.pixels.prepare` gives to logits; in eval mode."""
+        return self._network
+
+    def predict(self, faces: Sequence[Face]) -> Opinions:
+        """What the network makes of each face, at the run's temperature. Raises BadImages, naming the image, for what
+        is none.
+        """
+        chunks = [
+            self.judge(self.pixels(faces[start : start + _AT_ONCE], first=start + 1))
+            for start in range(0, len(faces), _AT_ONCE)
+        ]
+        found = np.concatenate(chunks) if chunks else np.zeros((0, len(self.classes)), np.float32)
+        return Opinions(self.classes, self.tempered(found))
+
+    def tempered(self, found: Probabilities) -> Probabilities:
+        """(N, K) probabilities as the network gives them, at the run's temperature."""
+        return found if self.temperature == 1 else tempered(found, self.temperature).astype(np.float32)
+
+    def pixels(self, faces: Sequence[Face], *, first: int = 1) -> NDArray[np.uint8]:
+        """(N, C, S, S) of the run's stored size. first: the number of the first one, for messages."""
+        side, colour = self.made.stored_size, self.config.colour
+        if not len(faces):
+            return np.zeros((0, 1 if colour == "grey" else 3, side, side), np.uint8)
+
+        def one(face: Face, number: int) -> NDArray[np.uint8]:
+            return _squared(_opened(face, f"image {number}"), side, colour)
+
+        with ThreadPoolExecutor() as pool:
+            return np.stack(list(pool.map(one, faces, range(first, first + len(faces)))))
+
+    def probabilities(self, images: list[bytes], names: list[str] | None = None) -> Probabilities:
+        """(N, classes) from N encoded images, at temperature 1. Raises BadImages, naming the image, for bytes that
+        are none.
+        """
+        names = names or [f"image {number}" for number in range(1, len(images) + 1)]
+        if not images:
+            return np.zeros((0, len(self.classes)), np.float32)
+        side, colour = self.made.stored_size, self.config.colour
+        with ThreadPoolExecutor() as pool:
+            return self.judge(decode_many(images, names, side=side, colour=colour, pool=pool))
+
+    def judge(self, pixels: NDArray[np.uint8]) -> Probabilities:
+        """(N, classes) from decoded images (N, C, S, S) of the run's stored size, at temperature 1."""
+        return self.look(pixels, np.arange(len(pixels)), plain)
+
+    def look(self, pixels: NDArray[np.uint8], rows: NDArray[np.int64], views: Views) -> Probabilities:
+        """(len(rows), classes) of pixels[rows], the mean over the views of each image."""
+        images, where = torch.from_numpy(pixels), torch.from_numpy(rows)
+        return probabilities(self._network, images, where, self.config, self._device, views=views)
+
+
+def _temperature(folder: RunFolder) -> float:
+    if not folder.result.exists():
+        return 1.0
+    try:
+        split = folder.read_result()["splits"].get("validation", {})
+        return float(split.get("calibrated", {}).get("temperature", 1.0))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise BadRunFolder(
+            f"{folder.result} is damaged ({error!r}). Write it anew, or remove it to do without."
+        ) from error
+
+
+def _opened(face: Face, name: str) -> Image.Image:
+    if isinstance(face, Image.Image):
+        return face
+    if isinstance(face, np.ndarray):
+        return _from_array(face, name)
+    name = str(face) if isinstance(face, str | Path) else name
+    try:
+        with Image.open(io.BytesIO(face) if isinstance(face, bytes) else face) as image:
+            image.load()
+            return ImageOps.exif_transpose(image)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadImages(f"{name} is not an image that can be read: {error}") from error
+
+
+def _squared(image: Image.Image, side: int, colour: str) -> NDArray[np.uint8]:
+    """(C, side, side), made as `training.core.pixels.decode` makes it of encoded images."""
+    plain_image = image.convert("L" if colour == "grey" else "RGB")
+    if plain_image.size != (side, side):
+        plain_image = plain_image.resize((side, side), Image.Resampling.BILINEAR)
+    pixels = np.asarray(plain_image, np.uint8)
+    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _from_array(array: NDArray[Any], name: str) -> Image.Image:
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3) or not array.size:
+        raise BadImages(f"{name} has the shape {array.shape}; give (height, width) or (height, width, 3).")
+    if array.dtype == np.uint8:
+        return Image.fromarray(array)
+    if not np.issubdtype(array.dtype, np.floating):
+        raise BadImages(f"{name} is of {array.dtype}; give uint8 in 0–255 or floating numbers in 0–1.")
+    if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
+        raise BadImages(f"{name} has numbers outside 0–1; divide by 255, or give uint8.")
+    return Image.fromarray(np.rint(array * 255).astype(np.uint8))
