@@ -24,14 +24,15 @@ def kept(*, media: Media, longest_side: int, time_ms: int = 0) -> str:
     """
     name = f"pictures/{media.sha256[:2]}/{media.sha256}-{longest_side}-{time_ms}.jpg"
     if not default_storage.exists(name):
-        picture = _picture(media, time_ms)
+        picture = upright(media, time_ms)
         with store.staged() as part:
             part.write_bytes(_jpeg(picture, longest_side))
             store.keep_file(part, name)
     return name
 
 
-def _picture(media: Media, time_ms: int) -> Pixels:
+def upright(media: Media, time_ms: int = 0) -> Pixels:
+    """The whole picture, (height, width, 3) RGB; of a video at a moment. Raises CannotShow."""
     try:
         with store.local_file(media.stored_as) as path:
             if media.kind == Media.Kind.VIDEO:

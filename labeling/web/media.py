@@ -2,17 +2,21 @@
 
 from collections import Counter
 
+from django import forms
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponseBase
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from labeling import licence_checks, timeline_queries
 from labeling.licence_words import licence_line
 from labeling.models import Face, Media
+from labeling.refusals import Refusal
 from labeling.rules import may_manage
 from labeling.sayings import told
-from labeling.sources import pictures
+from labeling.sources import handmade, pictures
 from labeling.timeline_queries import Mark
 from labeling.web import deeds, files, paging
 from labeling.web.doors import door
@@ -59,6 +63,54 @@ def media(request: HttpRequest, pk: int) -> HttpResponseBase:
             "undo": deeds.last(request),
         },
     )
+
+
+@door(may_manage)
+@require_POST
+def draw(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """A face whose box a person has drawn."""
+    row = get_object_or_404(Media, pk=pk)
+    form = BoxForm(request.POST)
+    address = reverse("labeling:media", args=[pk])
+    if not form.is_valid():
+        messages.error(request, _("Draw a box around the face, or give all four numbers."))
+        return redirect(address)
+    try:
+        face = handmade.draw(media=row, box=form.box(), time_ms=form.cleaned_data["at"] or 0, by=request.user)
+    except Refusal as refusal:
+        messages.error(request, str(refusal))
+        return redirect(f"{address}?at={form.cleaned_data['at'] or 0}")
+    messages.success(request, _("The face is kept. It can be added to campaigns in the gallery."))
+    return redirect(f"{address}?at={face.time_ms}&face={face.pk}")
+
+
+@door(may_manage)
+@require_POST
+def remove(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Take away a face that a person has drawn."""
+    face = get_object_or_404(Face, pk=pk)
+    media_pk, time_ms = face.media_id, face.time_ms
+    try:
+        handmade.remove(face=face, by=request.user)
+    except Refusal as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, _("The face is gone."))
+    return redirect(f"{reverse('labeling:media', args=[media_pk])}?at={time_ms}")
+
+
+class BoxForm(forms.Form):
+    """A box in pixels of the upright picture."""
+
+    x = forms.IntegerField(min_value=0, max_value=100_000)
+    y = forms.IntegerField(min_value=0, max_value=100_000)
+    width = forms.IntegerField(min_value=1, max_value=100_000)
+    height = forms.IntegerField(min_value=1, max_value=100_000)
+    at = forms.IntegerField(min_value=0, required=False)
+
+    def box(self) -> tuple[int, int, int, int]:
+        given = self.cleaned_data
+        return given["x"], given["y"], given["width"], given["height"]
 
 
 @door(may_manage)

@@ -93,3 +93,26 @@ def test_near_duplicates_and_a_film_are_sound(
     page.locator(f".face-card[data-face='{faces[1].pk}'] a").first.focus()
     expect(page.locator(f".picture [data-face='{faces[1].pk}']")).to_have_class("lit")
     assert [said for said in complaints if "404" not in said] == []
+
+
+def test_a_missing_face_is_drawn_with_the_mouse(enter, live_server, complaints: list[str]) -> None:
+    media = make_media()
+    page: Page = enter(make_user("manager"))
+    page.goto(f"{live_server.url}/media/{media.pk}/")
+    page.get_by_text("A face is missing").click()
+    picture = page.locator("[data-canvas]").bounding_box()
+    assert picture is not None
+    # The picture is square and 48 pixels wide; it stands in the middle of its frame.
+    side = min(picture["width"], picture["height"])
+    left = picture["x"] + (picture["width"] - side) / 2
+    top = picture["y"] + (picture["height"] - side) / 2
+    page.mouse.move(left + side * 0.75, top + side * 0.75)
+    page.mouse.down()
+    page.mouse.move(left + side * 0.25, top + side * 0.5, steps=4)
+    page.mouse.up()
+    assert serious(page) == []
+    page.get_by_role("button", name="Keep this face").click()
+    expect(page.locator(".notice-ok")).to_contain_text("The face is kept.")
+    face = Face.objects.get()
+    assert (face.detector, face.x, face.y, face.width, face.height) == ("person", 12, 24, 24, 12)
+    assert complaints == []

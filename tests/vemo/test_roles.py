@@ -92,6 +92,8 @@ PAGES: dict[str, set[str]] = {
     "labeling:thumbnail": MANAGERS,
     "labeling:faces": READERS,
     "labeling:face": READERS,
+    "labeling:media_draw": MANAGERS,
+    "labeling:face_remove": MANAGERS,
     "labeling:faces_act": MANAGERS,
     "labeling:faces_undo": MANAGERS,
     "labeling:faces_alike": MANAGERS,

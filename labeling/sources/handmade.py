@@ -1,0 +1,75 @@
+"""Faces whose box a person has drawn, where no detector found one."""
+
+import logging
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from labeling.models import CampaignFace, Face, Media
+from labeling.refusals import Refusal
+from labeling.sayings import told
+from labeling.sources import looking, pictures
+from labeling.vision import crops
+from labeling.vision.detectors import Found
+
+DETECTOR = "person"
+"""Stands where else the detector's name does."""
+LEAST = 8
+"""Pixels of the shorter side: what is smaller is a slip of the hand."""
+_log = logging.getLogger(__name__)
+
+
+class CannotDraw(Refusal):
+    """Nothing was changed; the text says what to do."""
+
+
+def draw(*, media: Media, box: tuple[int, int, int, int], time_ms: int = 0, by: Any) -> Face:
+    """Keep a face a person has drawn, its crop cut and measured as those of detectors. Raises CannotDraw.
+
+    box: x, y, width, height in pixels of the upright picture; what is outside the picture is cut off. time_ms: of a
+    video, a moment at which faces were looked for. With which others it is alike is found by the next search.
+    """
+    frame = 0
+    if media.kind == Media.Kind.VIDEO:
+        known = Face.objects.filter(media=media, time_ms=time_ms).values_list("frame", flat=True).first()
+        if known is None:
+            raise CannotDraw(_("There is no picture of this moment. Choose one on the timeline."))
+        frame = known
+    try:
+        pixels = pictures.upright(media, time_ms)
+    except pictures.CannotShow as reason:
+        raise CannotDraw(told(str(reason))) from reason
+    found = Found(*_inside(box, pixels.shape[1], pixels.shape[0]), score=1.0)
+    at = {"frame": frame, "time_ms": time_ms}
+    (face,) = looking.faces_of(media, DETECTOR, pixels, [found], crops.MARGIN, **at)
+    try:
+        with transaction.atomic():
+            face.save()
+    except IntegrityError as error:
+        raise CannotDraw(_("This box is there already.")) from error
+    _log.info("%s drew face %d in media %d", by, face.pk, media.pk)
+    return face
+
+
+def remove(*, face: Face, by: Any) -> None:
+    """Take a drawn face away; its crop stays in the storage. Raises CannotDraw."""
+    if face.detector != DETECTOR:
+        raise CannotDraw(_("A detector found this face: leave it out instead."))
+    with transaction.atomic():
+        held = Face.objects.select_for_update().filter(pk=face.pk).first()
+        if held is None:
+            raise CannotDraw(_("This face is gone already."))
+        if CampaignFace.objects.filter(face=held).exists():
+            raise CannotDraw(_("This face is in a campaign: leave it out instead."))
+        held.delete()
+    _log.info("%s removed the drawn face %d", by, face.pk)
+
+
+def _inside(box: tuple[int, int, int, int], width: int, height: int) -> tuple[int, int, int, int]:
+    left, top = max(0, box[0]), max(0, box[1])
+    right, bottom = min(width, box[0] + box[2]), min(height, box[1] + box[3])
+    if min(right - left, bottom - top) < LEAST:
+        text = _("The box is too small: at least {least} pixels of each side lie in the picture.")
+        raise CannotDraw(text.format(least=LEAST))
+    return left, top, right - left, bottom - top
