@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import yt_dlp
 from yt_dlp import globals as yt_dlp_globals
+from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.utils import YoutubeDLError
 
 from labeling.fetching.addresses import Rules
@@ -126,13 +127,25 @@ class _Held(yt_dlp.YoutubeDL):  # type: ignore[misc]
         self._guard = guard
         self._turns = Turns(1 / pause_s) if pause_s > 0 else None
         self.is_fetching = False
+        self._answers: list[Any] = []
         super().__init__(params)
 
     def urlopen(self, req: Any) -> Any:
         self._guard.go_on()
         if self._turns is not None and not self.is_fetching:
             self._turns.wait("", self._guard.alive)
-        return super().urlopen(req)
+        try:
+            answer = super().urlopen(req)
+        except HTTPError as error:
+            self._answers.append(error.response)
+            raise
+        self._answers.append(answer)
+        return answer
+
+    def hang_up(self) -> None:
+        """Close the connections of whatever was not read to its end."""
+        while self._answers:
+            self._answers.pop().close()
 
     @functools.cached_property
     def _request_director(self) -> Any:
@@ -165,13 +178,17 @@ class Session:
         self._ydl = _Held(options(wanted, cookies=cookies), guard, wanted.pause_s)
 
     def close(self) -> None:
+        self._ydl.hang_up()
         self._ydl.close()
 
     def info(self, url: str) -> Mapping[str, Any]:
         """What yt-dlp knows of the page at the address: a video, or a playlist with its entries. Raises CannotHave."""
         self._deadline.begin()
         with _told():
-            return dict(self._ydl.extract_info(url, download=False) or {})
+            try:
+                return dict(self._ydl.extract_info(url, download=False) or {})
+            finally:
+                self._ydl.hang_up()
 
     def fetch(self, info: Mapping[str, Any], to: Path, seen: Callable[[Mapping[str, Any]], None]) -> None:
         """Write the file that `info` chose to the path; what is at its name with .part behind it is gone on with.
@@ -189,6 +206,7 @@ class Session:
             finally:
                 ydl._progress_hooks.remove(seen)
                 ydl.is_fetching = False
+                ydl.hang_up()
         if not success:
             raise CannotHave(reasons.of("Unable to download video data"))
 

@@ -26,6 +26,7 @@ from labeling.sources.base import (
     RemoteContent,
     Unusable,
 )
+from labeling.sources.rights import BASIS, OPEN
 from labeling.sources.youtube import addresses, infos, reasons
 from labeling.sources.youtube.addresses import Page
 from labeling.sources.youtube.infos import Info
@@ -77,8 +78,7 @@ class YouTubePlace:
         if isinstance(self._page, addresses.Video):
             yield Offer(self._page.video_id)
             return
-        only_open = infos.not_open(self._options, "") != ""
-        url = addresses.listed_at(self._page, only_open=only_open)
+        url = addresses.listed_at(self._page, only_open=self._options.get(BASIS) == OPEN)
         yield from islice(self._listed(url, _DEPTH), self._wanted.most)
 
     def contents(self, locators: Sequence[str]) -> Iterable[Content]:

@@ -100,6 +100,14 @@ def test_what_is_known_but_not_openly_licensed_is_refused_where_only_that_is_wan
     assert "Creative Commons" in reasons(source)[tube.watch("one")]
 
 
+def test_where_only_openly_licensed_is_wanted_nothing_else_is_fetched(tube: FakeTube) -> None:
+    """The licence written beside the source does not stand in for what the page says."""
+    tube.add("one")
+    source = taken_in(tube.feed, options={"basis": "open"}, licence="CC BY 4.0")
+    assert "it says “Standard YouTube License”" in reasons(source)[tube.watch("one")]
+    assert "/files/one.mp4" not in tube.asked
+
+
 def test_a_refused_video_comes_in_when_it_is_tried_again(tube: FakeTube) -> None:
     tube.add("one")
     page = tube.answers.pop("/watch/one.html")
