@@ -1,12 +1,15 @@
 """The gallery of faces, one face, and the crops themselves."""
 
+from hashlib import sha256
 from typing import Any
 
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from labeling import gallery_queries
+from labeling.face_filter import FaceFilter
 from labeling.models import Example, Face
 from labeling.rules import may_manage, may_see_labels, may_vote
 from labeling.vision import quality
@@ -14,6 +17,8 @@ from labeling.web import deeds, face_filters, files, paging
 from labeling.web.doors import door
 
 FACES_PER_PAGE = 120
+COUNTED_S = 60
+"""So long the pages after the first show its count."""
 
 
 def may_see_crops(user: Any) -> bool:
@@ -37,12 +42,13 @@ def faces(request: HttpRequest) -> HttpResponseBase:
     rows = gallery_queries.gallery(wanted, after=after, limit=FACES_PER_PAGE + 1)
     offered = face_filters.Offered(wanted)
     address = face_filters.address(request.GET)
+    undo = deeds.last(request)
     return render(
         request,
         "labeling/faces.html",
         {
             "page": paging.cut(rows, after, FACES_PER_PAGE),
-            "count": gallery_queries.gallery_count(wanted),
+            "count": _count(wanted, address, again=bool(after) and undo is None),
             "count_limit": gallery_queries.COUNT_LIMIT,
             "wanted": wanted,
             "address": address,
@@ -50,9 +56,19 @@ def faces(request: HttpRequest) -> HttpResponseBase:
             "chips": offered.chips(request.GET),
             "campaigns": offered.open_campaigns,
             "manages": may_manage(request.user),
-            "undo": deeds.last(request),
+            "undo": undo,
         },
     )
+
+
+def _count(wanted: FaceFilter, address: str, *, again: bool) -> int:
+    """How many faces match; again: on a further page of what was counted a moment ago."""
+    key = f"gallery-count-{sha256(address.encode()).hexdigest()}"
+    known: int | None = cache.get(key) if again else None
+    if known is None:
+        known = gallery_queries.gallery_count(wanted)
+        cache.set(key, known, COUNTED_S)
+    return known
 
 
 @door(may_see_labels)

@@ -61,6 +61,16 @@ def test_pages_go_on_where_the_last_ended(manager: Client) -> None:
     assert (shown(second), second.context["page"].next) == (keys(faces)[120:], None)
 
 
+def test_further_pages_show_the_count_of_the_first(manager: Client, django_assert_num_queries) -> None:
+    faces = make_faces(122, per_media=122)
+    assert manager.get(GALLERY).context["count"] == 122
+    with django_assert_num_queries(7):  # session, user, faces, sources, campaigns, detectors, licences
+        assert manager.get(GALLERY, {"after": faces[0].pk}).context["count"] == 122
+    # What was just done there is counted at once.
+    posted = {"face": faces[5].pk, "do": "leave_out", "next": f"{GALLERY}?after={faces[0].pk}"}
+    assert manager.post("/faces/act/", posted, follow=True).context["count"] == 121
+
+
 def test_faces_are_filtered_by_source_and_detector(manager: Client) -> None:
     source = Source.objects.create(name="holiday", kind="folder", location="/x")
     media = make_media()
