@@ -12,7 +12,7 @@ from labeling.vision.neighbours import Crowd, Indices, Pairs, search
 RADIUS = 6
 """Seen on faces of 48 × 48 pixels (docs/results/near-duplicates.md): nearly all pairs up to 4 bits show the same
 picture, seven in eight of those at 6, half or fewer of those beyond. A wrong link costs a split little, a missed one
-lets a test know what was trained on."""
+lets a test know what was trained on. Too much for a million faces unless confirmed."""
 Confirm: TypeAlias = Callable[[Indices, Indices], np.ndarray[tuple[int], np.dtype[np.bool_]]]
 """Places i and j of hashes that are near each other, (n,) each; returns which pairs are near-duplicates indeed."""
 _CROWD = 1 << 20

@@ -15,6 +15,11 @@ def test_the_sharpest_comes_first_then_what_differs_most() -> None:
     assert pick(np.array([5.0, 9.0, 8.0, 7.0, 1.0]), looks, 3) == [1, 2, 3]
 
 
+def test_what_is_like_any_of_those_before_is_not_picked() -> None:
+    looks = np.array([[0.0], [10.0], [0.5], [5.0], *[[20.0]] * 4])
+    assert pick(np.array([9.0, 8.0, 7.0, 6.0, 1.0, 1.0, 1.0, 1.0]), looks, 3) == [0, 1, 3]
+
+
 def test_a_blurred_face_is_not_picked_because_it_is_different() -> None:
     looks = np.array([[0.0], [0.1], [0.2], [100.0]])
     assert 3 not in pick(np.array([4.0, 3.0, 2.0, 0.1]), looks, 2)
