@@ -241,11 +241,14 @@ SAME_EVERYWHERE = frozenset(
             "quick",
             "paper-code",
             "paper-text",
+            "soft-votes",
+            "strong",
             "auto",
             "cpu",
             "cuda",
             '{"rotation": 10}',
         ),  # settings
+        *("360p", "480p", "720p", "1080p", "1440p", "2160p"),  # heights of videos
         # networks, by their authors
         *(network.title for network in NETWORKS.values()),
         *"cnsufvxzm",  # keys of the keyboard

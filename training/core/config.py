@@ -172,7 +172,7 @@ class Config:
     )
     erase: float = _field(
         0.0,
-        "Chance that a rectangle of a training image, 2 to 20 % of it, is blanked out.",
+        "Chance that a rectangle of a training image, 2 to 20 percent of it, is blanked out.",
         low=0.0,
         high=1.0,
         later=True,
