@@ -60,6 +60,8 @@ def _left_out(deed: Deed, count: str, beside: str, campaign: str) -> str:
     text = ngettext("{count} face left out.", "{count} faces left out.", deed.faces).format(count=count)
     if not deed.beside:
         return text
+    if deed.faces == 1:
+        return _("{text} It is in a campaign and stays in it.").format(text=text)
     stay = ngettext(
         "{count} of them is in a campaign and stays in it.",
         "{count} of them are in a campaign and stay in it.",

@@ -61,7 +61,11 @@ def test_all_that_match_are_left_out(manager: Client) -> None:
 def test_it_says_which_stay_in_a_campaign(manager: Client) -> None:
     faces = make_faces(2)
     make_campaign(faces[:1])
-    assert "1 of them is in a campaign and stays in it." in act(manager, *faces, do="leave_out")
+    page = act(manager, *faces, do="leave_out")
+    assert "1 of them is in a campaign and stays in it." in page
+    undo(manager, page)
+    page = act(manager, faces[0], do="leave_out")
+    assert "1 face left out. It is in a campaign and stays in it." in page
 
 
 def test_ticked_faces_are_added_to_a_campaign(manager: Client) -> None:
