@@ -11,6 +11,7 @@ from pathlib import Path
 from training.core.config import FIELDS, PRESETS, Config, read_config, resolve
 from training.core.networks import NETWORKS
 from training.core.refusals import BadConfig, Refusal, Stopped, TrainingFailed
+from training.core.using import add_using
 
 # sysexits.h, EX_TEMPFAIL: try again later.
 STOPPED = 75
@@ -39,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.core", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_train(commands)
-    _add_predict(commands)
+    add_using(commands)
     _add_evaluate(commands)
     _add_judge(commands)
     _add_compare(commands)
@@ -88,14 +89,6 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="change one setting; may be repeated. Settings: " + ", ".join(FIELDS),
     )
-
-
-def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    predict = commands.add_parser("predict", help="a trained run's opinion of images")
-    predict.add_argument("run_folder", metavar="RUN", type=Path)
-    predict.add_argument("images", metavar="IMAGES", type=Path, help="Parquet with the columns key and image")
-    predict.add_argument("out", metavar="OUT", type=Path, help="Parquet to write: key, probabilities")
-    predict.set_defaults(run=_predict)
 
 
 def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -183,14 +176,6 @@ def _train(asked: argparse.Namespace) -> int:
         stopper=stopper,
         display=Display(),
     )
-    return 0
-
-
-def _predict(asked: argparse.Namespace) -> int:
-    from training.core.predict import predict
-
-    rows = predict(run=asked.run_folder, images=asked.images, out=asked.out)
-    print(f"{rows} images judged, {asked.out} written.")
     return 0
 
 

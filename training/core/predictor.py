@@ -76,12 +76,8 @@ class Predictor:
         network = build(made, start=False)
         network.load_state_dict(folder.load_best())
         layout = torch.channels_last if self.config.channels_last else torch.contiguous_format
-        self._network = network.to(device=self._device, memory_format=layout).eval()  # type: ignore[call-overload]
-
-    @property
-    def network(self) -> nn.Module:
+        self.network: nn.Module = network.to(device=self._device, memory_format=layout).eval()  # type: ignore[call-overload]
         """From what `training.core.pixels.prepare` gives to logits; in eval mode."""
-        return self._network
 
     def predict(self, faces: Sequence[Face]) -> Opinions:
         """What the network makes of each face, at the run's temperature. Raises BadImages, naming the image, for what
@@ -128,7 +124,7 @@ class Predictor:
     def look(self, pixels: NDArray[np.uint8], rows: NDArray[np.int64], views: Views) -> Probabilities:
         """(len(rows), classes) of pixels[rows], the mean over the views of each image."""
         images, where = torch.from_numpy(pixels), torch.from_numpy(rows)
-        return probabilities(self._network, images, where, self.config, self._device, views=views)
+        return probabilities(self.network, images, where, self.config, self._device, views=views)
 
 
 def _temperature(folder: RunFolder) -> float:

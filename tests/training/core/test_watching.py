@@ -1,0 +1,130 @@
+"""`predict` on pictures, folders and videos."""
+
+import csv
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from training.core.__main__ import main
+
+SHARED = Path(__file__).parents[4] / "shared" / "data"
+
+
+def noise(seed: int, size: tuple[int, int] = (40, 60)) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+
+
+def film(file: Path, frames: int, size: tuple[int, int] = (40, 60)) -> None:
+    """Ten frames a second."""
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.height, stream.width = size
+        for number in range(frames):
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(noise(number, (size[0], size[1])), format="rgb24"))
+            )
+        container.mux(stream.encode())
+
+
+def test_a_folder_is_judged_and_what_is_broken_named(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    media = tmp_path / "media"
+    (media / "deeper").mkdir(parents=True)
+    Image.fromarray(noise(1)).save(media / "a.png")
+    Image.fromarray(noise(2)).save(media / "deeper" / "a.png")
+    (media / "b.jpg").write_text("no picture")
+    (media / ".hidden").write_text("left out")
+    film(media / "c.mp4", frames=10)
+    out, copies = tmp_path / "out.json", tmp_path / "copies"
+    asked = ["--detector", "none", "--per-second", "5", "--out", str(out), "--annotated", str(copies)]
+    code = main(["predict", str(finished), str(media), *asked])
+    said = capsys.readouterr().err
+    rows = json.loads(out.read_text())
+    assert code == 1
+    assert f"{media / 'b.jpg'}: " in said
+    assert "7 faces in 4 files; 1 could not be read" in said
+    assert [(Path(row["file"]).name, row["time_ms"]) for row in rows] == [
+        ("a.png", None),
+        *(("c.mp4", time) for time in (0, 200, 400, 600, 800)),
+        ("a.png", None),
+    ]
+    assert rows[0]["box"] == [0, 0, 60, 40]
+    assert all(sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-5) for row in rows)
+    assert all(row["top"] == max(row["probabilities"], key=row["probabilities"].get) for row in rows)
+    pictures = sorted(file.suffix for file in copies.iterdir())
+    assert pictures == [".jpg", ".jpg", ".webm"]
+    with av.open(str(next(copies.glob("*.webm")))) as container:
+        times = [round(frame.time * 1000) for frame in container.decode(video=0)]
+    assert times == [0, 200, 400, 600, 800]
+
+
+def test_csv_has_a_column_for_each_class(finished: Path, tmp_path: Path) -> None:
+    Image.fromarray(noise(1)).save(tmp_path / "a.png")
+    out = tmp_path / "out.csv"
+    assert (
+        main(["predict", str(finished), str(tmp_path / "a.png"), "--detector", "none", "--out", str(out)])
+        == 0
+    )
+    (row,) = csv.DictReader(out.read_text().splitlines())
+    shares = {name: float(row[name]) for name in ("happy", "sad", "surprise")}
+    assert row["top"] == max(shares, key=shares.__getitem__)
+    assert (row["time_ms"], row["width"], row["height"]) == ("", "60", "40")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["nowhere.png"], "There is no file or folder nowhere.png"),
+        ([".", "--out", "x.txt"], "ends in neither .json nor .csv"),
+        ([".", "--per-second", "0"], "--per-second is a number above 0"),
+        ([".", "--detector", "yunet", "--yunet-model", "gone.onnx"], "there is none at “gone.onnx”"),
+        (["faces.parquet"], "name that and the Parquet file to write"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["predict", str(finished), *more]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("detector", ["haar", "yunet"])
+def test_faces_of_a_photo_are_found_and_marked(finished: Path, tmp_path: Path, detector: str) -> None:
+    photo = SHARED / "photos" / "face_recognition__two_people.jpg"
+    model = SHARED / "detectors" / "face_detection_yunet_2023mar.onnx"
+    if not photo.exists():
+        pytest.skip("there is no ../shared/data")
+    out = tmp_path / "out.json"
+    asked = [
+        "--detector",
+        detector,
+        "--yunet-model",
+        str(model),
+        "--out",
+        str(out),
+        "--annotated",
+        str(tmp_path),
+    ]
+    assert main(["predict", str(finished), str(photo), *asked]) == 0
+    rows = json.loads(out.read_text())
+    assert len(rows) == 2
+    (copy,) = tmp_path.glob("*.jpg")
+    before = np.asarray(Image.open(photo).convert("RGB"), np.int16)
+    after = np.asarray(Image.open(copy), np.int16)
+    for x, y, width, height in (row["box"] for row in rows):
+        changed = np.abs(after - before).max(axis=2)
+        edge = changed[y + height - 1, x : x + width]
+        middle = changed[y + height // 3 : y + height // 2, x + width // 3 : x + width // 2]
+        assert np.median(edge) > 40 > 20 > np.median(middle)

@@ -1,0 +1,113 @@
+"""Pictures and videos with a box around each face, and what a network makes of it."""
+
+import hashlib
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from labeling.vision.images import Pixels
+from training.core.refusals import BadConfig
+from training.core.watching import Seen, Sight
+
+_BOX, _PAPER, _INK = (64, 224, 120), (16, 24, 20), (255, 255, 255)
+_CLOCK = Fraction(1, 1000)
+_BITS_PER_PIXEL = 4
+
+
+def annotated(pixels: Pixels, faces: tuple[Seen, ...]) -> Pixels:
+    """A copy with a box around each face, and its likeliest expression with the probability; (H, W, 3) uint8 RGB."""
+    image = Image.fromarray(pixels)
+    draw = ImageDraw.Draw(image)
+    thick = max(2, round(max(image.size) / 500))
+    # Boxes first: no neighbour's box runs through words.
+    for face in faces:
+        x, y, width, height = face.box
+        draw.rectangle((x, y, x + width - 1, y + height - 1), outline=_BOX, width=thick)
+    for face in faces:
+        _tell(draw, face, image.size)
+    return np.array(image, np.uint8)
+
+
+def _tell(draw: ImageDraw.ImageDraw, face: Seen, size: tuple[int, int]) -> None:
+    x, y, width, height = face.box
+    words = f"{face.top} {face.probabilities[face.top]:.0%}"
+    font = ImageFont.load_default(size=min(max(11, width // 6), 40))
+    left, top, right, bottom = draw.textbbox((0, 0), words, font=font)
+    across, down = round(right - left) + 6, round(bottom - top) + 6
+    at_x = max(0, min(x, size[0] - across))
+    at_y = y - down if y >= down else min(y + height, size[1] - down)
+    draw.rectangle((at_x, at_y, at_x + across - 1, at_y + down - 1), fill=_PAPER)
+    draw.text((at_x + 3 - left, at_y + 3 - top), words, font=font, fill=_INK)
+
+
+class Album:
+    """A folder of annotated copies: of a picture NAME-xxxxxxxx.jpg, of a video the looked-at frames at their times as
+    NAME-xxxxxxxx.webm (VP8). xxxxxxxx tells apart files of one name in several folders.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Raises BadConfig where the folder cannot be made."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadConfig(f"{folder} cannot be made: {error.strerror}.") from error
+        self._folder = folder
+        self._film: _Film | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end_film()
+
+    def add(self, sight: Sight) -> None:
+        """The frames of a video come one after the other."""
+        pixels = annotated(sight.pixels, sight.faces)
+        if self._film is not None and self._film.source != sight.file:
+            self._end_film()
+        if sight.time_ms is None:
+            Image.fromarray(pixels).save(self._named(sight.file, "jpg"), quality=90)
+            return
+        if self._film is None:
+            self._film = _Film(self._named(sight.file, "webm"), sight.file, pixels)
+        self._film.add(pixels, sight.time_ms)
+
+    def _named(self, file: Path, ending: str) -> Path:
+        mark = hashlib.sha256(str(file.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+        return self._folder / f"{file.stem}-{mark}.{ending}"
+
+    def _end_film(self) -> None:
+        if self._film is not None:
+            self._film.close()
+            self._film = None
+
+
+class _Film:
+    def __init__(self, out: Path, source: Path, first: Pixels) -> None:
+        self.source = source
+        self._container: Any = av.open(str(out), "w", format="webm")
+        self._stream: Any = self._container.add_stream("libvpx", rate=25)
+        # VP8 in 4:2:0 has even sides.
+        self._height, self._width = (side - side % 2 or 2 for side in first.shape[:2])
+        self._stream.width, self._stream.height = self._width, self._height
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.bit_rate = self._width * self._height * _BITS_PER_PIXEL
+        self._stream.options = {"deadline": "realtime", "cpu-used": "8"}
+        self._stream.codec_context.time_base = _CLOCK
+
+    def add(self, pixels: Pixels, time_ms: int) -> None:
+        even = np.ascontiguousarray(pixels[: self._height, : self._width])
+        frame = av.VideoFrame.from_ndarray(even, format="rgb24")
+        frame.pts, frame.time_base = time_ms, _CLOCK
+        self._container.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        self._container.mux(self._stream.encode())
+        self._container.close()

@@ -1,0 +1,57 @@
+"""What was seen of faces, as JSON or CSV."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from training.core.refusals import BadConfig
+from training.core.run_folder import write_atomically
+from training.core.watching import Sight
+
+ENDINGS = (".json", ".csv")
+
+
+def rows_of(sight: Sight) -> list[dict[str, Any]]:
+    """One per face: file, time_ms (None for a picture), box (x, y, width, height in pixels), top, probabilities."""
+    return [
+        {
+            "file": str(sight.file),
+            "time_ms": sight.time_ms,
+            "box": list(face.box),
+            "top": face.top,
+            "probabilities": face.probabilities,
+        }
+        for face in sight.faces
+    ]
+
+
+def refuse_ending(file: Path) -> None:
+    """Raises BadConfig for a file that would be neither JSON nor CSV, or has no folder."""
+    if file.suffix.lower() not in ENDINGS:
+        raise BadConfig(f"{file} ends in neither .json nor .csv.")
+    if not file.absolute().parent.is_dir():
+        raise BadConfig(f"There is no folder {file.absolute().parent}.")
+
+
+def write_rows(file: Path, rows: Iterable[dict[str, Any]], classes: tuple[str, ...]) -> None:
+    """Rows of `rows_of`, by the file's ending; whole or not at all."""
+    text = as_csv(rows, classes) if file.suffix.lower() == ".csv" else as_json(rows)
+    write_atomically(file, lambda part: part.write_text(text, "utf-8"))
+
+
+def as_json(rows: Iterable[dict[str, Any]]) -> str:
+    return json.dumps(list(rows), indent=2, allow_nan=False) + "\n"
+
+
+def as_csv(rows: Iterable[dict[str, Any]], classes: tuple[str, ...]) -> str:
+    """file, time_ms, x, y, width, height, top, then a column for the probability of each class."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["file", "time_ms", "x", "y", "width", "height", "top", *classes])
+    for row in rows:
+        shares = [f"{row['probabilities'][name]:.6f}" for name in classes]
+        writer.writerow([row["file"], row["time_ms"], *row["box"], row["top"], *shares])
+    return out.getvalue()
