@@ -116,3 +116,19 @@ def test_a_missing_face_is_drawn_with_the_mouse(enter, live_server, complaints: 
     face = Face.objects.get()
     assert (face.detector, face.x, face.y, face.width, face.height) == ("person", 12, 24, 24, 12)
     assert complaints == []
+
+
+def test_a_filter_answers_at_once_and_its_chip_takes_it_away(
+    enter, live_server, complaints: list[str]
+) -> None:
+    make_faces(2, detector="haar")
+    make_faces(1, detector="yunet")
+    page: Page = enter(make_user("manager"))
+    page.goto(f"{live_server.url}/faces/")
+    page.get_by_label("Detector").select_option("yunet")
+    page.wait_for_url(f"{live_server.url}/faces/?detector=yunet")
+    expect(page.locator(".tile")).to_have_count(1)
+    page.locator(".chip-filter").click()
+    page.wait_for_url(f"{live_server.url}/faces/")
+    expect(page.locator(".tile")).to_have_count(3)
+    assert complaints == []

@@ -94,5 +94,13 @@ function fold() {
   follow();
 }
 
+/** What is not filtered by stays out of the address. */
+function shorten() {
+  document.querySelector(".gallery-filters").addEventListener("formdata", ({ formData }) => {
+    for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
+  });
+}
+
 if (tiles.length && boxOf(tiles[0])) select();
 fold();
+shorten();
