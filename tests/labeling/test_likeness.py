@@ -52,3 +52,12 @@ def test_a_face_whose_picture_is_gone_waits() -> None:
     with default_storage.open(face.crop, "wb") as file:
         file.write(data)
     assert likeness.compare_new() == 1
+
+
+def test_pictures_whose_hashes_happen_to_be_near_are_told_apart_by_their_details() -> None:
+    one, other, same = face_of(1), face_of(2), face_of(1, noise=1)
+    for face, fingerprint in ((one, 0b1011), (other, 0b1110), (same, 0b0111)):
+        Face.objects.filter(pk=face.pk).update(fingerprint=fingerprint)
+    likeness.compare_new()
+    found = dict(Face.objects.values_list("pk", "likeness"))
+    assert found == {one.pk: one.pk, other.pk: other.pk, same.pk: one.pk}
