@@ -94,7 +94,7 @@ def choose(*, campaign: Campaign, rule: Mapping[str, Any], alive: Alive) -> Choi
     faces, left_out = _settled(campaign, rule.get("licences", ()), alive)
     _demand_classes(faces, campaign.expressions)
     faces.sort(key=lambda face: face.key)
-    groups = group(faces, rule["groups"])
+    groups = group(faces, rule.get("groups", (MEDIA,)))
     if rule["splits"] == GIVEN:
         splits, moved = _given_splits(faces, groups)
     else:

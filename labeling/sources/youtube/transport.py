@@ -176,6 +176,13 @@ class GuardedRH(UrllibRH):  # type: ignore[misc]
         kwargs.pop("enable_file_urls", None)
         super().__init__(**kwargs)
         self._guard = guard
+        self._answers: list[_Answer] = []
+        """Those that may still be open: an extractor that has seen enough of one just forgets it."""
+
+    def close(self) -> None:
+        for answer in self._answers:
+            answer.close()
+        super().close()
 
     def _get_proxies(self, request: Request) -> dict[str, Any]:
         return dict(self.proxies)
@@ -198,4 +205,6 @@ class GuardedRH(UrllibRH):  # type: ignore[misc]
         return opener
 
     def _send(self, request: Request) -> _Answer:
-        return _Answer(super()._send(request), self._guard)
+        self._answers = [answer for answer in self._answers if not answer.closed]
+        self._answers.append(_Answer(super()._send(request), self._guard))
+        return self._answers[-1]
