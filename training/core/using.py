@@ -12,6 +12,28 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def add_using(commands: Commands) -> None:
     _add_predict(commands)
+    export = commands.add_parser(
+        "export-onnx", help="write the network as an ONNX file, checked against torch"
+    )
+    export.add_argument("run_folder", metavar="RUN", type=Path)
+    export.add_argument("out", metavar="FILE", type=Path, help="the .onnx file to write")
+    export.set_defaults(run=_export)
+    card = commands.add_parser("card", help="write MODEL_CARD.md into a finished run's folder")
+    card.add_argument("run_folder", metavar="RUN", type=Path)
+    card.set_defaults(run=_card)
+    explain = commands.add_parser(
+        "explain",
+        help="picture grids: where a run looks (Grad-CAM), what its masks do, which mistakes it makes",
+    )
+    explain.add_argument("run_folder", metavar="RUN", type=Path)
+    explain.add_argument("snapshot", metavar="SNAPSHOT", type=Path, help="the one it was trained on")
+    explain.add_argument("out", metavar="FOLDER", type=Path, help="the folder for the PNG files")
+    explain.add_argument("--split", choices=["validation", "test"], default="test")
+    explain.add_argument(
+        "--class", dest="label", default="", help="Grad-CAM for this; default what it answers"
+    )
+    explain.add_argument("--faces", type=int, default=8, help="faces in a row; default 8")
+    explain.set_defaults(run=_explain)
 
 
 def _add_predict(commands: Commands) -> None:
@@ -94,3 +116,34 @@ def _predict_media(asked: argparse.Namespace) -> int:
         said += f"; {len(broken)} could not be read, or not to the end"
     print(f"{said}.", file=sys.stderr)
     return 1 if broken else 0
+
+
+def _export(asked: argparse.Namespace) -> int:
+    from training.core.onnx_export import export
+
+    done = export(asked.run_folder, asked.out)
+    print(
+        f"{asked.out} written, {done.bytes / 1e6:.1f} MB. On {done.faces} faces of noise its probabilities differ from "
+        f"torch's by {done.difference:.1e} at most."
+    )
+    return 0
+
+
+def _card(asked: argparse.Namespace) -> int:
+    from training.core.model_card import write_card
+
+    print(f"{write_card(asked.run_folder)} written.")
+    return 0
+
+
+def _explain(asked: argparse.Namespace) -> int:
+    from training.core.explain import explain
+    from training.core.refusals import BadConfig
+
+    if asked.faces < 1:
+        raise BadConfig("--faces is a number above 0.")
+    for file in explain(
+        asked.run_folder, asked.snapshot, asked.out, split=asked.split, label=asked.label, most=asked.faces
+    ):
+        print(f"{file} written.")
+    return 0

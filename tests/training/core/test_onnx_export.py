@@ -1,0 +1,86 @@
+"""An ONNX file answers as the run it was made of."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from labeling.snapshots import format as snapshots
+from training.core import Predictor
+from training.core.__main__ import main
+from training.core.config import resolve
+from training.core.onnx_export import export
+from training.core.refusals import BadRunFolder, TrainingFailed
+from training.core.run_folder import Made, RunFolder
+from training.core.train import build
+
+pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+def session_of(file: Path) -> "onnxruntime.InferenceSession":
+    return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+
+
+def test_it_answers_as_the_run_does(
+    finished: Path, snapshot: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "network.onnx"
+    assert main(["export-onnx", str(finished), str(out)]) == 0
+    assert "differ from torch's by" in capsys.readouterr().out
+    images = snapshots.read_table(snapshot, columns=["image"], split="test")["image"].to_pylist()
+    predictor, session = Predictor(finished), session_of(out)
+    pixels = predictor.pixels(images)
+    for some in (pixels, pixels[:1]):
+        (found,) = session.run(["probabilities"], {"faces": some})
+        np.testing.assert_allclose(found, predictor.predict(images[: len(some)]).probabilities, atol=1e-5)
+    told = session.get_modelmeta().custom_metadata_map
+    assert json.loads(told["classes"]) == ["happy", "sad", "surprise"]
+    assert (told["colour"], told["side"]) == ("grey", "32")
+    assert told["snapshot_digest"] == snapshots.read_manifest(snapshot).digest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("resnet18-small", {"image_size": 24, "normalisation": "none", "colour": "rgb"}),
+        ("densenet121", {"image_size": 48, "in_channels": 1}),
+        ("efficientnet-b2b", {"image_size": 48, "channels_last": True}),
+        ("cbam-resnet50", {"image_size": 48}),
+        ("vgg19", {"image_size": 48}),
+        ("resmasking", {"image_size": 48, "mask_activation": "sigmoid"}),
+    ],
+)
+def test_other_networks_answer_as_torch_does(name: str, settings: dict[str, object], tmp_path: Path) -> None:
+    config = resolve("quick", name, {**settings, "device": "cpu", "threads": 1})
+    made = Made(config=config, snapshot_digest="0" * 64, classes=("happy", "sad", "angry"), stored_size=24)
+    run = tmp_path / "run"
+    run.mkdir()
+    fresh = build(made, start=False)
+    for module in fresh.modules():
+        # Masks begin as ones times nothing; with other numbers each layer shows in the answer.
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1)
+    RunFolder(run).write_made(made)
+    RunFolder(run).save_best(fresh.state_dict())
+    done = export(run, tmp_path / "network.onnx")
+    assert done.difference < 1e-4
+    faces = np.random.default_rng(1).integers(
+        0, 256, (5, 3 if config.colour == "rgb" else 1, 24, 24), np.uint8
+    )
+    (found,) = session_of(tmp_path / "network.onnx").run(None, {"faces": faces})
+    np.testing.assert_allclose(found, Predictor(run).judge(faces), atol=1e-4)
+
+
+def test_what_differs_too_much_is_not_written(finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingFailed, match="Nothing was written"):
+        export(finished, tmp_path / "network.onnx", most_difference=-1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadRunFolder, match="no run folder"):
+        export(tmp_path, tmp_path / "network.onnx")

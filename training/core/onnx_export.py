@@ -1,0 +1,134 @@
+"""A trained network as one ONNX file that needs no torch. It is compared with torch before it is kept."""
+
+import io
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from training.core.config import Config
+from training.core.pixels import prepare
+from training.core.predictor import Predictor
+from training.core.refusals import BadConfig, TrainingFailed
+from training.core.run_folder import write_atomically
+
+INPUT, OUTPUT = "faces", "probabilities"
+OPSET = 17
+MOST_DIFFERENCE = 1e-3
+"""The largest difference of a probability from torch's that is let through."""
+_BATCHES = (1, 3)
+"""Two sizes: a batch frozen into the graph is found out."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """difference: the largest of any probability from torch's, 0–1, over `faces` faces of noise."""
+
+    difference: float
+    faces: int
+    bytes: int
+
+
+class Whole(nn.Module):
+    """From stored pixels, uint8 (N, C, S, S), to probabilities (N, K) at the run's temperature."""
+
+    def __init__(self, network: nn.Module, config: Config, temperature: float) -> None:
+        super().__init__()
+        self.network, self.config, self.temperature = network, config, temperature
+
+    def forward(self, faces: Tensor) -> Tensor:
+        logits: Tensor = self.network(prepare(faces, self.config))
+        return (logits / self.temperature).softmax(dim=1)
+
+
+def export(run: Path, out: Path, *, most_difference: float = MOST_DIFFERENCE) -> Exported:
+    """Write the ONNX file: input `faces`, uint8 (N, C, S, S) with any N ≥ 1; output `probabilities`, (N, K).
+
+    What is done to pixels beyond decoding, greying and squeezing to S × S is in the graph. Metadata: classes (JSON),
+    colour, side, preprocessing, temperature, snapshot_digest. Raises BadConfig where onnx or onnxruntime is missing,
+    BadRunFolder, and TrainingFailed where onnxruntime's probabilities differ from torch's by more than
+    most_difference; nothing is written then.
+    """
+    onnx, _ = _packages()
+    predictor = Predictor(run, bf16=False)
+    channels = 1 if predictor.config.colour == "grey" else 3
+    side = predictor.made.stored_size
+    whole = Whole(predictor.network, predictor.config, predictor.temperature).cpu().eval()
+    model = onnx.load_model_from_string(_graph(whole, channels, side))
+    _describe(model, predictor, side)
+    data: bytes = model.SerializeToString()
+    faces = np.random.default_rng(0).integers(0, 256, (sum(_BATCHES), channels, side, side), dtype=np.uint8)
+    difference = _difference(whole, data, faces)
+    if not difference <= most_difference:
+        raise TrainingFailed(
+            f"The ONNX network's probabilities differ from torch's by up to {difference:.2g}, more than "
+            f"{most_difference:.2g}. Nothing was written."
+        )
+    write_atomically(out, lambda part: part.write_bytes(data))
+    return Exported(difference, len(faces), len(data))
+
+
+def _packages() -> tuple[Any, Any]:
+    try:
+        import onnx
+        import onnxruntime
+    except ImportError as error:
+        raise BadConfig("ONNX needs two more packages. Run `pip install vemo[onnx]`.") from error
+    return onnx, onnxruntime
+
+
+def _graph(whole: nn.Module, channels: int, side: int) -> bytes:
+    buffer = io.BytesIO()
+    example = torch.zeros(2, channels, side, side, dtype=torch.uint8)
+    with torch.no_grad(), warnings.catch_warnings():
+        # ADR 21: the tracing exporter, though torch would rather have us use the other.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            whole,
+            (example,),
+            buffer,
+            dynamo=False,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes={INPUT: {0: "faces"}, OUTPUT: {0: "faces"}},
+            opset_version=OPSET,
+        )
+    return buffer.getvalue()
+
+
+def _describe(model: Any, predictor: Predictor, side: int) -> None:
+    colour = predictor.config.colour
+    facts = {
+        "classes": json.dumps(list(predictor.classes)),
+        "colour": colour,
+        "side": str(side),
+        "preprocessing": f"{'Grey (ITU-R 601-2 luma)' if colour == 'grey' else 'RGB'}, squeezed bilinearly with "
+        f"antialiasing to {side} × {side}, uint8 0–255, channels first. All else is in the graph.",
+        "temperature": repr(predictor.temperature),
+        "snapshot_digest": predictor.made.snapshot_digest,
+        "network": predictor.config.network,
+    }
+    for key, value in facts.items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
+
+
+def _difference(whole: nn.Module, data: bytes, faces: NDArray[np.uint8]) -> float:
+    _, onnxruntime = _packages()
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for part in np.split(faces, np.cumsum(_BATCHES)[:-1]):
+        with torch.inference_mode():
+            wanted = whole(torch.from_numpy(part)).numpy()
+        (found,) = session.run([OUTPUT], {INPUT: part})
+        gap = float(np.abs(found - wanted).max())
+        worst = gap if np.isnan(gap) else max(worst, gap)
+        if np.isnan(worst):
+            break
+    return worst
