@@ -336,7 +336,7 @@ class FreezeSerializer(serializers.Serializer[Any]):
         required=False,
         help_text="What the licences of media must allow; left out: the campaign's `licence_rule`.",
     )
-    groups = serializers.ListField(
+    together = serializers.ListField(
         child=serializers.ChoiceField(choices=["media", "alike"]),
         required=False,
         help_text="What never straddles splits, beside all of one media: `alike`, near-duplicates. Left out: both "

@@ -70,7 +70,7 @@ def freeze(
     seed: int = 0,
     splits: str = STRATIFIED,
     licences: Collection[str] | None = None,
-    groups: Collection[str] | None = None,
+    together: Collection[str] | None = None,
     created_by: Any = None,
     wake: bool = True,
 ) -> Snapshot:
@@ -78,9 +78,9 @@ def freeze(
 
     fractions: split → share, scaled to add up to 1. splits: `stratified` draws them, `given` takes those the faces'
     source came with. licences: what the licences of media must allow (labeling.licences.DEMANDS), the campaign's
-    rule if left out; faces that do not meet it stay out. groups: what never straddles splits (choosing.GROUPS), always
-    the media; drawn splits keep near-duplicates together too unless told otherwise. wake: tell a worker; without it
-    the caller does the work. Raises CannotFreeze.
+    rule if left out; faces that do not meet it stay out. together: what never straddles splits (choosing.GROUPS),
+    always the media; drawn splits keep near-duplicates together too unless told otherwise. wake: tell a worker;
+    without it the caller does the work. Raises CannotFreeze.
     """
     if splits not in (STRATIFIED, GIVEN):
         raise CannotFreeze(
@@ -88,11 +88,12 @@ def freeze(
                 stratified=STRATIFIED, given=GIVEN, asked=splits
             )
         )
-    together = {MEDIA, *((GROUPS if splits == STRATIFIED else ()) if groups is None else groups)}
-    if not together <= set(GROUPS):
+    usual = GROUPS if splits == STRATIFIED else ()
+    kept_together = {MEDIA, *(usual if together is None else together)}
+    if not kept_together <= set(GROUPS):
         raise CannotFreeze(
             _("Splits keep these together: {known}; not {asked}.").format(
-                known=", ".join(GROUPS), asked=", ".join(sorted(together - set(GROUPS)))
+                known=", ".join(GROUPS), asked=", ".join(sorted(kept_together - set(GROUPS)))
             )
         )
     asked = kept(campaign.licence_rule if licences is None else licences)
@@ -102,7 +103,7 @@ def freeze(
         "consensus": campaign.rule,
         "minimum_agreement": campaign.minimum_agreement,
         "splits": splits,
-        "groups": sorted(together),
+        "groups": sorted(kept_together),
     }
     shares = _shares(FRACTIONS if fractions is None else fractions)
     if asked:

@@ -44,7 +44,7 @@ class Command(BaseCommand):
             + rule_help(),
         )
         parser.add_argument(
-            "--groups",
+            "--together",
             nargs="+",
             choices=GROUPS,
             help="What never straddles splits: all of one media (always), near-duplicates (alike). Left out: both "
@@ -62,7 +62,7 @@ class Command(BaseCommand):
                 seed=options["seed"],
                 splits=options["splits"],
                 licences=options["licences"],
-                groups=options["groups"],
+                together=options["together"],
                 wake=not here,
             )
         except freezing.CannotFreeze as refusal:

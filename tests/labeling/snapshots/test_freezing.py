@@ -431,7 +431,7 @@ def test_near_duplicates_never_straddle_drawn_splits() -> None:
     assert all(len({splits[pk] for pk in pks[first : first + 4]}) == 1 for first in range(0, 40, 4))
     assert snapshot.rule["groups"] == ["alike", "media"]
     assert sum(snapshot.counts["groups"].values()) <= 10
-    apart = dict(zip(pks, splits_of(frozen(campaign, groups=["media"])), strict=True))
+    apart = dict(zip(pks, splits_of(frozen(campaign, together=["media"])), strict=True))
     assert any(len({apart[pk] for pk in pks[first : first + 4]}) > 1 for first in range(0, 40, 4))
 
 
@@ -446,4 +446,4 @@ def test_the_digest_does_not_depend_on_the_keys_that_name_a_likeness() -> None:
 
 def test_what_splits_cannot_keep_together_is_refused() -> None:
     with pytest.raises(freezing.CannotFreeze, match="alike"):
-        freezing.freeze(campaign=make_settled(), groups=["author"])
+        freezing.freeze(campaign=make_settled(), together=["author"])
