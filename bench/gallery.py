@@ -38,7 +38,7 @@ FILTERS = {
     "… a network says something else": "campaign={large}&opinion=differs",
     "… of one source": "campaign={large}&source={last_source}",
     "a campaign of 2 %, labelled sad": "campaign={small}&label=sad",
-    "source, licence, good": "source={first_source}&licence=cc-by-4.0&quality=good",
+    "source, licence, good": "source={last_source}&licence=cc-by-4.0&quality=good",
 }
 MEDIA = """
     INSERT INTO labeling_media (sha256, kind, mime, stored_as, bytes, width, height, duration_ms, fps,
@@ -64,18 +64,22 @@ FACES = """
     INSERT INTO labeling_face (media_id, detector, score, frame, time_ms, x, y, width, height, row, crop, crop_sha256,
                                crop_width, crop_height, given, track_id, left_out, sharpness, brightness, contrast,
                                outside, yaw, pitch, roll, fingerprint, found_at)
-    SELECT media.id, CASE WHEN random() < 0.001 THEN 'person' WHEN random() < 0.4 THEN 'haar' ELSE 'yunet' END, 1, 0,
-           CASE WHEN media.kind = 'video' THEN n * 200 ELSE 0 END, n * 10, 0, side, side, 0, 'none', repeat('0', 64),
-           64, 64, '{}', track.id,
-           CASE WHEN track.id IS NOT NULL AND random() < 0.5 THEN 'track'
+    SELECT media_id, CASE WHEN random() < 0.001 THEN 'person' WHEN random() < 0.4 THEN 'haar' ELSE 'yunet' END, 1, 0,
+           CASE WHEN kind = 'video' THEN n * 200 ELSE 0 END, n * 10, 0, side, side, 0, 'none', repeat('0', 64),
+           64, 64, '{}', track_id,
+           CASE WHEN track_id IS NOT NULL AND random() < 0.5 THEN 'track'
                 WHEN random() < 0.005 THEN 'person' ELSE '' END,
            0.2 + 0.3 * random(), 0.05 + 0.9 * random(), 0.05 + 0.3 * random(), 0.3 * random() ^ 4,
            60 * (random() - 0.5) * 2 * random(), 50 * (random() - 0.5) * 2 * random(),
            CASE WHEN random() < 0.001 THEN 80 ELSE 20 * random() END, 0, now()
-    FROM labeling_media media
-    LEFT JOIN labeling_track track ON track.media_id = media.id
-    CROSS JOIN LATERAL (SELECT n, (24 * exp(random() * 3))::int side FROM generate_series(1, %(each)s) n) boxes
-    ORDER BY media.id
+    FROM (
+        SELECT media.id media_id, media.kind, track.id track_id, n, (24 * exp(random() * 3))::int side
+        FROM labeling_media media
+        LEFT JOIN labeling_track track ON track.media_id = media.id
+        CROSS JOIN generate_series(1, %(each)s) n
+        OFFSET 0
+    ) drawn
+    ORDER BY media_id
 """
 LIKENESS = """
     UPDATE labeling_face SET likeness = CASE WHEN id %% 50 < 4 THEN id - id %% 50 %% 2 ELSE id END
