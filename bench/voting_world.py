@@ -67,8 +67,8 @@ def _fill_by_verbs(campaign: Any, media: Any, faces: int) -> None:
 
 FACES = """
     INSERT INTO labeling_face (media_id, detector, score, frame, time_ms, x, y, width, height, row, crop, crop_sha256,
-                               crop_width, crop_height, given, found_at)
-    SELECT %(media)s, 'bench', 1, 0, 0, n, 0, 48, 48, 0, 'none', repeat('0', 64), 48, 48, '{}', now()
+                               crop_width, crop_height, given, left_out, found_at)
+    SELECT %(media)s, 'bench', 1, 0, 0, n, 0, 48, 48, 0, 'none', repeat('0', 64), 48, 48, '{}', '', now()
     FROM generate_series(1, %(faces)s) n
 """
 IN_CAMPAIGN = """
