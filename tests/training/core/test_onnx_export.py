@@ -44,7 +44,7 @@ def test_it_answers_as_the_run_does(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "settings"),
+    ("name", "changes"),
     [
         ("resnet18-small", {"image_size": 24, "normalisation": "none", "colour": "rgb"}),
         ("densenet121", {"image_size": 48, "in_channels": 1}),
@@ -54,8 +54,8 @@ def test_it_answers_as_the_run_does(
         ("resmasking", {"image_size": 48, "mask_activation": "sigmoid"}),
     ],
 )
-def test_other_networks_answer_as_torch_does(name: str, settings: dict[str, object], tmp_path: Path) -> None:
-    config = resolve("quick", name, {**settings, "device": "cpu", "threads": 1})
+def test_other_networks_answer_as_torch_does(name: str, changes: dict[str, object], tmp_path: Path) -> None:
+    config = resolve("quick", name, {**changes, "device": "cpu", "threads": 1})
     made = Made(config=config, snapshot_digest="0" * 64, classes=("happy", "sad", "angry"), stored_size=24)
     run = tmp_path / "run"
     run.mkdir()
