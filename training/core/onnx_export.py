@@ -92,7 +92,7 @@ def _graph(whole: nn.Module, channels: int, side: int) -> bytes:
         torch.onnx.export(
             whole,
             (example,),
-            buffer,
+            buffer,  # type: ignore[arg-type]  # the tracing exporter takes it, its types do not say so
             dynamo=False,
             input_names=[INPUT],
             output_names=[OUTPUT],

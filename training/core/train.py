@@ -16,6 +16,7 @@ from training.core.faces import Faces, Snapshot
 from training.core.judgement import judgement
 from training.core.judging import Views, plain, probabilities
 from training.core.loop import Training
+from training.core.model_card import write_card
 from training.core.networks import network as network_named
 from training.core.networks.weights import start_from, starting_file
 from training.core.parallel import World
@@ -130,6 +131,7 @@ def _judged(
     result = _judge(folder, made, snapshot, training, stopper)
     _tell(result, training, display)
     write_json(folder.result, result)
+    write_card(folder.path)
     return result
 
 

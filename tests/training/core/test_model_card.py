@@ -26,6 +26,10 @@ def test_the_card_tells_data_figures_limits_and_use(finished: Path, snapshot: Pa
     assert "Article 5(1)(f)" in text
 
 
+def test_every_run_ends_with_its_card(finished: Path) -> None:
+    assert (finished / "MODEL_CARD.md").read_text("utf-8") == card(finished)
+
+
 def test_without_its_predictions_the_card_says_what_is_not_known(finished: Path, tmp_path: Path) -> None:
     for name in ("config.json", "result.json"):
         shutil.copy(finished / name, tmp_path)

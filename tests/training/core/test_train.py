@@ -32,6 +32,7 @@ def events(run: Path, kind: str) -> list[dict[str, object]]:
 def test_a_finished_run_folder_holds_its_contract(finished: Path) -> None:
     files = {path.name for path in finished.iterdir()}
     assert files == {
+        "MODEL_CARD.md",
         "config.json",
         "metrics.jsonl",
         "last.pt",
