@@ -1,5 +1,6 @@
 """A trained network as one ONNX file that needs no torch. It is compared with torch before it is kept."""
 
+import copy
 import io
 import json
 import warnings
@@ -83,6 +84,58 @@ def _packages() -> tuple[Any, Any]:
     return onnx, onnxruntime
 
 
+class _FixedPool(nn.Module):
+    """An adaptive average pool for inputs of one size: means over the same bins, as two products.
+
+    ONNX has adaptive pools only where the bins are all alike (VGG at small images asks for others).
+    """
+
+    def __init__(self, sides: tuple[int, int], wanted: tuple[int, int]) -> None:
+        super().__init__()
+        self.down = nn.Parameter(_bins(sides[0], wanted[0]), requires_grad=False)
+        self.across = nn.Parameter(_bins(sides[1], wanted[1]).T.contiguous(), requires_grad=False)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return self.down @ maps @ self.across
+
+
+def _bins(side: int, wanted: int) -> Tensor:
+    """(wanted, side): each row takes the mean over a bin, as torch.nn.AdaptiveAvgPool2d parts them."""
+    rows = torch.zeros(wanted, side)
+    for n in range(wanted):
+        first, end = n * side // wanted, -(-(n + 1) * side // wanted)
+        rows[n, first:end] = 1 / (end - first)
+    return rows
+
+
+def _with_fixed_pools(whole: nn.Module, example: Tensor) -> nn.Module:
+    """A copy whose adaptive pools to more than one value are fixed to the sizes they meet."""
+    copied = copy.deepcopy(whole)
+    pools = {
+        name: module
+        for name, module in copied.named_modules()
+        if isinstance(module, nn.AdaptiveAvgPool2d) and module.output_size not in (1, (1, 1))
+    }
+    sides: dict[nn.Module, tuple[int, int]] = {}
+    hooks = [
+        pool.register_forward_hook(lambda pool, given, out: sides.update({pool: tuple(given[0].shape[2:])}))
+        for pool in pools.values()
+    ]
+    copied(example)
+    for hook in hooks:
+        hook.remove()
+    for name, pool in pools.items():
+        parent, _, last = name.rpartition(".")
+        asked: Any = pool.output_size
+        wanted = (
+            (asked, asked)
+            if isinstance(asked, int)
+            else (asked[0] or sides[pool][0], asked[1] or sides[pool][1])
+        )
+        setattr(copied.get_submodule(parent), last, _FixedPool(sides[pool], wanted))
+    return copied
+
+
 def _graph(whole: nn.Module, channels: int, side: int) -> bytes:
     buffer = io.BytesIO()
     example = torch.zeros(2, channels, side, side, dtype=torch.uint8)
@@ -90,7 +143,7 @@ def _graph(whole: nn.Module, channels: int, side: int) -> bytes:
         # ADR 21: the tracing exporter, though torch would rather have us use the other.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            whole,
+            _with_fixed_pools(whole, example),
             (example,),
             buffer,  # type: ignore[arg-type]  # the tracing exporter takes it, its types do not say so
             dynamo=False,
