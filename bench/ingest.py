@@ -25,6 +25,7 @@ from typing import Any
 
 import av
 import cv2
+import django
 import numpy as np
 import psutil
 
@@ -182,7 +183,6 @@ def _watch(process: psutil.Process, memory: list[float], over: threading.Event) 
 
 def apart_inside(what: str, path: str) -> None:
     """What runs in that process."""
-    import django
     from django.core.management import call_command
 
     django.setup()
@@ -236,6 +236,9 @@ def main() -> int:
     parser.add_argument("--hours", type=float, default=0.0, help="A long film, too, for its memory.")
     parser.add_argument("--json", type=Path, metavar="FILE")
     asked = parser.parse_args()
+    # The drawing of media lies among the kinds of sources, and those know the database.
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vemo.settings")
+    django.setup()
     seconds = 10.0 if asked.quick else 60 * asked.minutes
     figures: dict[str, Any] = {}
 
