@@ -164,9 +164,9 @@ def _held(faces: QuerySet[Face]) -> list[tuple[int, str]]:
 
 
 def _hold_groups() -> None:
-    """Until the end of the transaction nobody else changes groups; see labeling.likeness."""
+    """Until the end of the transaction nobody else changes groups, and who compares just now begins again."""
     Pulse.objects.get_or_create(name=LOCK, defaults={"at": timezone.now()})
-    Pulse.objects.select_for_update().get(name=LOCK)
+    Pulse.objects.filter(name=LOCK).update(at=timezone.now())
 
 
 def _members(name: int) -> list[int]:

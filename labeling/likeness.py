@@ -27,7 +27,7 @@ _T = TypeVar("_T")
 Flags: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bool_]]
 COMPARING = gettext_noop("Looking for faces that are alike")
 LOCK = "likeness"
-"""The row of Pulse that is locked while groups change."""
+"""The row of Pulse that says when groups were last written."""
 RADIUS = 8
 """Bits; with the details of the pictures compared, hardly one pair in a hundred within it is wrong, and more are found
 than within the six that can be trusted without (docs/results/near-duplicates.md)."""
@@ -42,13 +42,13 @@ _PICTURES = 500
 def compare_new(*, alive: Callable[[], None] = lambda: None) -> int:
     """Group the faces that were not compared yet with all others. Returns how many there were.
 
-    Faces whose picture is gone are left uncompared. alive: called between chunks, and may raise to give up; what was
-    done until then stays.
+    Comparing takes its time and holds nothing; only the writing is a transaction, and if somebody else has written
+    groups meanwhile, it is begun again. Faces whose picture is gone are left uncompared. alive: called while it
+    looks, and may raise to give up; what was done until then stays.
     """
     _fingerprint_missing(alive)
-    with transaction.atomic():
-        Pulse.objects.get_or_create(name=LOCK, defaults={"at": timezone.now()})
-        Pulse.objects.select_for_update().get(name=LOCK)
+    while True:
+        version, _ = Pulse.objects.get_or_create(name=LOCK, defaults={"at": timezone.now()})
         with_print = Face.objects.filter(fingerprint__isnull=False)
         new, _, new_hashes = _columns(with_print.filter(likeness=None))
         if not len(new):
@@ -56,10 +56,21 @@ def compare_new(*, alive: Callable[[], None] = lambda: None) -> int:
         known, groups, hashes = _columns(with_print.filter(likeness__isnull=False))
         looks = _Looks(np.concatenate((known, new)), alive)
         grown = duplicates.grow(hashes, groups, new_hashes, radius=RADIUS, names=new, confirm=looks.agree)
-        _write(new, grown.groups, alive)
-        for old, into in grown.merged.items():
-            Face.objects.filter(likeness=old).update(likeness=into)
-    return len(new)
+        if _keep(version, new, grown):
+            return len(new)
+
+
+@transaction.atomic
+def _keep(version: Pulse, new: Indices, grown: duplicates.Grown) -> bool:
+    """Write the groups; False if others were written since that version."""
+    now = Pulse.objects.select_for_update().get(pk=version.pk)
+    if now.at != version.at:
+        return False
+    _write(new, grown.groups)
+    for old, into in grown.merged.items():
+        Face.objects.filter(likeness=old).update(likeness=into)
+    Pulse.objects.filter(pk=version.pk).update(at=timezone.now())
+    return True
 
 
 class _Looks:
@@ -89,7 +100,7 @@ class _Looks:
         missing = [pk for pk in pks.tolist() if pk not in self._kept]
         crops = dict(Face.objects.filter(pk__in=missing).values_list("pk", "crop"))
         for pk in missing:
-            picture = _picture(crops[pk])
+            picture = _picture(crops[pk]) if pk in crops else None
             self._kept[pk] = _NOTHING if picture is None else details([picture])[0]
 
 
@@ -103,14 +114,12 @@ def _columns(faces: QuerySet[Face]) -> tuple[Indices, Indices, Hashes]:
     return pks, likenesses, fingerprints.view(np.uint64)
 
 
-def _write(pks: Indices, groups: Indices, alive: Callable[[], None]) -> None:
+def _write(pks: Indices, groups: Indices) -> None:
     """Most faces are like no other: those are written many at a time."""
     for chunk in _chunks(pks[groups == pks].tolist(), _CHUNK):
-        alive()
         Face.objects.filter(pk__in=chunk).update(likeness=F("pk"))
     others = groups != pks
     for chunk in _chunks(zip(pks[others].tolist(), groups[others].tolist(), strict=True), _PICTURES):
-        alive()
         Face.objects.bulk_update([Face(pk=pk, likeness=group) for pk, group in chunk], ["likeness"])
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connection
 
 from labeling import likeness
 from labeling.models import Face
@@ -61,3 +62,36 @@ def test_pictures_whose_hashes_happen_to_be_near_are_told_apart_by_their_details
     likeness.compare_new()
     found = dict(Face.objects.values_list("pk", "likeness"))
     assert found == {one.pk: one.pk, other.pk: other.pk, same.pk: one.pk}
+
+
+def test_who_compares_at_the_same_time_begins_again_and_misses_no_pair(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = face_of(1)
+    grow, calls = likeness.duplicates.grow, []
+
+    def somebody_was_faster(*args: object, **kwargs: object) -> object:
+        calls.append(1)
+        if len(calls) == 1:
+            face_of(1, noise=2)
+            likeness.compare_new()
+        return grow(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(likeness.duplicates, "grow", somebody_was_faster)
+    face_of(1, noise=3)
+    likeness.compare_new()
+    assert set(Face.objects.values_list("likeness", flat=True)) == {one.pk}
+    assert len(calls) == 2
+
+
+def test_nothing_is_locked_while_pictures_are_looked_at() -> None:
+    face_of(1), face_of(1, noise=1)
+    in_transaction = []
+    outside = connection.in_atomic_block and len(connection.savepoint_ids)
+
+    def alive() -> None:
+        in_transaction.append(connection.in_atomic_block and len(connection.savepoint_ids))
+
+    likeness.compare_new(alive=alive)
+    assert in_transaction
+    assert set(in_transaction) == {outside}
