@@ -19,7 +19,7 @@ class Detector:
         self.thread = threading.get_ident()
 
     def find(self, pixels: Pixels) -> list[Found]:
-        raise NotImplementedError
+        return []
 
 
 @pytest.fixture(autouse=True)
