@@ -297,7 +297,8 @@ def _conclude(campaign: Campaign, annotator: Any) -> None:
 class Feedback:
     """One answer of a round, and what was meant."""
 
-    face: int
+    face: int | None
+    """None: it was erased since."""
     number: int
     """Of the round."""
     answer: str

@@ -74,7 +74,7 @@ def _take(run: TrainingRun, wanted: set[int]) -> list[CampaignFace]:
             "{count} faces ({numbers}) are already being voted on; nothing was opened. Leave them out.",
             len(still_open),
         )
-        raise CannotOpen(_named(said, [face.face_id for face in still_open]))
+        raise CannotOpen(_named(said, [face.face_id for face in still_open if face.face_id is not None]))
     return faces
 
 
@@ -89,7 +89,7 @@ def _opinions(run: TrainingRun, faces: list[CampaignFace]) -> dict[int, Suggesti
     origin = predictions.origin(run)
     found = Suggestion.objects.filter(origin=origin, campaign_face__in=faces).in_bulk(field_name="pk")
     opinions = {suggestion.campaign_face_id: suggestion for suggestion in found.values()}
-    if unknown := [face.face_id for face in faces if face.pk not in opinions]:
+    if unknown := [face.face_id for face in faces if face.face_id and face.pk not in opinions]:
         said = ngettext(
             "{count} face ({numbers}) is unknown to this run. Let it predict first.",
             "{count} faces ({numbers}) are unknown to this run. Let it predict first.",

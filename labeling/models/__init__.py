@@ -1,10 +1,11 @@
 from labeling.models.audit import AuditEntry, Discard, DiscardedVote
 from labeling.models.campaign import Adjudication, Campaign, CampaignFace, Line, Outcome, Suggestion
-from labeling.models.face import Detection, Face, Scan, Track
+from labeling.models.erasure import Erasure, Tombstone
+from labeling.models.face import Detection, Face, FaceLabel, Scan, Track
 from labeling.models.gold import Example, Gold, GoldAnswer
 from labeling.models.preferences import Preferences
 from labeling.models.snapshot import Export, Snapshot
-from labeling.models.source import Item, Media, Source
+from labeling.models.source import Item, Media, Source, Upload
 from labeling.models.vote import Lease, Participation, Skip, Vote, WithdrawnKey
 from labeling.models.work import OVER, Pulse, Work, WorkState
 
@@ -17,9 +18,11 @@ __all__ = [
     "Detection",
     "Discard",
     "DiscardedVote",
+    "Erasure",
     "Example",
     "Export",
     "Face",
+    "FaceLabel",
     "Gold",
     "GoldAnswer",
     "Item",
@@ -35,7 +38,9 @@ __all__ = [
     "Snapshot",
     "Source",
     "Suggestion",
+    "Tombstone",
     "Track",
+    "Upload",
     "Vote",
     "WithdrawnKey",
     "Work",

@@ -91,6 +91,9 @@ class Campaign(models.Model):
     licence_rule = models.JSONField(
         default=list, blank=True, help_text="What media must allow: keys of labeling.licences.DEMANDS."
     )
+    quality_rule = models.JSONField(
+        default=dict, blank=True, help_text="What faces must reach: key of labeling.vision.quality → limit."
+    )
     deadline = models.DateTimeField(null=True, blank=True, help_text="Closes by itself then.")
     lease_seconds = models.PositiveIntegerField(default=600, validators=[MinValueValidator(1)])
     state = models.CharField(max_length=6, choices=State.choices, default=State.OPEN)
@@ -120,18 +123,22 @@ class CampaignFace(models.Model):
     Of `wanted` votes in the present round some are cast (`votes`), some are held by a lease (`leases`),
     the rest are free (`places`). The database itself keeps the sum, so eleven votes cannot be stored.
     A gold face is asked no votes (`wanted` is 0): its answer is known, and people are measured by it.
+    Of an erased face the votes stay, for what they say of the people who cast them; what they were about is gone.
     """
 
     class State(models.TextChoices):
         OPEN = "open", _("open")
         SETTLED = "settled", _("settled")
         GOLD = "gold", _("gold")
+        ERASED = "erased", _("erased")
 
     # No index of its own: those below begin with the campaign, and each index is paid for by every vote.
     campaign = models.ForeignKey(
         Campaign, on_delete=models.CASCADE, related_name="campaign_faces", db_index=False
     )
-    face = models.ForeignKey(Face, on_delete=models.CASCADE, related_name="campaign_faces")
+    face = models.ForeignKey(
+        Face, null=True, on_delete=models.CASCADE, related_name="campaign_faces", help_text="NULL: erased."
+    )
     state = models.CharField(max_length=7, choices=State.choices, default=State.OPEN)
     round = models.PositiveSmallIntegerField(default=1, help_text="2 and up: re-opened for fresh votes.")
     wanted = models.PositiveSmallIntegerField(help_text="Votes asked for in this round.")
@@ -162,7 +169,12 @@ class CampaignFace(models.Model):
                 name="settled_iff_all_votes",
                 condition=Q(state="settled", votes=F("wanted"), settled_at__isnull=False)
                 | Q(state="open", votes__lt=F("wanted"))
-                | Q(state="gold", wanted=0),
+                | Q(state="gold", wanted=0)
+                | Q(state="erased", votes=F("wanted")),
+            ),
+            models.CheckConstraint(
+                name="faceless_iff_erased",
+                condition=Q(state="erased", face__isnull=True) | (~Q(state="erased") & Q(face__isnull=False)),
             ),
             models.CheckConstraint(
                 name="label_iff_agreed",

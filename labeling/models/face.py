@@ -1,5 +1,6 @@
 """Faces, and the searches that found them."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Least
@@ -164,3 +165,32 @@ class Face(models.Model):
 
     def __str__(self) -> str:
         return f"face {self.pk}"
+
+
+class FaceLabel(models.Model):
+    """What somebody other than voters says a face shows; kept apart from votes, and never shown to a voter.
+
+    Each face has one label a column: `expert`, or a name of the team's own.
+    """
+
+    EXPERT = "expert"
+
+    face = models.ForeignKey(Face, on_delete=models.CASCADE, related_name="labels")
+    column = models.CharField(max_length=40, default=EXPERT)
+    label = models.CharField(max_length=40, help_text="As it was given; campaigns match it by name.")
+    origin = models.CharField(max_length=200, help_text="Whose word it is: a set, a team, a paper.")
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    given_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["face", "column"], name="one_label_per_column"),
+            models.CheckConstraint(name="a_label_says_something", condition=~Q(label="") & ~Q(column="")),
+        ]
+        indexes = [models.Index(fields=["column", "label", "face"], name="face_label_by_word")]
+
+    def __str__(self) -> str:
+        return f"{self.face}: {self.label} ({self.column})"

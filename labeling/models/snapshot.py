@@ -21,6 +21,10 @@ class Snapshot(Work):
     digest = models.CharField(max_length=64, blank=True, default="", help_text="sha256 over the content.")
     folder = models.CharField(max_length=200, blank=True, default="", help_text="Name in the storage.")
     bytes = models.PositiveBigIntegerField(default=0)
+    packs = models.JSONField(
+        default=list, help_text="Names of the packs its images lie in; other snapshots may share them."
+    )
+    erased = models.PositiveIntegerField(default=0, help_text="Faces that were erased after it was frozen.")
     counts = models.JSONField(
         default=dict, help_text="{split: {class: faces}} and what was left out, by reason."
     )

@@ -1,5 +1,7 @@
 """Where media come from, and the media themselves."""
 
+import uuid
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -21,6 +23,11 @@ class Source(Work):
     )
     licence = models.CharField(max_length=200, blank=True, default="", help_text="Of items that name none.")
     author = models.CharField(max_length=200, blank=True, default="")
+    watch_minutes = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Looked through again that often; NULL: once, and when somebody asks.",
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -29,6 +36,37 @@ class Source(Work):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Upload(models.Model):
+    """One file on its way from a browser, piece by piece; what has come stays when the way is cut.
+
+    Its bytes lie at settings.UPLOAD_ROOT/batch/path. Files sent together, a dropped folder, share a batch, and become
+    one source.
+    """
+
+    key = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    batch = models.UUIDField(db_index=True)
+    path = models.CharField(max_length=1000, help_text="Relative to the batch, with /.")
+    bytes = models.PositiveBigIntegerField(help_text="Announced.")
+    received = models.PositiveBigIntegerField(default=0)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    source = models.ForeignKey(Source, null=True, on_delete=models.CASCADE, related_name="uploads")
+    begun_at = models.DateTimeField(auto_now_add=True)
+    touched_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["begun_at", "path"]
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "path"], name="one_upload_per_path"),
+            models.CheckConstraint(
+                name="received_within_announced", condition=models.Q(received__lte=models.F("bytes"))
+            ),
+        ]
+        indexes = [models.Index(fields=["touched_at"], name="upload_by_touch")]
+
+    def __str__(self) -> str:
+        return self.path
 
 
 class Media(models.Model):

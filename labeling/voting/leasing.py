@@ -268,7 +268,7 @@ def _hold_gold(hold: _Hold, count: int) -> int:
     """Lease up to so many gold faces; returns how many."""
     rows = gold.draw(hold.campaign, hold.annotator, count) if count else []
     Lease.objects.bulk_create(_lease_of(hold, row.pk) for row in rows)
-    hold.held += [Leased(row.pk, row.face_id, hold.until) for row in rows]
+    hold.held += [Leased(row.pk, row.face_id, hold.until) for row in rows if row.face_id is not None]
     return len(rows)
 
 

@@ -187,7 +187,7 @@ class Demo:
 
     def _knows(self, campaign: Campaign) -> bool:
         row = campaign.campaign_faces.select_related("face__media").first()
-        return row is not None and bool(opinions.known(row.face))
+        return row is not None and row.face is not None and bool(opinions.known(row.face))
 
     # ---- snapshots ---------------------------------------------------------------------------------------------
     def snapshot(self, campaign: Campaign, which: str) -> Snapshot:
