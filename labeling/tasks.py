@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from labeling import campaigns, discards, licence_checks, work
 from labeling.models import Discard
 from labeling.snapshots import exporting, freezing
-from labeling.sources import faces, ingest
+from labeling.sources import faces, ingest, watching
 from labeling.voting import votes
 
 
@@ -53,6 +53,16 @@ def restore_votes(pk: int, by: int) -> None:
 @shared_task
 def check_licences() -> int:
     return sum(1 for _ in licence_checks.check_pages(settings.CHECK_LICENCES_PER_HOUR))
+
+
+@shared_task
+def look_again() -> int:
+    return watching.look_again()
+
+
+@shared_task
+def remove_forgotten_uploads() -> int:
+    return uploads.remove_forgotten()
 
 
 @shared_task

@@ -179,10 +179,10 @@ def stop(row: Work) -> None:
     row.refresh_from_db()
 
 
-def restart(row: Work, *, also_done: bool = False, wake: bool = True) -> None:
+def restart(row: Work, *, also_done: bool = False, wake: bool = True, anew: bool = True) -> None:
     """Queue a stopped or failed row again (with also_done: a finished one too). It goes on where it was.
 
-    wake: False if the caller does the work itself.
+    wake: False if the caller does the work itself. anew: whether its attempts are counted from nothing.
     """
     allowed = [state for state in OVER if also_done or state != WorkState.DONE]
     moved = (
@@ -193,7 +193,7 @@ def restart(row: Work, *, also_done: bool = False, wake: bool = True) -> None:
             ended_at=None,
             stop_asked=False,
             error="",
-            attempt=0,
+            attempt=0 if anew else F("attempt"),
             queued_at=timezone.now(),
         )
     )

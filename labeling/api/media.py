@@ -19,10 +19,11 @@ from labeling.api.serializers import (
     ItemSerializer,
     MediaSerializer,
     SourceSerializer,
+    WatchSerializer,
 )
 from labeling.models import Face, Item, Media, Source
 from labeling.rules import may_manage, may_see_labels
-from labeling.sources import faces, ingest, is_elsewhere, roots
+from labeling.sources import faces, ingest, is_elsewhere, roots, watching
 
 Managers = those_who(may_manage)
 Readers = those_who(may_see_labels, may_manage)
@@ -67,6 +68,17 @@ class SourceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         """Go on where it stopped; on a finished source, take in what is new."""
         source = self.get_object()
         work.restart(source, also_done=True)
+        return Response(self.get_serializer(source).data)
+
+    @extend_schema(request=WatchSerializer, responses=SourceSerializer)
+    @action(detail=True, methods=["post"])
+    def watch(self, request: Request, pk: str) -> Response:
+        """Look through it again every so many minutes; null: only when somebody asks."""
+        source, minutes = self.get_object(), asked(WatchSerializer, request)["watch_minutes"]
+        if minutes is None:
+            watching.unwatch(source=source)
+        else:
+            watching.watch(source=source, minutes=minutes)
         return Response(self.get_serializer(source).data)
 
     @extend_schema(request=DetectionSerializer, responses={201: DetectionSerializer})

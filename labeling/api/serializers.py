@@ -1,5 +1,6 @@
 """How labeling's things look as JSON."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -20,6 +21,7 @@ from labeling.models import (
     Source,
 )
 from labeling.rules import may_see_labels
+from labeling.sources import watching
 
 MOST = 2**63 - 1
 """The largest number of a row; a database is not asked about more."""
@@ -30,11 +32,31 @@ WORK = ("state", "attempt", "done", "total", "message", "error", "started_at", "
 class SourceSerializer(serializers.ModelSerializer[Source]):
     options = serializers.DictField(required=False, help_text=Source._meta.get_field("options").help_text)
 
+    next_look = serializers.SerializerMethodField(
+        help_text="When it is looked at again; null: not by itself."
+    )
+
     class Meta:
         model = Source
-        fields = ("id", "name", "kind", "location", "options", "licence", "author", "created_at", *WORK)
+        fields = (
+            "id", "name", "kind", "location", "options", "licence", "author", "watch_minutes", "next_look",
+            "created_at", *WORK,
+        )  # fmt: skip
         read_only_fields = ("created_at", *WORK)
-        extra_kwargs = {"name": {"required": False}, "kind": {"required": False}}
+        extra_kwargs = {
+            "name": {"required": False},
+            "kind": {"required": False},
+            "watch_minutes": {"min_value": 1, "max_value": watching.MOST_MINUTES},
+        }
+
+    def get_next_look(self, source: Source) -> datetime | None:
+        return watching.next_look(source)
+
+
+class WatchSerializer(serializers.Serializer[Any]):
+    watch_minutes = serializers.IntegerField(
+        allow_null=True, min_value=1, max_value=watching.MOST_MINUTES, help_text="null: no longer."
+    )
 
 
 class ItemSerializer(serializers.ModelSerializer[Item]):

@@ -26,6 +26,10 @@ class Unusable(Exception):
     """One item cannot be taken in; the text says why, for people."""
 
 
+class NotYet(Exception):
+    """The item is being written just now: it is no item yet, and waits for the next look."""
+
+
 @dataclass(frozen=True)
 class Note:
     """What is said about one file: by a sources.csv, by a list of addresses, by the site it is from."""
@@ -80,7 +84,7 @@ class Beat(Protocol):
 MostBytes = Callable[[bytes], int]
 """How long a file may be that begins with these bytes. Raises Unusable if it is not wanted at all."""
 Fetch = Callable[[Path, MostBytes, Alive], tuple[str, int]]
-"""Write an item to the path; returns its sha256 and its bytes. Raises Unusable."""
+"""Write an item to the path; returns its sha256 and its bytes. Raises Unusable, and NotYet."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,8 @@ class Offer:
     """Its name inside the source, once in it; at most LONGEST_LOCATOR characters that a database can hold."""
     reason: str = ""
     """Why it can be said already now that it will not be taken in; empty if it may be."""
+    changed_at: float | None = None
+    """When it was last written to, in seconds since 1970; None where that says nothing."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ class FileContent:
 
     locator: str
     open: Opener
-    """Opens it for reading; raises Unusable."""
+    """Opens it for reading; raises Unusable, and NotYet where it changed meanwhile."""
     note: Note = field(default_factory=Note)
 
 

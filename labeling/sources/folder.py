@@ -3,7 +3,8 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from labeling.sources.base import (
     CannotRead,
     Content,
     FileContent,
+    NotYet,
     Offer,
     Reader,
     Unusable,
@@ -61,14 +63,14 @@ class FolderPlace:
             if not _inside(path, self._root):
                 yield BadContent(locator, gettext_noop("This is a link to a place outside the folder."))
             else:
-                yield FileContent(locator, partial(opened, path), self._notes.of(locator))
+                yield FileContent(locator, partial(_opened_steady, path), self._notes.of(locator))
 
     def _offer(self, path: Path) -> Iterator[Offer]:
         name = path.relative_to(self._root).as_posix()
         if path.name.lower() == NOTES_NAME:
             yield from _offer_notes(name, path)
         elif is_media_name(name):
-            yield locator_of(name)
+            yield replace(locator_of(name), changed_at=_changed_at(path))
 
 
 def _offer_notes(name: str, path: Path) -> Iterator[Offer]:
@@ -85,6 +87,34 @@ def _inside(path: Path, root: Path) -> bool:
         return path.resolve().is_relative_to(root)
     except (OSError, RuntimeError):  # a link that leads back to itself
         return False
+
+
+def _changed_at(path: Path) -> float | None:
+    with suppress(OSError):
+        return path.stat().st_mtime
+    return None
+
+
+@contextmanager
+def _opened_steady(path: Path) -> Iterator[Reader]:
+    """As `opened`. Raises NotYet where somebody wrote to the file while it was read, whatever was read of it."""
+    before = _state(path)
+    try:
+        with opened(path) as file:
+            yield file
+    except Unusable as reason:
+        if _state(path) != before:
+            raise NotYet from reason
+        raise
+    if _state(path) != before:
+        raise NotYet
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_size, found.st_mtime_ns
+    return None
 
 
 @contextmanager

@@ -6,20 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 from labeling import likeness, work
 from labeling.likeness import COMPARING
-from labeling.models import Item, Source
+from labeling.models import Detection, Item, Scan, Source, WorkState
 from labeling.refusals import Refusal
 from labeling.sayings import gettext_noop
-from labeling.sources import faces, intake, places, store
+from labeling.sources import faces, intake, places, store, watching
 from labeling.sources.base import (
     BadContent,
     CannotAdd,
     CannotRead,
     KnownContent,
+    NotYet,
     Offer,
     Place,
     RowContent,
@@ -40,6 +41,7 @@ _AT = gettext_noop("At {name}")
 _LOOKING = gettext_noop("Looking: {items:,} items")
 _IN = gettext_noop("{items:,} items in")
 _IN_AND_REFUSED = gettext_noop("{items:,} items in, {refused:,} refused")
+_AND_WAITING = gettext_noop("{reason}; {left:,} are still being written and wait for the next look")
 _NOT_SEARCHED = gettext_noop("All media are in, but no faces are looked for: {reason}")
 
 Tell = Callable[[int, int | None, str], None]
@@ -63,22 +65,27 @@ def add(
     licence: str = "",
     author: str = "",
     created_by: Any = None,
+    watch_minutes: int | None = None,
     wake: bool = True,
 ) -> Source:
-    """A new source, to be ingested when a worker takes it up. Raises CannotAdd.
+    """A new source, to be ingested when a worker takes it up. Raises CannotAdd, CannotWatch.
 
     kind: a key of KINDS or SITES; empty: what the location looks like. location: a path, or for SITES the address of
     a page. options: `detect`, a list of detectors to run afterwards; for FER2013 also `rows`, [first, last] from 1,
     and `ferplus`, the path of the vote table; for what is fetched `basis`, a key of rights.BASES, and for Flickr
-    `most`, a number of photos. wake: False if the caller does the work itself.
+    `most`, a number of photos. watch_minutes: look again that often; None: once. wake: False if the caller does the
+    work itself.
     """
     fields = places.checked(kind, location, options)
+    if watch_minutes is not None:
+        watching.check(fields["kind"], watch_minutes)
     with transaction.atomic():
         source = Source.objects.create(
             **fields,
             name=(name or places.name_of(fields))[:200],
             licence=licence,
             author=author,
+            watch_minutes=watch_minutes,
             created_by=created_by,
         )
         if wake:
@@ -94,7 +101,7 @@ def resume_or_add(
     wake: bool = True,
     **rest: Any,
 ) -> Source:
-    """The newest source of that place and those options, made to go on; else a new one. Raises CannotAdd.
+    """The newest source of that place and those options, made to go on; else a new one. Raises CannotAdd, CannotWatch.
 
     So a command started again after it was cut off continues, and one started again after it was done takes
     in what is new.
@@ -104,6 +111,8 @@ def resume_or_add(
     source = next((one for one in there if one.options == fields["options"]), None)
     if source is None:
         return add(kind=kind, location=location, options=options, wake=wake, **rest)
+    if rest.get("watch_minutes") is not None:
+        watching.watch(source=source, minutes=rest["watch_minutes"])
     if source.is_over:
         refresh(source=source, wake=wake)
     return source
@@ -134,26 +143,31 @@ def ingest(source_id: int, *, tell: Tell = silent, wake: bool = True) -> None:
         store.sweep_leftovers()
         try:
             with places.opened(source.kind, source.location, source.options, job.beat) as place:
-                _find(job, place, tell)
-                _take(job, place, tell)
+                left = _find(job, place, tell) + _take(job, place, tell)
         except CannotRead as reason:
             raise work.Refused(str(reason)) from reason
         # The faces of a table; those in pictures are compared when they have been found.
         job.beat(force=True, message=COMPARING)
         likeness.compare_new(alive=job.beat)
         _detect(source, wake)
-        job.beat(force=True, message=_summary(source))
+        job.beat(force=True, message=_summary(source, left))
 
 
-def _find(job: work.Job[Source], place: Place, tell: Tell) -> None:
+def _find(job: work.Job[Source], place: Place, tell: Tell) -> int:
+    """Keep what is offered. Returns how much of it is still being written; of a place that is watched that can wait."""
     offers = place.find()
-    found = 0
+    found = left = 0
     while batch := list(islice(offers, _BATCH)):
-        _keep_offers(job.row, batch)
-        found += len(batch)
+        ready = [
+            offer for offer in batch if job.row.watch_minutes is None or not watching.is_unfinished(offer)
+        ]
+        _keep_offers(job.row, ready)
+        found += len(ready)
+        left += len(batch) - len(ready)
         message = _LOOKING.format(items=found)
         job.beat(message=message)
         tell(found, None, message)
+    return left
 
 
 def _keep_offers(source: Source, offers: list[Offer]) -> None:
@@ -168,8 +182,9 @@ def _keep_offers(source: Source, offers: list[Offer]) -> None:
                 same.update(state=Item.State.REFUSED, reason=offer.reason[:500])
 
 
-def _take(job: work.Job[Source], place: Place, tell: Tell) -> None:
-    source = job.row
+def _take(job: work.Job[Source], place: Place, tell: Tell) -> int:
+    """Take the items in that were not dealt with. Returns how many changed meanwhile, and are items no more."""
+    source, left = job.row, 0
     total, done = source.items.count(), source.items.exclude(state=Item.State.FOUND).count()
     job.beat(force=True, done=done, total=total)
     for batch in _batches(source.items.filter(state=Item.State.FOUND)):
@@ -187,12 +202,17 @@ def _take(job: work.Job[Source], place: Place, tell: Tell) -> None:
             elif isinstance(content, KnownContent):
                 intake.point(item, content)
             else:
-                intake.take_file(item=item, content=content, source=source, alive=job.beat)
+                try:
+                    intake.take_file(item=item, content=content, source=source, alive=job.beat)
+                except NotYet:
+                    source.items.filter(pk=item.pk).delete()
+                    left += 1
             done += 1
         if rows:
             intake.take_rows(rows=rows, source=source)
     job.beat(force=True, done=done)
     tell(done, total, "")
+    return left
 
 
 def _batches(items: QuerySet[Item]) -> Iterator[list[Item]]:
@@ -204,13 +224,23 @@ def _batches(items: QuerySet[Item]) -> Iterator[list[Item]]:
 
 def _detect(source: Source, wake: bool) -> None:
     for name in source.options.get(places.DETECT, []):
+        if _is_all_searched(source, name):
+            continue
         try:
             faces.detect_in(source=source, detector=name, wake=wake)
         except faces.CannotDetect as reason:
             raise work.Refused(_NOT_SEARCHED.format(reason=reason)) from reason
 
 
-def _summary(source: Source) -> str:
+def _is_all_searched(source: Source, detector: str) -> bool:
+    """Whether a search by this detector has ended and no media of the source came after it."""
+    ended = Detection.objects.filter(source=source, detector=detector, state=WorkState.DONE)
+    scanned = Exists(Scan.objects.filter(media=OuterRef("media"), detector=detector))
+    return ended.exists() and not source.items.filter(~scanned, media__isnull=False).exists()
+
+
+def _summary(source: Source, left: int) -> str:
     refused = source.items.filter(state=Item.State.REFUSED).count()
     taken = source.items.exclude(state=Item.State.REFUSED).count()
-    return (_IN_AND_REFUSED if refused else _IN).format(items=taken, refused=refused)
+    summary = (_IN_AND_REFUSED if refused else _IN).format(items=taken, refused=refused)
+    return _AND_WAITING.format(reason=summary, left=left) if left else summary

@@ -1,11 +1,16 @@
 """How the managers' pages write times, states and shares: `{% load manage %}`."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from django import template
-from django.utils.formats import number_format
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, ngettext
 
 from labeling.sources import KIND_WORDS
 from labeling.sources.rights import BASES
@@ -48,6 +53,26 @@ def took(milliseconds: int) -> str:
     if seconds < 120:
         return _("{number} s").format(number=seconds)
     return _("{number} min").format(number=f"{seconds // 60}:{seconds % 60:02}")
+
+
+@register.filter
+def every(minutes: int) -> str:
+    """1440 → every day, 90 → every 90 minutes."""
+    known = {60: _("every hour"), 1440: _("every day"), 10080: _("every week")}
+    if minutes in known:
+        return known[minutes]
+    if minutes % 60 == 0:
+        return _("every {hours} hours").format(hours=number_format(minutes // 60))
+    return ngettext("every minute", "every {minutes} minutes", minutes).format(minutes=number_format(minutes))
+
+
+@register.simple_tag
+def until(moment: datetime) -> SafeString:
+    """`in 3 minutes`, with the exact time on hover."""
+    exact = date_format(timezone.localtime(moment), "j M Y, H:i:s e")
+    left = (moment - timezone.now()).total_seconds()
+    words = _("in {time}").format(time=timeuntil(moment, depth=1)) if left >= 60 else _("in a moment")
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact, words)
 
 
 @register.filter

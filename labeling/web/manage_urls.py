@@ -12,6 +12,7 @@ urlpatterns = [
     path("sources/<int:pk>/stop/", sources.source_stop, name="source_stop"),
     path("sources/<int:pk>/restart/", sources.source_restart, name="source_restart"),
     path("sources/<int:pk>/retry/", sources.source_retry, name="source_retry"),
+    path("sources/<int:pk>/watch/", sources.source_watch, name="source_watch"),
     path("sources/<int:pk>/detect/", sources.source_detect, name="source_detect"),
     path("detections/<int:pk>/stop/", sources.detection_stop, name="detection_stop"),
     path("detections/<int:pk>/restart/", sources.detection_restart, name="detection_restart"),

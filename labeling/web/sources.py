@@ -12,7 +12,7 @@ from labeling import queries, work
 from labeling.models import Detection, Item, Source, Work
 from labeling.rules import may_manage
 from labeling.sayings import told
-from labeling.sources import faces, ingest
+from labeling.sources import faces, ingest, watching
 from labeling.web import jobs, paging
 from labeling.web.doors import door
 from labeling.web.source_forms import NewSource, detectors_offered
@@ -94,6 +94,19 @@ def source_retry(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @door(may_manage)
 @require_POST
+def source_watch(request: HttpRequest, pk: int) -> HttpResponseBase:
+    row = get_object_or_404(Source, pk=pk)
+    if "stop" in request.POST:
+        said = _("It is looked at again only when somebody asks.")
+        return jobs.ask(request, lambda: watching.unwatch(source=row), said, _page(pk))
+    text = request.POST.get("minutes", "")
+    minutes = int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
+    said = _("It is watched from now on.")
+    return jobs.ask(request, lambda: watching.watch(source=row, minutes=minutes), said, _page(pk))
+
+
+@door(may_manage)
+@require_POST
 def source_detect(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = get_object_or_404(Source, pk=pk)
     detector = request.POST.get("detector", "")
@@ -143,6 +156,8 @@ def _progress(row: Source) -> dict[str, Any]:
         # Faces that no search of this source found: a table's rows, or another source's with the same media.
         "others": found,
         "detectors": [name for name in detectors_offered() if name not in searched],
+        "watch_choices": watching.choices(row.kind),
+        "next_look": watching.next_look(row),
         "unattended": jobs.waits_for_nobody(rows),
         "stage": _stage(row, rows),
     }

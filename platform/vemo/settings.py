@@ -155,6 +155,7 @@ MAX_ATTEMPTS = env.int("MAX_ATTEMPTS", default=5)
 CELERY_BEAT_SCHEDULE = {
     "sweep dead work": {"task": "labeling.tasks.sweep_work", "schedule": SWEEP_EVERY_S},
     "return expired leases": {"task": "labeling.tasks.return_expired_leases", "schedule": 60},
+    "look at watched sources again": {"task": "labeling.tasks.look_again", "schedule": 20},
     "look at licences again": {
         "task": "labeling.tasks.check_licences",
         "schedule": 3600,

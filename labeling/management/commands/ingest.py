@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from labeling.management.following import follow
 from labeling.models import Face, Item, Source, WorkState
-from labeling.sources import KINDS, SITES, faces, ingest
+from labeling.sources import KINDS, SITES, faces, ingest, watching
 from labeling.sources.rights import BASES
 
 SOME_REFUSED = 3
@@ -53,6 +53,9 @@ class Command(BaseCommand):
             help="For YouTube, a cookies.txt of who is signed in there.",
         )
         parser.add_argument("--detect", default="", metavar="haar,yunet", help="Then find faces with these.")
+        parser.add_argument(
+            "--watch", type=int, metavar="MINUTES", help="Look again that often; see manage.py watch."
+        )
         parser.add_argument("--in-process", action="store_true", help="Do it here and now, without a worker.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -65,9 +68,10 @@ class Command(BaseCommand):
                 options=_options(options),
                 licence=options["licence"],
                 author=options["author"],
+                watch_minutes=options["watch"],
                 wake=not here,
             )
-        except ingest.CannotAdd as refusal:
+        except (ingest.CannotAdd, watching.CannotWatch) as refusal:
             raise CommandError(str(refusal)) from refusal
         if not here:
             self.stdout.write(f"Source {source.pk} “{source.name}” is queued for a worker.")
