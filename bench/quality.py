@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from bench import sheets
+from bench import sheets, standalone  # noqa: F401
 from labeling.sources.base import is_media_name
 from labeling.vision import alignment, crops, detectors, images, quality
 from labeling.vision.detectors import Found

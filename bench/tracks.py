@@ -1,8 +1,9 @@
 """Shots and tracks of real videos: `python -m bench.tracks VIDEOS --yunet MODEL [--sheets FOLDER]`.
 
-Finds faces in five frames a second, tells where shots end, links the faces, and prints a line for each video. --sheets
-draws the faces of each track in the order they are seen, a track a row (the number of the sampled frame above each, a
-star on those picked as sharp and different), so that one sees who is one person. --json FILE writes {figure: {value,
+Finds faces in five frames a second, tells where shots end, links the faces, and prints a line for each video: linked
+from sure faces alone, and with those of lower scores that go on with a track. --sheets draws the faces of each track in
+the order they are seen, a track a row (the number of the sampled frame above each, a star on those picked as sharp and
+different, a minus on those of lower scores), so that one sees who is one person. --json FILE writes {figure: {value,
 unit, aim, holds}}.
 """
 
@@ -17,14 +18,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bench import sheets
+from bench import sheets, standalone  # noqa: F401
 from labeling.sources.base import is_media_name
 from labeling.vision import alignment, crops, detectors, picks, quality, shots, tracking, video
 from labeling.vision.images import Pixels
 from labeling.vision.tracking import Seen
 
-UNSURE = 0.4
-"""The detector gives faces from this score on; those below `tracking.Settings.sure` only continue tracks."""
 PICKED = 3
 
 
@@ -36,6 +35,32 @@ class Film:
     signatures: list[shots.Signature] = field(default_factory=list)
     faces: list[list[tuple[Pixels, float, picks.Floats]]] = field(default_factory=list)
     """For each frame's faces: the crop, its sharpness and its look."""
+
+    def sure(self, least: float) -> list[Seen]:
+        """The same without faces of lower scores."""
+        return [Seen(one.time_ms, [face for face in one.faces if face.score >= least]) for one in self.seen]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What linking made of a video's faces."""
+
+    tracks: int
+    single: int
+    """Tracks of one face."""
+    faces: int
+    """On tracks."""
+    dropped: int
+    """On none."""
+
+    @classmethod
+    def of(cls, linked: list[list[int | None]]) -> "Counted":
+        sizes = Counter(track for frame in linked for track in frame)
+        dropped = sizes.pop(None, 0)
+        return cls(len(sizes), sum(size == 1 for size in sizes.values()), sum(sizes.values()), dropped)
+
+    def __str__(self) -> str:
+        return f"{self.tracks:>6} {self.single:>5} {self.faces:>6}"
 
 
 def main() -> None:
@@ -50,9 +75,11 @@ def main() -> None:
     asked = parser.parse_args()
     print(f"load average at the start {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
     print(
-        f"{'video':<36} {'frames':>6} {'cuts at':<16} {'tracks':>6} {'of 1':>5} {'faces':>6} {'left out':>8} {'ms':>6}"
+        f"{'video':<36} {'frames':>6} {'cuts at':<16} {'sure alone':>19}   {'with unsure ones':>19} "
+        f"{'dropped':>8} {'ms':>6}"
     )
-    detector = detectors.make("yunet", {"score_threshold": UNSURE}, model=asked.yunet)
+    print(f"{'':<60} {'tracks':>6} {'of 1':>5} {'faces':>6}   {'tracks':>6} {'of 1':>5} {'faces':>6}")
+    detector = detectors.make("yunet", model=asked.yunet)
     paths = sorted(path for path in asked.videos.iterdir() if is_media_name(path.name))
     figures: dict[str, object] = {}
     for path in paths[:3] if asked.quick else paths:
@@ -65,30 +92,35 @@ def _one(path: Path, detector: detectors.Detector, folder: Path | None) -> dict[
     film = _looked_at(path, detector)
     begun = time.perf_counter()
     cuts = shots.cuts(film.signatures, [frame.time_ms for frame in film.seen])
-    tracks = tracking.link(film.seen, cuts)
+    tracks = tracking.link(film.seen, cuts, sure=detector.sure)
     milliseconds = 1000 * (time.perf_counter() - begun)
-    sizes = Counter(track for frame in tracks for track in frame)
-    left_out = sizes.pop(None, 0)
-    single = sum(size == 1 for size in sizes.values())
+    alone = Counted.of(tracking.link(film.sure(detector.sure), cuts, sure=detector.sure))
+    both = Counted.of(tracks)
     print(
-        f"{path.name[:36]:<36} {len(film.seen):>6} {', '.join(map(str, cuts)):<16} {len(sizes):>6} {single:>5} "
-        f"{sum(sizes.values()):>6} {left_out:>8} {milliseconds:>6.0f}",
+        f"{path.name[:36]:<36} {len(film.seen):>6} {', '.join(map(str, cuts)):<16} {alone}   {both} "
+        f"{both.dropped:>8} {milliseconds:>6.0f}",
         flush=True,
     )
     if folder:
-        sheets.write(
-            folder / f"{path.stem}.png", _rows(film, tracks, [one for one in sizes if one is not None])
-        )
+        numbers = {track for frame in tracks for track in frame if track is not None}
+        sheets.write(folder / f"{path.stem}.png", _rows(film, tracks, sorted(numbers), detector.sure))
+    counted = {
+        "cuts": len(cuts),
+        "tracks": both.tracks,
+        "faces": both.faces,
+        "tracks of sure faces": alone.tracks,
+        "sure faces": alone.faces,
+    }
     return {
         f"{path.name}: {name}": {"value": value, "unit": name, "aim": None, "holds": None}
-        for name, value in (("cuts", len(cuts)), ("tracks", len(sizes)), ("faces", sum(sizes.values())))
+        for name, value in counted.items()
     }
 
 
 def _looked_at(path: Path, detector: detectors.Detector) -> Film:
     film = Film()
     for frame in video.frames(path):
-        found = detector.find(frame.image)
+        found = detector.find(frame.image, unsure=True)
         film.seen.append(Seen(frame.time_ms, found))
         film.signatures.append(shots.signature(frame.image))
         film.faces.append([_kept(frame.image, one) for one in found])
@@ -103,13 +135,15 @@ def _kept(pixels: Pixels, found: detectors.Found) -> tuple[Pixels, float, picks.
     return crop, quality.measure(pixels, found).sharpness, look
 
 
-def _rows(film: Film, tracks: list[list[int | None]], numbers: list[int]) -> list[list[sheets.Cell]]:
+def _rows(
+    film: Film, tracks: list[list[int | None]], numbers: list[int], sure: float
+) -> list[list[sheets.Cell]]:
     rows = []
-    for number in sorted(numbers):
+    for number in numbers:
         members = [
-            (index, *face)
-            for index, (faces, linked) in enumerate(zip(film.faces, tracks, strict=True))
-            for face, track in zip(faces, linked, strict=True)
+            (f"{index}{'' if found.score >= sure else ' -'}", *face)
+            for index, (seen, faces, linked) in enumerate(zip(film.seen, film.faces, tracks, strict=True))
+            for found, face, track in zip(seen.faces, faces, linked, strict=True)
             if track == number
         ]
         picked = picks.pick(

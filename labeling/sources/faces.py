@@ -23,13 +23,21 @@ from labeling.sources.together import Lookers, lookers
 from labeling.vision import crops, detectors, images, video
 from labeling.vision.detectors import Detector
 
-_OURS = {"per_second": video.PER_SECOND, "margin": crops.MARGIN, "per_track": 0}
-"""Settings of every search; the others are the detector's own."""
+OURS: dict[str, float | bool] = {
+    "per_second": video.PER_SECOND,
+    "margin": crops.MARGIN,
+    "per_track": 0,
+    "min_side": 0,
+    "aligned": False,
+}
+"""Settings of every search and what they are if nothing is said; the others are the detector's own."""
 _AT = gettext_noop("At {name}")
 _FOUND = gettext_noop("{faces:,} faces")
 _BAD_SETTINGS = gettext_noop(
-    "per_second is a number from 0.01 to 120, margin one from 0 to 2, per_track a whole one from 0 (all) to 10000."
+    "per_second is a number from 0.01 to 120, margin one from 0 to 2, per_track a whole one from 0 (all) to 10000, "
+    "min_side one of pixels from 0 to 10000, aligned yes or no."
 )
+_NOT_ALIGNED = gettext_noop("{detector} tells no eyes, nose and mouth, by which its faces could be aligned.")
 _SEARCHED_ALREADY = gettext_noop(
     "{detector} has searched this source already, with other settings ({settings}). "
     "Searched twice, each face would be there twice."
@@ -47,8 +55,9 @@ def detect_in(
     """Search all media of the source that this detector has not seen. Raises CannotDetect.
 
     settings: `per_second` (frames of a video), `margin` (share of the box, on each side of the crop), `per_track`
-    (faces of a track that are offered to people; 0 for all), and the detector's own. A search that is over is taken
-    up again, for media that came later; one that waits or runs stays as it is.
+    (faces of a track that are offered to people; 0 for all), `min_side` (pixels of the shorter side of the smallest
+    box), `aligned` (whether crops are turned so that eyes are level), and the detector's own. A search that is over is
+    taken up again, for media that came later; one that waits or runs stays as it is.
     """
     wanted = dict(settings or {})
     _prepared(detector, wanted, CannotDetect)
@@ -204,19 +213,28 @@ def _prepared(
     name: str, settings: Mapping[str, Any], refusal: type[Refusal]
 ) -> tuple[Callable[[], Detector], Choices]:
     """What makes the detector, and how it looks, as the settings ask for it. Raises the refusal."""
-    own = {key: value for key, value in settings.items() if key not in _OURS}
-    per_second, margin, per_track = (settings.get(key, usual) for key, usual in _OURS.items())
-    whole = isinstance(per_track, int)
-    if not (_is_between(per_second, 0.01, 120) and _is_between(margin, 0, 2) and whole):
+    own = {key: value for key, value in settings.items() if key not in OURS}
+    choices = Choices(**{key: settings.get(key, usual) for key, usual in OURS.items()})
+    if not _is_sound(choices):
         raise refusal(said(_BAD_SETTINGS))
-    if not _is_between(per_track, 0, 10_000):
-        raise refusal(said(_BAD_SETTINGS))
+    make = partial(detectors.make, name, own, model=site.YUNET_MODEL)
     try:
-        make = partial(detectors.make, name, own, model=site.YUNET_MODEL)
-        make()
-        return make, Choices(per_second, margin, per_track)
+        detector = make()
     except detectors.BadSettings as reason:
         raise refusal(told(str(reason))) from reason
+    if choices.aligned and not detector.tells_landmarks:
+        raise refusal(said(_NOT_ALIGNED, detector=name))
+    return make, choices
+
+
+def _is_sound(choices: Choices) -> bool:
+    whole = (choices.per_track, choices.min_side)
+    return (
+        _is_between(choices.per_second, 0.01, 120)
+        and _is_between(choices.margin, 0, 2)
+        and all(isinstance(number, int) and _is_between(number, 0, 10_000) for number in whole)
+        and isinstance(choices.aligned, bool)
+    )
 
 
 def _is_between(value: object, low: float, high: float) -> bool:

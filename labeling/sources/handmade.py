@@ -10,7 +10,6 @@ from labeling.models import CampaignFace, Face, Media
 from labeling.refusals import Refusal
 from labeling.sayings import told
 from labeling.sources import looking, pictures
-from labeling.vision import crops
 from labeling.vision.detectors import Found
 
 DETECTOR = "person"
@@ -41,8 +40,9 @@ def draw(*, media: Media, box: tuple[int, int, int, int], time_ms: int = 0, by: 
     except pictures.CannotShow as reason:
         raise CannotDraw(told(str(reason))) from reason
     found = Found(*_inside(box, pixels.shape[1], pixels.shape[0]), score=1.0)
-    at = {"frame": frame, "time_ms": time_ms}
-    (face,) = looking.faces_of(media, DETECTOR, pixels, [found], crops.MARGIN, **at)
+    (face,) = looking.faces_of(
+        media, DETECTOR, pixels, [found], looking.Choices(), frame=frame, time_ms=time_ms
+    )
     try:
         with transaction.atomic():
             face.save()

@@ -36,6 +36,19 @@ def align(pixels: Pixels, landmarks: Sequence[Point], *, side: int = SIDE) -> Pi
     return np.asarray(cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def upright(pixels: Pixels, landmarks: Sequence[Point], *, margin: float = 0.0) -> Pixels:
+    """The face turned so that its eyes are level, in its own size, (side, side, 3) RGB: what `align` shows.
+
+    margin: share of that square, added on each side. Landmarks and what lies outside the picture as in `align`.
+    """
+    scale = float(np.hypot(*similarity(landmarks, TEMPLATE)[:, 0]))
+    # Points that are no face's may ask for any size.
+    side = min(max(1, round(SIDE * (1 + 2 * margin) / scale)), 2 * max(pixels.shape[:2]))
+    there = similarity(landmarks, (TEMPLATE + margin * SIDE) / scale)
+    face = cv2.warpAffine(pixels, there, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(face, np.uint8)
+
+
 def similarity(landmarks: Sequence[Point], template: Floats) -> Floats:
     """The turn, scale and shift, (2, 3), that bring the landmarks nearest the template, in least squares.
 

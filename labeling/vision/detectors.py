@@ -1,5 +1,6 @@
 """Face detectors behind one small interface. To add one: a class with `find`, and a line in DETECTORS."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -40,8 +41,15 @@ class Found:
 
 
 class Detector(Protocol):
-    def find(self, pixels: Pixels) -> list[Found]:
-        """The faces in a (height, width, 3) uint8 RGB picture, from left to right."""
+    sure: float
+    """In a video, the least score with which a face begins a track."""
+    tells_landmarks: bool
+
+    def find(self, pixels: Pixels, *, unsure: bool = False) -> list[Found]:
+        """The faces in a (height, width, 3) uint8 RGB picture, from left to right.
+
+        unsure: those of scores below `sure` too, which count only where they go on with a track.
+        """
         ...
 
 
@@ -64,13 +72,17 @@ class HaarSettings:
 class HaarCascade:
     """Viola and Jones 2001 (doi:10.1109/CVPR.2001.990517): the frontal cascade that OpenCV ships."""
 
+    sure = -math.inf
+    """Its scores say too little to tell faces of different certainty apart."""
+    tells_landmarks = False
+
     def __init__(self, settings: HaarSettings) -> None:
         self.settings = settings
         self._cascade = cv2.CascadeClassifier(
             str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml")
         )
 
-    def find(self, pixels: Pixels) -> list[Found]:
+    def find(self, pixels: Pixels, *, unsure: bool = False) -> list[Found]:
         small, scale = _scaled_down(pixels, self.settings.longest_side)
         grey = cv2.equalizeHist(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
         boxes, _, weights = self._cascade.detectMultiScale3(
@@ -89,6 +101,8 @@ class HaarCascade:
 class YuNetSettings:
     score_threshold: float = 0.7
     """Surest is 1. Below 0.6 hands and patterns begin to count as faces."""
+    track_threshold: float = 0.4
+    """In videos: from this score on, a face goes on with a track that a surer one began; alone it is dropped."""
     nms_threshold: float = 0.3
     """Two boxes that overlap by more (intersection over union) are one face."""
     longest_side: int = 2000
@@ -97,12 +111,13 @@ class YuNetSettings:
 class YuNet:
     """YuNet (Wu et al. 2023, doi:10.1007/s11633-023-1423-y) through cv2.FaceDetectorYN."""
 
+    tells_landmarks = True
     _MOST = 5000
 
     def __init__(self, settings: YuNetSettings, model: str) -> None:
         if not Path(model).is_file():
             raise BadSettings(_NO_MODEL.format(path=model))
-        self.settings = settings
+        self.settings, self.sure = settings, settings.score_threshold
         try:
             self._network = cv2.FaceDetectorYN.create(
                 model, "", (320, 320), settings.score_threshold, settings.nms_threshold, self._MOST
@@ -110,8 +125,10 @@ class YuNet:
         except cv2.error as error:
             raise BadSettings(_NOT_A_MODEL.format(path=model)) from error
 
-    def find(self, pixels: Pixels) -> list[Found]:
+    def find(self, pixels: Pixels, *, unsure: bool = False) -> list[Found]:
         small, scale = _scaled_down(pixels, self.settings.longest_side)
+        least = min(self.sure, self.settings.track_threshold) if unsure else self.sure
+        self._network.setScoreThreshold(least)
         self._network.setInputSize((small.shape[1], small.shape[0]))
         _, rows = self._network.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
         return _placed(

@@ -3,14 +3,16 @@
 import io
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, cast
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from labeling.sayings import gettext_noop
+from labeling.vision import scans
 from labeling.vision.sniff import HEADER_BYTES, sniff, why_not
 
 Pixels: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]"
@@ -24,7 +26,19 @@ _TOO_LARGE = gettext_noop(
     "Scale it down, or have an operator raise MAX_IMAGE_PIXELS."
 )
 _SO_LARGE = gettext_noop("{width:,} × {height:,} pixels: {reason}")
-_ANIMATED = gettext_noop("Animated: only the first of its {frames} frames was looked at.")
+_ANIMATED = gettext_noop("It holds several pictures; only the first was looked at.")
+_MANY_SCANS = gettext_noop(
+    "This JPEG is sent in more than {most:,} scans, each of which is a pass over the whole picture. Save it anew."
+)
+_LONG_TEXT = gettext_noop(
+    "A picture written as text may have {most:,} bytes; longer ones take minutes to read. Convert it to PNG."
+)
+_NO_MEMORY = gettext_noop("The picture needs more memory than there is. Scale it down.")
+_MOST_SCANS = 100
+"""Each costs a pass over all pixels and may be 100 bytes long ("Two issues with the JPEG standard", libjpeg-turbo 2015)."""
+_MOST_TEXT = 20_000_000
+_BAND = 4_000_000
+"""Pixels that are turned into RGB at a time, so that what lies in between never takes much memory."""
 # What Pillow raises on files that are cut short, damaged or made to hurt.
 _BROKEN = (
     OSError,
@@ -35,7 +49,6 @@ _BROKEN = (
     KeyError,
     TypeError,
     OverflowError,
-    MemoryError,
     struct.error,
     zlib.error,
     Image.DecompressionBombError,
@@ -52,7 +65,7 @@ class Picture:
     pixels: Pixels
     mime: str
     note: str = ""
-    """What is left out, for people: an animation's later frames."""
+    """What is left out, for people: an animation's later frames, a file's later pages."""
 
     @property
     def height(self) -> int:
@@ -73,7 +86,7 @@ def read(source: bytes | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
 
     The EXIF orientation is applied; CMYK becomes RGB; 16 bits a channel become 8 (the high ones); what is
     transparent lies on white; of an animation the first frame is taken. More than max_pixels is refused by
-    the header, before anything is decoded.
+    the header, before anything is decoded. At its peak some 12 bytes are held for each pixel.
     """
     with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
         stream = _Impatient(file)
@@ -81,21 +94,34 @@ def read(source: bytes | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
         found = sniff(header)
         if found is None or found.kind != "image":
             raise BadImage(why_not(found, header) or gettext_noop("This is a video, not an image."))
+        _check_cost(file, header, found.format)
         stream.seek(0)
         _let_pillow_open(max_pixels)
         try:
             with Image.open(cast(BinaryIO, stream), formats=[found.format]) as image:
                 stream.reads_left = None
                 _check_size(image, max_pixels)
-                return Picture(_upright(image), found.mime, _note(image))
+                image.load()
+                note = _note(image)
+                return Picture(_upright(image), found.mime, note)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise BadImage(_too_large(max_pixels)) from error
         except UnidentifiedImageError as error:
             raise BadImage(
                 gettext_noop("The image is damaged or cut short within its first lines.")
             ) from error
+        except MemoryError as error:
+            raise BadImage(_NO_MEMORY) from error
         except _BROKEN as error:
             raise BadImage(_DAMAGED.format(error=_first_line(error))) from error
+
+
+def _check_cost(file: BinaryIO, header: bytes, kind: str) -> None:
+    """Refuse what would take minutes to decode for its few bytes."""
+    if kind == "JPEG" and scans.more_than(_MOST_SCANS, file):
+        raise BadImage(_MANY_SCANS.format(most=_MOST_SCANS))
+    if kind == "PPM" and header[1:2] in b"123" and file.seek(0, io.SEEK_END) > _MOST_TEXT:
+        raise BadImage(_LONG_TEXT.format(most=_MOST_TEXT))
 
 
 class _Impatient:
@@ -138,21 +164,66 @@ def _too_large(max_pixels: int) -> str:
 
 
 def _note(image: Image.Image) -> str:
-    frames = getattr(image, "n_frames", 1)
-    return _ANIMATED.format(frames=frames) if frames > 1 else ""
+    # Not how many: a GIF or TIFF of a million pictures would be walked through to its end.
+    return _ANIMATED if getattr(image, "is_animated", False) else ""
 
 
 def _upright(image: Image.Image) -> Pixels:
-    image.load()
-    turned = ImageOps.exif_transpose(image)
-    return np.ascontiguousarray(np.asarray(_rgb(turned), dtype=np.uint8))
+    orientation = image.getexif().get(ExifTags.Base.Orientation)
+    pixels = _in_bands(image)
+    image.close()  # before the turned copy is made
+    return np.ascontiguousarray(_turned(pixels, orientation))
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _in_bands(image: Image.Image) -> Pixels:
+    width, height = image.size
+    step = max(1, _BAND // width)
+    bands = [(0, top, width, min(height, top + step)) for top in range(0, height, step)]
+    span = _span(image, bands) if image.mode in ("I", "F") else None
+    pixels = np.empty((height, width, 3), np.uint8)
+    for box in bands:
+        pixels[box[1] : box[3]] = np.asarray(_rgb(image.crop(box), span))
+    return pixels
+
+
+def _turned(pixels: Pixels, orientation: Any) -> Pixels:
+    """As the EXIF orientation says, 2 to 8; whatever else it may say is no turn."""
+    match orientation:
+        case 2:
+            return pixels[:, ::-1]
+        case 3:
+            return pixels[::-1, ::-1]
+        case 4:
+            return pixels[::-1]
+        case 5:
+            return pixels.swapaxes(0, 1)
+        case 6:
+            return np.rot90(pixels, -1)
+        case 7:
+            return pixels[::-1, ::-1].swapaxes(0, 1)
+        case 8:
+            return np.rot90(pixels)
+    return pixels
+
+
+_Span = tuple[float, float]
+"""The lowest and the highest number of a picture."""
+_Box = tuple[int, int, int, int]
+
+
+def _span(image: Image.Image, bands: Sequence[_Box]) -> _Span:
+    ends = []
+    for box in bands:
+        values = np.asarray(image.crop(box))
+        ends += [np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)]
+    return float(np.fmin.reduce(ends)), float(np.fmax.reduce(ends))
+
+
+def _rgb(image: Image.Image, span: _Span | None) -> Image.Image:
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):
-        return Image.fromarray(_stretched(np.asarray(image, dtype=np.float64))).convert("RGB")
+    if span is not None:
+        return Image.fromarray(_stretched(np.asarray(image, dtype=np.float64), *span)).convert("RGB")
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         backdrop = Image.new("RGBA", layer.size, (*_BACKDROP, 255))
@@ -160,9 +231,10 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _stretched(values: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> Pixels:
+def _stretched(
+    values: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]", low: float, high: float
+) -> Pixels:
     """Numbers of unknown range, put into 0 … 255: as they are, as 16 bits, or from lowest to highest."""
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
     if low >= 0 and 1 < high <= 255:
         return np.nan_to_num(values).astype(np.uint8)
     if low >= 0 and 255 < high <= 65_535:

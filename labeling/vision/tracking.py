@@ -22,8 +22,6 @@ _FAR = 1.0
 
 @dataclass(frozen=True)
 class Settings:
-    sure: float = 0.7
-    """Only a face with this score begins a track. For detectors whose scores say little, minus infinity."""
     gap_ms: int = 1500
     """A person who is not seen for longer begins a new track."""
     margin: float = 0.3
@@ -41,18 +39,22 @@ class Seen:
 
 
 def link(
-    frames: Sequence[Seen], cuts: Collection[int] = (), settings: Settings | None = None
+    frames: Sequence[Seen],
+    cuts: Collection[int] = (),
+    settings: Settings | None = None,
+    *,
+    sure: float = 0.7,
 ) -> list[list[int | None]]:
     """The track of each face of each frame; None for an unsure face that continues none.
 
-    frames: ascending in time. cuts: the frames that begin a shot (`shots.cuts`); no track goes over them.
-    Tracks are numbered from 0 in the order they begin.
+    frames: ascending in time. sure: as in `Tracker.link`. cuts: the frames that begin a shot (`shots.cuts`); no track
+    goes over them. Tracks are numbered from 0 in the order they begin.
     """
     tracker, linked = Tracker(settings), []
     for index, frame in enumerate(frames):
         if index in cuts:
             tracker.end_all()
-        linked.append(tracker.link(frame.time_ms, frame.faces))
+        linked.append(tracker.link(frame.time_ms, frame.faces, sure=sure))
     return linked
 
 
@@ -64,27 +66,35 @@ class Tracker:
         self._tracks: list[_Track] = []
         self._begun = 0
 
+    @property
+    def gap_ms(self) -> int:
+        """A track that got no face for longer has ended."""
+        return self._settings.gap_ms
+
     def end_all(self) -> None:
         """A new shot begins."""
         self._tracks = []
 
-    def link(self, time_ms: int, faces: Sequence[Found]) -> list[int | None]:
-        """The track of each face. time_ms: later than at the last call."""
+    def link(self, time_ms: int, faces: Sequence[Found], *, sure: float) -> list[int | None]:
+        """The track of each face; None for an unsure one that continues none.
+
+        time_ms: later than at the last call. sure: only a face with this score begins a track.
+        """
         chosen = self._settings
         tracks = [track for track in self._tracks if time_ms - track.seen_ms <= chosen.gap_ms]
         for track in tracks:
             track.move_to(time_ms)
         just_seen = {track.number for track in tracks if not track.missed}
-        sure = [at for at, face in enumerate(faces) if face.score >= chosen.sure]
-        unsure = [at for at, face in enumerate(faces) if face.score < chosen.sure]
+        certain = [at for at, face in enumerate(faces) if face.score >= sure]
+        unsure = [at for at, face in enumerate(faces) if face.score < sure]
         linked: list[int | None] = [None] * len(faces)
-        open_tracks = self._match(tracks, faces, sure, chosen.overlap, linked)
+        open_tracks = self._match(tracks, faces, certain, chosen.overlap, linked)
         for track in open_tracks:
             track.missed = True
         lately = [track for track in open_tracks if track.number in just_seen]
         self._match(lately, faces, unsure, chosen.unsure_overlap, linked)
-        self._follow_loners(tracks, just_seen, faces, sure, linked)
-        for at in sure:
+        self._follow_loners(tracks, just_seen, faces, certain, linked)
+        for at in certain:
             if linked[at] is None:
                 linked[at] = self._begun
                 tracks.append(_Track(self._begun, time_ms, _centred(faces[at])))

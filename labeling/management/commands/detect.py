@@ -1,5 +1,6 @@
 """manage.py detect SOURCE: find faces in a source's media."""
 
+from argparse import ArgumentTypeError
 from functools import partial
 from typing import Any
 
@@ -30,14 +31,31 @@ class Command(BaseCommand):
             metavar="FACES",
             help="Of a person's faces in one shot, offer the so many sharpest and most different; all if left out.",
         )
+        parser.add_argument(
+            "--min-side", type=int, help="Pixels of the smallest box's shorter side; 0 if left out."
+        )
+        parser.add_argument(
+            "--aligned",
+            action="store_true",
+            default=None,
+            help="Turn crops so that eyes are level (YuNet only).",
+        )
+        parser.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            type=_setting,
+            metavar="NAME=NUMBER",
+            help="A setting of the detector's own, such as score_threshold=0.8; may be given several times.",
+        )
         parser.add_argument("--in-process", action="store_true", help="Do it here and now, without a worker.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         source = Source.objects.filter(pk=options["source"]).first()
         if source is None:
             raise CommandError(f"There is no source {options['source']}.")
-        names = ("per_second", "margin", "per_track")
-        given = {name: options[name] for name in names if options[name] is not None}
+        given = {name: options[name] for name in faces.OURS if options[name] is not None}
+        given |= dict(options["set"])
         here = options["in_process"]
         try:
             detection = faces.detect_in(
@@ -62,3 +80,12 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{scan.faces:>6} {scan.frames:>6} {scan.milliseconds:>7}  {scan.media}{problem}"
             )
+
+
+def _setting(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError as error:
+        raise ArgumentTypeError(f"“{text}” is not of the form NAME=NUMBER.") from error
+    return name, int(number) if number.is_integer() else number

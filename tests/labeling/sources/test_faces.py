@@ -233,7 +233,7 @@ def test_a_broken_tail_and_an_animation_leave_a_note(tmp_path: Path) -> None:
     searched(taken_in(folder))
     problems = {scan.media.original_name: scan.problem for scan in Scan.objects.select_related("media")}
     assert "its pictures end at" in problems["film.avi"]
-    assert problems["moving.gif"] == "Animated: only the first of its 3 frames was looked at."
+    assert problems["moving.gif"] == "It holds several pictures; only the first was looked at."
 
 
 def test_a_table_is_searched_only_if_asked(tmp_path: Path) -> None:
@@ -276,4 +276,34 @@ def test_what_cannot_be_searched_is_said_at_once(
     source = taken_in(write(tmp_path, {"a.png": png()}))
     with pytest.raises(CannotDetect, match=said):
         faces.detect_in(source=source, **fields)  # type: ignore[arg-type]
+    assert not Detection.objects.exists()
+
+
+def test_boxes_smaller_than_asked_for_are_no_faces(two_people: Source) -> None:
+    searched(two_people)
+    sides = sorted(min(face.width, face.height) for face in Face.objects.all())
+    Face.objects.all().delete()
+    Scan.objects.all().delete()
+    Detection.objects.all().delete()
+    searched(two_people, settings={"min_side": sides[1] + 1})
+    assert sorted(min(face.width, face.height) for face in Face.objects.all()) == [
+        side for side in sides if side > sides[1]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"min_side": -1}, "min_side one of pixels"),
+        ({"min_side": 2.5}, "min_side one of pixels"),
+        ({"aligned": 1}, "aligned yes or no"),
+        ({"aligned": True}, "haar tells no eyes"),
+        ({"track_threshold": 0.4}, "no setting “track_threshold”"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(
+    two_people: Source, wrong: dict[str, object], said: str
+) -> None:
+    with pytest.raises(CannotDetect, match=said):
+        faces.detect_in(source=two_people, settings=wrong)
     assert not Detection.objects.exists()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from django.core.files.storage import default_storage
 
 from labeling.models import Face, Media, Scan
 from labeling.sources import faces
@@ -83,3 +84,35 @@ def test_every_photo_goes_in() -> None:
     source = taken_in(PHOTOS)
     assert set(states(source).values()) == {"ingested"}
     assert Media.objects.count() == 32
+
+
+@pytest.mark.django_db
+def test_a_face_yunet_is_unsure_of_is_kept_only_on_a_track_that_a_sure_one_began(settings) -> None:
+    settings.YUNET_MODEL = str(YUNET)
+    source = taken_in(VIDEOS / "short_hamilton_clip.mp4")
+    faces.find_faces(faces.detect_in(source=source, detector="yunet").pk)
+    unsure = Face.objects.filter(score__lt=0.7)
+    assert (Face.objects.count(), unsure.count()) == (122, 17)
+    assert not Face.objects.filter(track=None).exists()
+    for face in unsure:
+        assert face.track is not None
+        first = face.track.faces.earliest("time_ms")
+        assert first.score >= 0.7
+        assert first.time_ms < face.time_ms
+    # What was dropped left no crop behind.
+    stored = [path.stem for path in (Path(default_storage.path("crops"))).rglob("*.png")]
+    assert sorted(stored) == sorted(set(Face.objects.values_list("crop_sha256", flat=True)))
+
+
+@pytest.mark.django_db
+def test_aligned_crops_have_level_eyes_in_the_pixels_of_the_picture(settings) -> None:
+    settings.YUNET_MODEL = str(YUNET)
+    source = taken_in(PHOTOS / "scikit-image__astronaut.png")
+    faces.find_faces(faces.detect_in(source=source, detector="yunet", settings={"aligned": True}).pk)
+    face = Face.objects.get()
+    assert 0.6 < face.crop_width / (1.4 * face.width) < 1.6
+    crop = images.open_image(Path(default_storage.path(face.crop)))
+    again = detectors.make("yunet", model=str(YUNET)).find(crop)[0].landmarks
+    assert again is not None
+    (right_x, right_y), (left_x, left_y), *_ = again
+    assert abs(left_y - right_y) < 0.1 * (left_x - right_x)

@@ -18,7 +18,7 @@ class Detector:
     def __init__(self) -> None:
         self.thread = threading.get_ident()
 
-    def find(self, pixels: Pixels) -> list[Found]:
+    def find(self, pixels: Pixels, *, unsure: bool = False) -> list[Found]:
         return []
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.vision.alignment import SIDE, TEMPLATE, align, similarity
+from labeling.vision.alignment import SIDE, TEMPLATE, align, similarity, upright
 
 
 def placed(turn: float, scale: float, shift: tuple[float, float]) -> np.ndarray:
@@ -68,3 +68,21 @@ def test_beyond_the_picture_its_edge_goes_on() -> None:
 def test_landmarks_in_one_point_are_refused() -> None:
     with pytest.raises(ValueError, match="no face"):
         align(np.zeros((40, 40, 3), np.uint8), [(10.0, 10.0)] * 5)
+
+
+@pytest.mark.parametrize("turn", [0, 35, -80])
+def test_upright_turns_a_face_and_leaves_its_size(turn: float) -> None:
+    points = placed(turn, 2, (300, 260))
+    pixels = np.full((900, 900, 3), 100, np.uint8)
+    for point in points:
+        cv2.circle(pixels, np.rint(point).astype(int).tolist(), 6, (255, 255, 255), -1)
+    face = upright(pixels, [tuple(point) for point in points], margin=0.25)
+    assert face.shape == (336, 336, 3)
+    wanted = np.rint((TEMPLATE + 0.25 * SIDE) * 2).astype(int)
+    assert all(face[y, x].min() > 200 for x, y in wanted)
+    assert (face > 200).all(axis=2).sum() == pytest.approx(5 * np.pi * 36, rel=0.2)
+
+
+def test_points_that_are_no_faces_ask_for_no_giant_crop() -> None:
+    points = [(0.0, 0.0), (1e6, 0.0), (5e5, 5e5), (0.0, 1e6), (1e6, 1e6)]
+    assert max(upright(np.zeros((40, 60, 3), np.uint8), points).shape) == 120

@@ -22,7 +22,7 @@ class Upright:
         """sees: which share of its lean."""
         self._sees = sees
 
-    def find(self, pixels: Pixels) -> list[Found]:
+    def find(self, pixels: Pixels, *, unsure: bool = False) -> list[Found]:
         points = []
         for colour in COLOURS:
             at = np.argwhere(np.abs(pixels.astype(int) - colour).sum(axis=2) < 200)

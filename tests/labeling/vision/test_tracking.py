@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.vision import tracking
 from labeling.vision.detectors import Found
-from labeling.vision.tracking import Seen, link
+from labeling.vision.tracking import Seen, link, overlaps
 
 EVERY_MS = 200
 SIZE = 60
@@ -92,8 +91,7 @@ def test_the_rate_of_frames_does_not_matter() -> None:
 
 
 def test_a_detector_whose_scores_say_little_is_always_sure() -> None:
-    settings = tracking.Settings(sure=-np.inf)
-    assert link(film([face(100, score=-3)], [face(105, score=0.1)]), settings=settings) == [[0], [0]]
+    assert link(film([face(100, score=-3)], [face(105, score=0.1)]), sure=-np.inf) == [[0], [0]]
 
 
 def test_no_frames_and_no_faces_have_no_tracks() -> None:
@@ -137,5 +135,5 @@ def test_people_who_keep_apart_keep_their_tracks(seed: int, people: int, missed:
 @pytest.mark.parametrize(("apart", "expected"), [(0, 1.0), (30, 1 / 3), (60, 0.0)])
 def test_overlaps_are_intersections_over_unions(apart: float, expected: float) -> None:
     one, other = np.array([[100.0, 100, 60, 60]]), np.array([[100.0 + apart, 100, 60, 60]])
-    assert tracking.overlaps(one, other)[0, 0] == pytest.approx(expected)
-    assert tracking.overlaps(one, other, margin=0.5)[0, 0] == pytest.approx((120 - apart) / (120 + apart))
+    assert overlaps(one, other)[0, 0] == pytest.approx(expected)
+    assert overlaps(one, other, margin=0.5)[0, 0] == pytest.approx((120 - apart) / (120 + apart))
