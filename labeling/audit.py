@@ -28,6 +28,7 @@ WORDS = {
     "example_set": gettext_noop("showed a face as an example"),
     "example_removed": gettext_noop("took an example away"),
     "reopened": gettext_noop("asked for fresh votes"),
+    "faces_erased": gettext_noop("erased faces for good"),
 }
 """Verb → what its doer did, for people."""
 

@@ -56,7 +56,7 @@ NAMES = {
     "left_out": gettext_noop("left out for their licences"),
 }
 """What is written beside a deed, for people; other names are told as they are written."""
-HIDDEN = frozenset({"discard", "face"})
+HIDDEN = frozenset({"discard", "face", "erasure"})
 """Keys of rows: they say nothing to people."""
 IF_ANY = frozenset({"held", "aside", "open", "left_out"})
 """Not told when there are none."""

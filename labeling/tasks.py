@@ -6,7 +6,7 @@ from celery import shared_task
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
-from labeling import campaigns, discards, licence_checks, work
+from labeling import campaigns, discards, erasure, licence_checks, work
 from labeling.models import Discard
 from labeling.snapshots import exporting, freezing
 from labeling.sources import faces, ingest, watching
@@ -35,6 +35,12 @@ def freeze_snapshot(pk: int) -> None:
 def write_export(pk: int) -> None:
     with work.ignoring_second_deliveries():
         exporting.run_export(pk)
+
+
+@shared_task
+def carry_out_erasure(pk: int) -> None:
+    with work.ignoring_second_deliveries():
+        erasure.carry_out(pk)
 
 
 @shared_task

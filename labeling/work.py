@@ -208,6 +208,19 @@ def restart(row: Work, *, also_done: bool = False, wake: bool = True, anew: bool
         enqueue(row)
 
 
+def begin_again(row: Work, *, wake: bool = True) -> bool:
+    """Take a running row from its worker, which writes nothing more once it notices, and queue it. False: it runs no more.
+
+    For when what the worker has read is not to be used any more. wake: False if the caller queues it later.
+    """
+    running = type(row)._default_manager.filter(pk=row.pk, state=WorkState.RUNNING)
+    taken = running.update(state=WorkState.WAITING, worker="", stop_asked=False, queued_at=timezone.now())
+    row.refresh_from_db()
+    if taken and wake:
+        enqueue(row)
+    return bool(taken)
+
+
 def workers_seen_at() -> datetime | None:
     """When a worker last swept; None if never. Beat sends a sweep every settings.SWEEP_EVERY_S."""
     pulse = Pulse.objects.filter(name=SWEEPER).first()

@@ -94,6 +94,11 @@ def sweep_leftovers() -> None:
             part.unlink(missing_ok=True)
 
 
+def parts() -> list[Path]:
+    """Files on their way into the storage, and those that killed attempts left."""
+    return [part for part in _parts().iterdir() if part.is_file()]
+
+
 def _parts() -> Path:
     # On the storage's own disk where that can be, so that finishing a file is one rename.
     folder = _path(_PARTS) or Path(settings.WORK_ROOT) / _PARTS

@@ -1,0 +1,8 @@
+"""Erasing media and faces for good, wherever they are: `preview`, `demand`, `carry_out` (ADR 26)."""
+
+from labeling.erasure.carrying_out import carry_out, resume
+from labeling.erasure.demanding import demand
+from labeling.erasure.preview import Preview, preview
+from labeling.erasure.refusals import CannotErase
+
+__all__ = ["CannotErase", "Preview", "carry_out", "demand", "preview", "resume"]
