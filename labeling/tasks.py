@@ -6,7 +6,7 @@ from celery import shared_task
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
-from labeling import campaigns, discards, erasure, licence_checks, work
+from labeling import campaigns, discards, erasure, licence_checks, uploads, work
 from labeling.models import Discard
 from labeling.snapshots import exporting, freezing
 from labeling.sources import faces, ingest, watching

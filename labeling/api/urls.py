@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from labeling.api.me import MeView
 from labeling.api.media import FaceViewSet, MediaViewSet, SourceViewSet
 from labeling.api.snapshots import SnapshotViewSet
+from labeling.api.uploads import BatchView, SeveralView, UploadsView, UploadView
 from labeling.api.voting import CampaignViewSet
 
 router = SimpleRouter()
@@ -14,4 +15,11 @@ router.register("media", MediaViewSet, "api-media")
 router.register("faces", FaceViewSet, "api-faces")
 router.register("campaigns", CampaignViewSet, "api-campaigns")
 router.register("snapshots", SnapshotViewSet, "api-snapshots")
-urlpatterns = [*router.urls, path("me/", MeView.as_view(), name="api-me")]
+urlpatterns = [
+    *router.urls,
+    path("me/", MeView.as_view(), name="api-me"),
+    path("uploads/", UploadsView.as_view(), name="api-uploads"),
+    path("uploads/several/", SeveralView.as_view(), name="api-uploads-several"),
+    path("uploads/batches/<str:batch>/", BatchView.as_view(), name="api-uploads-batch"),
+    path("uploads/<str:key>/", UploadView.as_view(), name="api-upload"),
+]

@@ -161,6 +161,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600,
         "options": {"queue": "ingest"},
     },
+    "remove forgotten uploads": {"task": "labeling.tasks.remove_forgotten_uploads", "schedule": 3600},
 }
 
 # ---- files -------------------------------------------------------------------------------------------------
@@ -279,6 +280,18 @@ host, only VEMO_HOME/import does. Commands (manage.py) may read anything: who ca
 UPLOAD_ROOT = Path(env("UPLOAD_ROOT", default=str(VEMO_HOME / "uploads")))
 """Where files uploaded by a browser lie until they are ingested; workers must see it too."""
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=2 * 1024**3)
+"""The largest file of a plain form; what a browser sends in pieces may have MAX_RESUMABLE_BYTES."""
+MAX_RESUMABLE_BYTES = env.int("MAX_RESUMABLE_BYTES", default=100 * 1024**3)
+UPLOAD_QUOTA_BYTES = env.int("UPLOAD_QUOTA_BYTES", default=200 * 1024**3)
+"""What one person may have on its way or lying there without being a source yet."""
+UPLOAD_KEEP_FREE_BYTES = env.int("UPLOAD_KEEP_FREE_BYTES", default=2 * 1024**3)
+"""Left free on the disk of UPLOAD_ROOT whatever is sent."""
+UPLOAD_KEEP_DAYS = env.float("UPLOAD_KEEP_DAYS", default=7.0)
+"""Files sent that nobody has touched for so long, and that are no source, are removed."""
+if min(MAX_RESUMABLE_BYTES, UPLOAD_QUOTA_BYTES, UPLOAD_KEEP_FREE_BYTES) < 0 or UPLOAD_KEEP_DAYS <= 0:
+    raise environ.ImproperlyConfigured(
+        "MAX_RESUMABLE_BYTES, UPLOAD_QUOTA_BYTES and UPLOAD_KEEP_FREE_BYTES are 0 or more, UPLOAD_KEEP_DAYS above 0."
+    )
 FILE_UPLOAD_HANDLERS = [
     "labeling.web.uploads.CappedUpload",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
