@@ -35,7 +35,7 @@ _LONG_TEXT = gettext_noop(
 )
 _NO_MEMORY = gettext_noop("The picture needs more memory than there is. Scale it down.")
 _MOST_SCANS = 100
-"""Each costs a pass over all pixels and may be 100 bytes long ("Two issues with the JPEG standard", libjpeg-turbo 2015)."""
+"""Each costs a pass over all pixels and may be 100 bytes long (libjpeg-turbo: "Two issues with the JPEG standard")."""
 _MOST_TEXT = 20_000_000
 _BAND = 4_000_000
 """Pixels that are turned into RGB at a time, so that what lies in between never takes much memory."""
@@ -94,13 +94,13 @@ def read(source: bytes | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
         found = sniff(header)
         if found is None or found.kind != "image":
             raise BadImage(why_not(found, header) or gettext_noop("This is a video, not an image."))
-        _check_cost(file, header, found.format)
         stream.seek(0)
         _let_pillow_open(max_pixels)
         try:
             with Image.open(cast(BinaryIO, stream), formats=[found.format]) as image:
                 stream.reads_left = None
                 _check_size(image, max_pixels)
+                _check_cost(file, header)
                 image.load()
                 note = _note(image)
                 return Picture(_upright(image), found.mime, note)
@@ -116,12 +116,19 @@ def read(source: bytes | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
             raise BadImage(_DAMAGED.format(error=_first_line(error))) from error
 
 
-def _check_cost(file: BinaryIO, header: bytes, kind: str) -> None:
+def _check_cost(file: BinaryIO, header: bytes) -> None:
     """Refuse what would take minutes to decode for its few bytes."""
-    if kind == "JPEG" and scans.more_than(_MOST_SCANS, file):
+    if header.startswith(b"\xff\xd8") and scans.more_than(_MOST_SCANS, file):
         raise BadImage(_MANY_SCANS.format(most=_MOST_SCANS))
-    if kind == "PPM" and header[1:2] in b"123" and file.seek(0, io.SEEK_END) > _MOST_TEXT:
+    if header[:2] in (b"P1", b"P2", b"P3") and _length(file) > _MOST_TEXT:
         raise BadImage(_LONG_TEXT.format(most=_MOST_TEXT))
+
+
+def _length(file: BinaryIO) -> int:
+    at = file.tell()
+    length = file.seek(0, io.SEEK_END)
+    file.seek(at)
+    return length
 
 
 class _Impatient:
