@@ -92,9 +92,7 @@ class SourceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
 
 def _from_outside(data: dict[str, Any]) -> dict[str, Any]:
     """What a browser may name as a path, and no more, may be named here."""
-    options = dict(data.get("options", {}))
-    if table := options.get("ferplus"):
-        options["ferplus"] = str(roots.allowed(str(table)))
+    options = roots.allowed_options(data.get("options", {}))
     location = data["location"]
     if not is_elsewhere(data.get("kind", ""), location):
         location = roots.allowed(location)

@@ -59,6 +59,14 @@ class WatchSerializer(serializers.Serializer[Any]):
     )
 
 
+class BatchSourceSerializer(SourceSerializer):
+    """A source whose place is known: files that were sent."""
+
+    class Meta(SourceSerializer.Meta):
+        fields = ("name", "kind", "options", "licence", "author")  # type: ignore[assignment]
+        read_only_fields = ()  # type: ignore[assignment]
+
+
 class ItemSerializer(serializers.ModelSerializer[Item]):
     class Meta:
         model = Item

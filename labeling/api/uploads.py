@@ -28,10 +28,14 @@ from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from labeling import uploads
+from labeling.api.asking import asked
+from labeling.api.parsing import StorableJSON
 from labeling.api.permissions import those_who
+from labeling.api.serializers import BatchSourceSerializer, SourceSerializer
 from labeling.models import Upload
 from labeling.refusals import Refusal
 from labeling.rules import may_manage
+from labeling.sources import roots
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,termination,expiration,checksum"
@@ -91,7 +95,7 @@ class _Uploading(APIView):
 
 def _speaks_tus(handler: Callable[..., Response]) -> Callable[..., Response]:
     @wraps(handler)
-    def asked(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def answered(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
         if request.headers.get("Tus-Resumable") != VERSION:
             _drain(request)
             error = {"error": f"Tus-Resumable is {VERSION} here.", "code": "wrongversion"}
@@ -100,7 +104,7 @@ def _speaks_tus(handler: Callable[..., Response]) -> Callable[..., Response]:
             )
         return handler(view, request, *args, **kwargs)
 
-    return asked
+    return answered
 
 
 @extend_schema(exclude=True)
@@ -194,6 +198,15 @@ class SeveralView(_Uploading):
 @extend_schema(exclude=True)
 class BatchView(_Uploading):
     """Files sent together that are no source yet."""
+
+    parser_classes = [StorableJSON]
+
+    def post(self, request: Request, batch: str) -> Response:
+        """Make them one source, when all have come: a file of its own kind, or a folder."""
+        wanted = asked(BatchSourceSerializer, request)
+        options = roots.allowed_options(wanted.pop("options", {}))
+        source = uploads.become_source(by=request.user, batch=_uuid(batch), options=options, **wanted)
+        return Response(SourceSerializer(source).data, status=status.HTTP_201_CREATED)
 
     def delete(self, request: Request, batch: str) -> Response:
         uploads.remove_batch(by=request.user, batch=_uuid(batch))

@@ -1,7 +1,9 @@
 """Which paths of the server may be named from a browser or by the API."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -38,6 +40,12 @@ def allowed(location: str) -> Path:
         )
     _readable(resolved, location)
     return resolved
+
+
+def allowed_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a source as they may be named from outside. Raises OutsideRoots."""
+    table = options.get("ferplus")
+    return {**options, **({"ferplus": str(allowed(str(table)))} if table else {})}
 
 
 def _exists(path: Path) -> bool:

@@ -11,9 +11,10 @@ from django.utils.text import get_valid_filename
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from labeling import sources
+from labeling import sources, uploads
+from labeling.models import Source
 from labeling.sayings import gettext_noop, said
-from labeling.sources import rights
+from labeling.sources import ingest, rights
 from labeling.sources.roots import OutsideRoots, allowed
 from labeling.vision import detectors
 from labeling.web.flickr_forms import FlickrPart
@@ -46,6 +47,8 @@ class NewSource(FlickrPart, GooglePart, YouTubePart):
         label=_("Or a file from here"),
         help_text=_("A zip, a picture, a video, a FER2013 CSV or a list of web addresses."),
     )
+    batch = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    """What uploads.js has sent beforehand, in pieces."""
     addresses = forms.CharField(
         required=False,
         label=_("Or web addresses"),
@@ -117,7 +120,8 @@ class NewSource(FlickrPart, GooglePart, YouTubePart):
             return data
         asked = self.asks_for_flickr() + self.asks_google() + self.asks_youtube()
         fetched = bool(data.get("addresses")) + asked
-        if bool(data.get("location")) + bool(data.get("upload")) + fetched != 1:
+        here = (data.get("location"), data.get("upload"), data.get("batch"))
+        if sum(map(bool, here)) + fetched != 1:
             raise forms.ValidationError(
                 gettext(
                     "Name a path on the server, choose a file, write web addresses, or ask Flickr, YouTube or Google: "
@@ -130,10 +134,20 @@ class NewSource(FlickrPart, GooglePart, YouTubePart):
             self.add_error("last_row", gettext("The last row comes before the first."))
         return data
 
+    def add(self, by: Any) -> Source:
+        """The source asked for. Raises CannotAdd, and what uploads.become_source raises."""
+        wanted, batch = self.wanted(), self.cleaned_data["batch"]
+        if batch:
+            return uploads.become_source(by=by, batch=batch, **wanted)
+        return ingest.add(**wanted, created_by=by)
+
     def wanted(self) -> dict[str, Any]:
-        """The arguments of ingest.add; an upload is stored first."""
+        """The arguments of ingest.add; a file in the form is stored first. Of a batch there is no location."""
         data = self.cleaned_data
-        if data["addresses"]:
+        place: dict[str, Any]
+        if data["batch"]:
+            place = {"kind": data["kind"]}
+        elif data["addresses"]:
             place = {"kind": "web", "location": str(_kept_addresses(data["addresses"]))}
         elif self.asks_for_flickr():
             place = {"kind": "flickr", "location": self.flickr_address()}

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from labeling import queries, work
 from labeling.models import Detection, Item, Source, Work
+from labeling.refusals import Refusal
 from labeling.rules import may_manage
 from labeling.sayings import told
 from labeling.sources import faces, ingest, watching
@@ -36,8 +37,8 @@ def source_new(request: HttpRequest) -> HttpResponseBase:
     form = NewSource(request.POST, request.FILES) if request.method == "POST" else NewSource()
     if form.is_valid():
         try:
-            source = ingest.add(**form.wanted(), created_by=request.user)
-        except ingest.CannotAdd as refusal:
+            source = form.add(request.user)
+        except Refusal as refusal:
             form.add_error(None, told(str(refusal)))
         else:
             return HttpResponseRedirect(_page(source.pk))
