@@ -9,6 +9,7 @@ from labeling.sources.fer2013 import Fer2013
 from labeling.sources.flickr import Flickr
 from labeling.sources.folder import Folder
 from labeling.sources.google import Google
+from labeling.sources.s3 import S3, SCHEME
 from labeling.sources.single import Single
 from labeling.sources.web import Web
 from labeling.sources.youtube import YouTube
@@ -22,7 +23,7 @@ KINDS: dict[str, Kind] = {
     "file": Single(),
 }
 """In the order in which a path is tried on them."""
-SITES: dict[str, Site] = {"flickr": Flickr(), "google": Google(), "youtube": YouTube()}
+SITES: dict[str, Site] = {"s3": S3(), "flickr": Flickr(), "google": Google(), "youtube": YouTube()}
 """Kinds whose location is an address."""
 KIND_WORDS: dict[str, Any] = {
     "folder": _("folder"),
@@ -30,6 +31,7 @@ KIND_WORDS: dict[str, Any] = {
     "fer2013": "fer2013",
     "web": _("web addresses"),
     "file": _("file"),
+    "s3": _("S3 bucket"),
     "flickr": "Flickr",
     "google": "Google",
     "youtube": "YouTube",
@@ -39,4 +41,4 @@ KIND_WORDS: dict[str, Any] = {
 
 def is_elsewhere(kind: str, location: str) -> bool:
     """Whether the location is an address and no path of this machine."""
-    return kind in SITES or (not kind and location.lower().startswith(("http://", "https://")))
+    return kind in SITES or (not kind and location.lower().startswith((SCHEME, "http://", "https://")))

@@ -14,6 +14,7 @@ from labeling.fetching.refusals import CannotFetch
 from labeling.sayings import told
 from labeling.sources import KIND_WORDS, KINDS, SITES, is_elsewhere, rights
 from labeling.sources.base import LONGEST_LOCATOR, Beat, CannotAdd, CannotRead, Place
+from labeling.sources.s3 import SCHEME
 from labeling.vision import detectors
 
 DETECT = "detect"
@@ -71,11 +72,12 @@ def checked(kind: str, location: str | Path, options: Mapping[str, Any] | None) 
 
 
 def _address(text: str) -> str:
+    address = text.strip()
     try:
-        targets.parse(text)
+        if not address.lower().startswith(SCHEME):
+            targets.parse(address)
     except CannotFetch as reason:
         raise CannotAdd(told(str(reason))) from reason
-    address = text.strip()
     if len(address) > LONGEST_LOCATOR:
         raise CannotAdd(
             _("The address has {characters} characters; {most} are allowed.").format(

@@ -79,12 +79,12 @@ def next_look(source: Source) -> datetime | None:
     """
     if source.watch_minutes is None or source.ended_at is None or source.state == WorkState.STOPPED:
         return None
-    usual = timedelta(minutes=source.watch_minutes)
-    if source.state == WorkState.DONE:
-        return source.ended_at + usual
-    failures = min(source.attempt, 20)
-    pause = min(usual, _FIRST_PAUSE) * 2 ** max(0, failures - 1)
-    return source.ended_at + min(pause, max(usual, _LONGEST_PAUSE))
+    usual = pause = timedelta(minutes=source.watch_minutes)
+    if source.state != WorkState.DONE:
+        failures = max(1, min(source.attempt, 20))
+        pause = min(min(usual, _FIRST_PAUSE) * 2 ** (failures - 1), max(usual, _LONGEST_PAUSE))
+    at: datetime = source.ended_at + pause
+    return at
 
 
 def look_again() -> int:

@@ -19,6 +19,7 @@ from labeling.sources.roots import OutsideRoots, allowed
 from labeling.vision import detectors
 from labeling.web.flickr_forms import FlickrPart
 from labeling.web.google_forms import GooglePart
+from labeling.web.storage_forms import StoragePart
 from labeling.web.youtube_forms import YouTubePart
 
 DETECTOR_NAMES = {
@@ -33,7 +34,7 @@ def detectors_offered() -> list[str]:
     return detectors.available(settings.YUNET_MODEL)
 
 
-class NewSource(FlickrPart, GooglePart, YouTubePart):
+class NewSource(FlickrPart, GooglePart, YouTubePart, StoragePart):
     location = forms.CharField(
         max_length=1000,
         required=False,
@@ -118,14 +119,14 @@ class NewSource(FlickrPart, GooglePart, YouTubePart):
         data = self.cleaned_data
         if self.errors:
             return data
-        asked = self.asks_for_flickr() + self.asks_google() + self.asks_youtube()
+        asked = self.asks_for_flickr() + self.asks_google() + self.asks_youtube() + self.asks_s3()
         fetched = bool(data.get("addresses")) + asked
         here = (data.get("location"), data.get("upload"), data.get("batch"))
         if sum(map(bool, here)) + fetched != 1:
             raise forms.ValidationError(
                 gettext(
-                    "Name a path on the server, choose a file, write web addresses, or ask Flickr, YouTube or Google: "
-                    "one of these."
+                    "Name a path on the server, choose a file, write web addresses, name a bucket, or ask Flickr, "
+                    "YouTube or Google: one of these."
                 )
             )
         if fetched and not data.get("basis"):
@@ -155,6 +156,8 @@ class NewSource(FlickrPart, GooglePart, YouTubePart):
             place = {"kind": "google", "location": self.google_address()}
         elif self.asks_youtube():
             place = {"kind": "youtube", "location": self.youtube_address()}
+        elif self.asks_s3():
+            place = {"kind": "s3", "location": data["s3_address"]}
         else:
             place = {"kind": data["kind"], "location": data["location"] or str(_keep(data["upload"]))}
         return {
@@ -162,6 +165,7 @@ class NewSource(FlickrPart, GooglePart, YouTubePart):
             "name": data["name"] or (gettext("Web addresses") if data["addresses"] else ""),
             "licence": data["licence"],
             "author": data["author"],
+            "watch_minutes": data["watch"],
             "options": self._options(),
         }
 
@@ -172,6 +176,8 @@ class NewSource(FlickrPart, GooglePart, YouTubePart):
             options["most"] = data["flickr_most" if self.asks_for_flickr() else "google_most"]
         elif self.asks_youtube():
             options |= self.youtube_options()
+        elif self.asks_s3():
+            options["profile"] = data["s3_profile"]
         options["detect"] = data["detectors"]
         if data["first_row"] or data["last_row"]:
             options["rows"] = [data["first_row"] or 1, data["last_row"]]

@@ -13,6 +13,7 @@ from csp.constants import NONE, SELF
 from django.conf.locale import LANG_INFO
 
 from labeling.fetching.addresses import BadNetwork, Network, networks
+from labeling.fetching.buckets import BadProfile, profiles
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 env = environ.Env()
@@ -248,6 +249,13 @@ GOOGLE_API_KEY = env("GOOGLE_API_KEY", default="")
 GOOGLE_CX = env("GOOGLE_CX", default="")
 """The id of a programmable search engine that searches the whole web for pictures."""
 GOOGLE_API_URL = env("GOOGLE_API_URL", default="https://www.googleapis.com/customsearch/v1")
+try:
+    S3_PROFILES = profiles(env("S3_PROFILES", default=""))
+except BadProfile as error:
+    raise environ.ImproperlyConfigured(f"S3_PROFILES: {error}") from None
+"""The storages whose buckets can be sources, by name: the only ones, and the only place of their keys."""
+S3_FIRST_PAUSE_S = 1.0
+"""Before a storage that is busy is asked again; the pauses double."""
 YOUTUBE_MAX_DURATION_S = env.float("YOUTUBE_MAX_DURATION_S", default=4 * 3600.0)
 YOUTUBE_BYTES_PER_S = env.int("YOUTUBE_BYTES_PER_S", default=0)
 """The fastest a video is fetched; 0: as fast as it comes."""
