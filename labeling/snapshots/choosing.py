@@ -68,13 +68,14 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Choice:
-    """faces: by face_key. splits: of each. groups: how many each split holds, none of them in two.
+    """faces: by face_key. splits, group_names: of each. groups: how many each split holds, none of them in two.
 
     left_out: reason → faces. moved: faces that left their given split.
     """
 
     faces: list[Chosen]
     splits: list[str]
+    group_names: list[str]
     groups: dict[str, int]
     left_out: dict[str, int]
     moved: int
@@ -102,7 +103,8 @@ def choose(*, campaign: Campaign, rule: Mapping[str, Any], alive: Alive) -> Choi
         splits, moved = split_groups(labels, groups, rule["fractions"], rule["seed"]), 0
     wanted = [split for split in snapshots.SPLITS if rule["splits"] == GIVEN or rule["fractions"][split]]
     notes = tuple(_notes(faces, splits, campaign.expressions, wanted, moved))
-    return Choice(faces, splits, _groups_per_split(groups, splits), left_out, moved, notes)
+    names = [snapshots.group_of(media) for media in groups]
+    return Choice(faces, splits, names, _groups_per_split(groups, splits), left_out, moved, notes)
 
 
 def group(faces: Sequence[Chosen], by: Collection[str]) -> list[str]:

@@ -3,6 +3,8 @@
 import hashlib
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +159,7 @@ def run_freeze(snapshot_id: int, *, tell: Tell = nobody) -> None:
         campaign, rule = job.row.campaign, job.row.rule
         telling = Telling(job, tell)
         choice = choose(campaign=campaign, rule=rule, alive=telling.alive(_READING))
-        with stored.making(attempts) as folder:
+        with stored.making(attempts) as folder, _base(job.row, telling.alive(_READING)) as base:
             manifest = snapshots.write(
                 folder,
                 _rows(choice, job.row, telling.of(len(choice.faces), _FREEZING)),
@@ -165,54 +167,94 @@ def run_freeze(snapshot_id: int, *, tell: Tell = nobody) -> None:
                 rule=rule,
                 left_out=choice.left_out,
                 notes=choice.notes,
+                base=base,
+                unseen=stored.is_elsewhere(),
             )
-            size = sum(file.stat().st_size for file in folder.iterdir())
-            _store(folder, manifest.digest, job.row, telling)
+            added = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+            there = _store(folder, manifest, job.row, telling)
         counts = {
             "classes": campaign.expressions,
-            "splits": manifest.splits,
+            "splits": there.splits,
             "left_out": choice.left_out,
             "moved": choice.moved,
             "groups": choice.groups,
+            "added_bytes": added,
         }
         job.leave(
             WorkState.DONE,
             digest=manifest.digest,
-            bytes=size,
+            packs=list(there.packs),
+            erased=there.erased,
+            bytes=stored.size_of(manifest.digest),
             counts=counts,
             message=" ".join(choice.notes)[:_MESSAGE],
         )
 
 
-def _store(folder: Path, digest: str, snapshot: Snapshot, telling: Telling) -> None:
-    """Put the folder under its digest, unless the same content was frozen before and is whole."""
-    name = stored.folder_of(digest)
-    _forget_other_folder(snapshot, name)
-    # The row names the folder before it is there: what a killed attempt stores is never without an owner.
-    telling(_STORING, folder=name)
+@contextmanager
+def _base(snapshot: Snapshot, alive: stored.Alive) -> Iterator[Path | None]:
+    """The newest version of the campaign before this one: images it holds are not stored again."""
+    earlier = Snapshot.objects.filter(campaign=snapshot.campaign, state=WorkState.DONE).exclude(
+        pk=snapshot.pk
+    )
+    base = earlier.order_by("-pk").first()
+    if base is None:
+        yield None
+        return
+    with stored.rows_of(base.digest, alive) as folder:
+        try:
+            snapshots.read_manifest(folder)
+        except snapshots.NotASnapshot:
+            # Its files are damaged or of another version: everything is stored anew.
+            yield None
+        else:
+            yield folder
+
+
+def _store(
+    folder: Path, manifest: snapshots.Manifest, snapshot: Snapshot, telling: Telling
+) -> snapshots.Manifest:
+    """Put the folder under its digest, unless the same content was frozen before and is whole.
+
+    Returns what is stored: the same content, perhaps in other packs, or with faces erased meanwhile.
+    """
+    name = stored.folder_of(manifest.digest)
+    before = Snapshot.objects.get(pk=snapshot.pk)
+    # The row names the files before they are there: what a killed attempt stores is never without an owner.
+    telling(_STORING, folder=name, packs=sorted({*before.packs, *manifest.packs}))
     alive = telling.alive(_STORING)
-    if stored.problems_of(digest, lambda rows: alive()):
-        stored.put_folder(folder, name, last=snapshots.MANIFEST, alive=alive)
+    if stored.problems_of(manifest.digest, lambda rows: alive()):
+        stored.put_snapshot(folder, manifest.digest, alive=alive)
+    there = stored.manifest_of(manifest.digest)
+    telling(_STORING, packs=list(there.packs))
+    _forget_others(before, there, set(manifest.packs))
+    return there
 
 
-def _forget_other_folder(snapshot: Snapshot, name: str) -> None:
-    """Remove what a killed attempt stored before votes changed, unless another snapshot has the same content."""
-    others = Snapshot.objects.exclude(pk=snapshot.pk).filter(folder=snapshot.folder)
-    if snapshot.folder and snapshot.folder != name and not others.exists():
-        stored.remove_folder(snapshot.folder)
+def _forget_others(before: Snapshot, there: snapshots.Manifest, packs: set[str]) -> None:
+    """Remove what killed attempts stored before votes changed, unless another snapshot has it."""
+    name = stored.folder_of(there.digest)
+    others = Snapshot.objects.exclude(pk=before.pk)
+    if before.folder and before.folder != name and not others.filter(folder=before.folder).exists():
+        stored.remove_folder(before.folder)
+    owned = {pack for each in others.values_list("packs", flat=True) for pack in each}
+    for pack in (set(before.packs) | packs) - set(there.packs) - owned:
+        default_storage.delete(stored.pack_of(pack))
 
 
 def _rows(choice: Choice, snapshot: Snapshot, done: Callable[[int], None]) -> Iterator[dict[str, Any]]:
     """The rows of the snapshot, a chunk of faces at a time, a fixed number of statements a chunk."""
+    # A picture is read only where no earlier version holds it.
     for start in range(0, len(choice.faces), _CHUNK):
         chunk = choice.faces[start : start + _CHUNK]
-        faces = Face.objects.select_related("media").in_bulk([one.face for one in chunk])
+        faces = Face.objects.select_related("media", "track").in_bulk([one.face for one in chunk])
         sources = _sources({face.media_id for face in faces.values()})
         for number, one in enumerate(chunk, start=start):
             if one.face not in faces:
                 raise work.Refused(_FACE_GONE.format(face=one.face))
             face = faces[one.face]
-            yield _row(one, face, choice.splits[number], sources.get(face.media_id, ""), snapshot)
+            row = _row(one, face, sources.get(face.media_id, ""), snapshot)
+            yield row | {"split": choice.splits[number], "group": choice.group_names[number]}
             done(number + 1)
 
 
@@ -229,17 +271,18 @@ def _soft_label(votes: Sequence[int], label: int) -> list[float]:
     return [count / sum(votes) for count in votes]
 
 
-def _row(one: Chosen, face: Face, split: str, source: str, snapshot: Snapshot) -> dict[str, Any]:
+def _row(one: Chosen, face: Face, source: str, snapshot: Snapshot) -> dict[str, Any]:
     classes: list[str] = snapshot.campaign.expressions
     return {
         "face_key": one.key,
         "face_id": face.pk,
-        "image": _picture(face),
+        "image": partial(_picture, face),
+        "image_sha256": face.crop_sha256,
         "label": one.label,
         "label_index": classes.index(one.label),
+        "label_origin": "adjudicated" if one.adjudicated else "votes",
         "votes": one.votes,
         "soft_label": _soft_label(one.votes[: len(classes)], classes.index(one.label)),
-        "split": split,
         "agreement": one.agreement,
         "media_sha256": one.media,
         "media_kind": face.media.kind,
@@ -249,6 +292,7 @@ def _row(one: Chosen, face: Face, split: str, source: str, snapshot: Snapshot) -
         "width": face.width,
         "height": face.height,
         "detector": face.detector,
+        "track": face.track.number if face.track else 0,
         "licence": face.media.licence,
         "author": face.media.author,
         "page_url": face.media.page_url,

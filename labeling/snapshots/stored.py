@@ -1,4 +1,8 @@
-"""Snapshots and exports in the storage: there whole or not at all."""
+"""Snapshots and exports in the storage: there whole or not at all.
+
+snapshots/DIGEST/          manifest.json and the rows' shards
+snapshots/packs/NAME       images, shared by the snapshots that hold them
+"""
 
 import os
 import shutil
@@ -19,6 +23,7 @@ from labeling.snapshots import format as snapshots
 
 _MAKING = "making"
 _LEFTOVER_S = 24 * 3600
+_BLOCK = 1024**2
 _OTHER_DIGEST = gettext_noop("Its digest is not the one this snapshot was frozen with.")
 _DAMAGED = gettext_noop(
     "The stored snapshot is damaged. {where}: {reason} Freeze the campaign again to mend it."
@@ -37,6 +42,11 @@ Alive = Callable[[], None]
 def folder_of(digest: str) -> str:
     """A snapshot's name in the storage."""
     return f"snapshots/{digest}"
+
+
+def pack_of(name: str) -> str:
+    """A pack's name in the storage."""
+    return f"snapshots/{snapshots.PACKS}/{name}"
 
 
 @contextmanager
@@ -81,14 +91,26 @@ def local_path(name: str) -> Path | None:
         return None
 
 
-def put_folder(made: Path, name: str, *, last: str, alive: Alive) -> None:
-    """Store a folder under the name, in the place of what may be there. Its file `last` is stored last.
+def is_elsewhere() -> bool:
+    """Whether the storage is not a folder of this machine."""
+    return local_path("") is None
 
-    In a local folder it appears by one rename. Elsewhere nothing counts as there before `last` is.
+
+def put_snapshot(made: Path, digest: str, *, alive: Alive) -> None:
+    """Store a snapshot under its digest, in the place of what may be there: first its packs, its manifest last.
+
+    In a local folder it appears by one rename. Elsewhere nothing counts as there before the manifest is.
     """
+    packs = made / snapshots.PACKS
+    if packs.is_dir():
+        for file in sorted(packs.iterdir()):
+            alive()
+            put_file(file, pack_of(file.name))
+        shutil.rmtree(packs, ignore_errors=True)
+    name = folder_of(digest)
     target = local_path(name)
     if target is None:
-        for file in sorted(made.iterdir(), key=lambda file: (file.name == last, file.name)):
+        for file in sorted(made.iterdir(), key=lambda file: (file.name == snapshots.MANIFEST, file.name)):
             alive()
             _upload(file, f"{name}/{file.name}")
         return
@@ -108,6 +130,18 @@ def put_file(made: Path, name: str) -> None:
     os.replace(made, target)
 
 
+@contextmanager
+def local_file(name: str, to: Path, alive: Alive) -> Iterator[Path]:
+    """A stored file as a path on this machine; fetched to `to` for the while if the storage is elsewhere."""
+    path = local_path(name)
+    if path is not None:
+        yield path
+        return
+    _download(name, to, alive)
+    yield to
+    to.unlink()
+
+
 def remove_folder(name: str) -> None:
     """Remove a stored folder, if it is there."""
     target = local_path(name)
@@ -118,13 +152,35 @@ def remove_folder(name: str) -> None:
         default_storage.delete(f"{name}/{file}")
 
 
+def manifest_of(digest: str) -> snapshots.Manifest:
+    """Of the stored snapshot. Raises NotASnapshot."""
+    stored = local_path(folder_of(digest))
+    if stored is not None:
+        return snapshots.read_manifest(stored)
+    with making("manifest") as folder:
+        folder.mkdir()
+        with suppress(FileNotFoundError):
+            name = f"{folder_of(digest)}/{snapshots.MANIFEST}"
+            _download(name, folder / snapshots.MANIFEST, lambda: None)
+        return snapshots.read_manifest(folder)
+
+
+def size_of(digest: str) -> int:
+    """Bytes of the stored snapshot: its rows, and the packs its images lie in."""
+    manifest = manifest_of(digest)
+    packs = (pack_of(name) for name in manifest.packs)
+    images = sum(default_storage.size(name) for name in packs if default_storage.exists(name))
+    return sum(shard.bytes for shard in manifest.shards) + images
+
+
 def problems_of(digest: str, progress: Callable[[int], None] = lambda rows: None) -> list[snapshots.Problem]:
     """Read every byte of the stored snapshot of this digest again, from where it is stored."""
     stored = local_path(folder_of(digest))
     if stored is not None:
         return _problems(stored, digest, progress)
     with making("verify") as folder:
-        _fetch(folder_of(digest), folder, lambda: progress(0))
+        _fetch_rows(digest, folder, lambda: progress(0))
+        _fetch_packs(folder, lambda: progress(0))
         return _problems(folder, digest, progress)
 
 
@@ -149,13 +205,40 @@ def local_folder(snapshot: Snapshot, alive: Alive = lambda: None) -> Path:
         return stored
     cache = Path(settings.SNAPSHOT_CACHE_ROOT)
     folder = cache / snapshot.digest
+    if folder.exists() and snapshots.read_manifest(folder).erased != snapshot.erased:
+        forget_cached(snapshot.digest)
     if not folder.exists():
         with making("fetching", cache) as made:
-            _fetch(snapshot.folder, made, alive)
+            _fetch_rows(snapshot.digest, made, alive)
+            _fetch_packs(made, alive, cache / snapshots.PACKS)
             if problems := snapshots.verify(made, lambda rows: alive()):
                 raise work.Refused(damaged(problems))
+            (cache / snapshots.PACKS).mkdir(exist_ok=True)
+            for pack in (made.parent / snapshots.PACKS).iterdir():
+                os.replace(pack, cache / snapshots.PACKS / pack.name)
             _rename(made, folder)
     return folder
+
+
+def forget_cached(digest: str) -> None:
+    """Remove what this machine fetched of the snapshot, its images too."""
+    cache = Path(settings.SNAPSHOT_CACHE_ROOT)
+    with suppress(snapshots.NotASnapshot):
+        for name in snapshots.read_manifest(cache / digest).packs:
+            (cache / snapshots.PACKS / name).unlink(missing_ok=True)
+    shutil.rmtree(cache / digest, ignore_errors=True)
+
+
+@contextmanager
+def rows_of(digest: str, alive: Alive = lambda: None) -> Iterator[Path]:
+    """The stored snapshot as a folder on this machine; where the storage is elsewhere, without its images."""
+    stored = local_path(folder_of(digest))
+    if stored is not None:
+        yield stored
+        return
+    with making("rows") as folder:
+        _fetch_rows(digest, folder, alive)
+        yield folder
 
 
 def damaged(problems: list[snapshots.Problem]) -> str:
@@ -185,9 +268,31 @@ def _upload(file: Path, name: str) -> None:
         raise work.Refused(_NOT_REPLACED.format(name=name))
 
 
-def _fetch(name: str, folder: Path, alive: Alive) -> None:
+def _fetch_rows(digest: str, folder: Path, alive: Alive) -> None:
     folder.mkdir()
+    name = folder_of(digest)
     for file in default_storage.listdir(name)[1]:
-        alive()
-        with default_storage.open(f"{name}/{file}") as source, (folder / file).open("wb") as target:
-            shutil.copyfileobj(source, target, 1024 * 1024)
+        _download(f"{name}/{file}", folder / file, alive)
+
+
+def _fetch_packs(folder: Path, alive: Alive, known: Path | None = None) -> None:
+    """Bring the snapshot's packs beside it; those that lie in the folder `known` are linked."""
+    packs = folder.parent / snapshots.PACKS
+    packs.mkdir()
+    try:
+        names = snapshots.read_manifest(folder).packs
+    except snapshots.NotASnapshot:
+        # That is for `verify` to tell.
+        return
+    for name in names:
+        if known is not None and (known / name).exists():
+            os.link(known / name, packs / name)
+        elif default_storage.exists(pack_of(name)):
+            _download(pack_of(name), packs / name, alive)
+
+
+def _download(name: str, target: Path, alive: Alive) -> None:
+    with default_storage.open(name) as source, target.open("wb") as file:
+        while block := source.read(_BLOCK):
+            alive()
+            file.write(block)

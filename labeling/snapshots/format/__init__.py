@@ -1,26 +1,42 @@
-"""The one written definition of a snapshot folder: manifest.json and Parquet shards. Pure: no Django, no torch.
+"""The one written definition of a snapshot folder. Pure: no Django, no torch.
 
-    SNAPSHOT/manifest.json           what it is: classes, rule, counts, digest, and every shard's sha256
+    SNAPSHOT/manifest.json           what it is: classes, rule, counts, digest, every shard's sha256, the packs
     SNAPSHOT/faces-00000.parquet …   one row per face, ordered by face_key
+    packs/SHA256.pack …              the images, beside the snapshot, where versions share them, or inside it
 
-The digest is a sha256 over the content: classes, rule, and each row's canonical bytes in order of face_key. It knows
-neither the version of pyarrow nor the clock nor any database key, so the same faces, votes and splits have the same
-digest everywhere. The shards' own sha256 and the manifest's checksum stand beside it and find a flipped bit.
+The digest is a sha256 over the content: classes, rule, and each row's own sha256 in order of face_key. It knows
+neither the version of pyarrow nor the clock nor any database key nor where an image lies, so the same faces, votes and
+splits have the same digest everywhere. Each row says its image's sha256. The shards' own sha256 and the manifest's
+checksum stand beside it and find a flipped bit.
 """
 
+from labeling.snapshots.format.erasing import holds, places, rewritten
 from labeling.snapshots.format.manifest import FORMAT, MANIFEST, Manifest, NotASnapshot, Shard, read_manifest
+from labeling.snapshots.format.packs import FOLDER as PACKS
+from labeling.snapshots.format.packs import PACK_BYTES, is_zero, without
 from labeling.snapshots.format.reading import iter_batches, read_table
-from labeling.snapshots.format.rows import OUTSIDE_DIGEST, SCHEMA, SPLITS, BadRow, Digest, face_key
+from labeling.snapshots.format.rows import (
+    COLUMNS,
+    OUTSIDE_DIGEST,
+    SCHEMA,
+    SPLITS,
+    BadRow,
+    Digest,
+    face_key,
+    group_of,
+)
 from labeling.snapshots.format.verifying import SENTENCES, Problem, verify
-from labeling.snapshots.format.writing import SHARD_BYTES, SHARD_ROWS, write
+from labeling.snapshots.format.writing import SHARD_ROWS, write
 
 __all__ = [
+    "COLUMNS",
     "FORMAT",
     "MANIFEST",
     "OUTSIDE_DIGEST",
+    "PACKS",
+    "PACK_BYTES",
     "SCHEMA",
     "SENTENCES",
-    "SHARD_BYTES",
     "SHARD_ROWS",
     "SPLITS",
     "BadRow",
@@ -30,9 +46,15 @@ __all__ = [
     "Problem",
     "Shard",
     "face_key",
+    "group_of",
+    "holds",
+    "is_zero",
     "iter_batches",
+    "places",
     "read_manifest",
     "read_table",
+    "rewritten",
     "verify",
+    "without",
     "write",
 ]

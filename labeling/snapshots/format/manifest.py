@@ -3,11 +3,11 @@
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-FORMAT = "vemo-snapshot/1"
+FORMAT = "vemo-snapshot/2"
 MANIFEST = "manifest.json"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -19,7 +19,9 @@ def gettext_noop(sentence: str) -> str:
 
 _NO_MANIFEST = gettext_noop("{folder} has no {manifest}: it is no snapshot, or its freezing never ended.")
 _NOT_JSON = gettext_noop("{path} is not JSON: {error}.")
-_OTHER_FORMAT = gettext_noop("{path} is not of the format {format}.")
+_OTHER_FORMAT = gettext_noop(
+    "{path} is not of the format {format}. If another version of VEMO froze it, freeze the campaign again."
+)
 _BAD_FIELD = gettext_noop("{path} lacks or misspells a field: {error}.")
 SENTENCES = (_NO_MANIFEST, _NOT_JSON, _OTHER_FORMAT, _BAD_FIELD)
 
@@ -47,8 +49,9 @@ class Shard:
 class Manifest:
     """What manifest.json says.
 
-    splits: split → class → faces. left_out: reason → faces that stayed out. notes: for people. Both are about this
-    freezing and no part of the digest.
+    splits: split → class → faces that are there. left_out: reason → faces that stayed out. certificate: what was found
+    out about the splits. notes: for people. packs: names of the files the images lie in, in the order in which rows
+    number them. erased: rows whose face is gone. None of these is part of the digest.
     """
 
     classes: tuple[str, ...]
@@ -58,7 +61,15 @@ class Manifest:
     rows: int
     digest: str
     shards: tuple[Shard, ...]
+    packs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    certificate: dict[str, Any] = field(default_factory=dict)
+    erased: int = 0
+
+    def __post_init__(self) -> None:
+        for name in self.packs:
+            if not _PLAIN_NAME.fullmatch(name):
+                raise ValueError(f"a pack cannot be called {name!r}")
 
     def to_json(self) -> str:
         """The text of the file: the same for the same manifest, with a checksum over all else that stands in it."""
@@ -69,6 +80,9 @@ class Manifest:
             "splits": self.splits,
             "left_out": self.left_out,
             "notes": list(self.notes),
+            "certificate": self.certificate,
+            "packs": list(self.packs),
+            "erased": self.erased,
             "rows": self.rows,
             "digest": self.digest,
             "shards": [vars(shard) for shard in self.shards],
@@ -104,7 +118,10 @@ def _manifest(body: dict[str, Any]) -> Manifest:
         rule=dict(body["rule"].items()),
         splits={split: _counts(counts) for split, counts in body["splits"].items()},
         left_out=_counts(body["left_out"]),
+        packs=tuple(map(_is_text, body["packs"])),
         notes=tuple(map(_is_text, body["notes"])),
+        certificate=dict(body["certificate"].items()),
+        erased=int(body["erased"]),
         rows=int(body["rows"]),
         digest=_is_text(body["digest"]),
         shards=tuple(Shard(**shard) for shard in body["shards"]),

@@ -8,27 +8,54 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from labeling.snapshots.format.manifest import read_manifest
-from labeling.snapshots.format.rows import SCHEMA
+from labeling.snapshots.format.packs import Packs
+from labeling.snapshots.format.rows import COLUMNS, READ_SCHEMA, SCHEMA
 
 BATCH_ROWS = 512
+IMAGE = "image"
+PLACE = ("pack", "offset", "image_bytes")
 
 
 def iter_batches(
     folder: Path, columns: Sequence[str] | None = None, split: str | None = None, rows: int = BATCH_ROWS
 ) -> Iterator[pa.RecordBatch]:
-    """The rows in order of face_key, `rows` at a time at most. Memory stays at one batch. Raises NotASnapshot."""
-    wanted = list(columns) if columns is not None else SCHEMA.names
-    read = wanted if split is None or "split" in wanted else [*wanted, "split"]
-    for shard in read_manifest(folder).shards:
-        with pq.ParquetFile(folder / shard.name) as file:
-            for batch in file.iter_batches(batch_size=rows, columns=read):
-                kept = batch if split is None else batch.filter(pc.equal(batch.column("split"), split))
-                if kept.num_rows:
-                    yield kept.select(wanted)
+    """The rows in order of face_key, `rows` at a time at most. Memory stays at one batch.
+
+    columns: of COLUMNS, or of SCHEMA. Faces that were erased since are not among them. Raises NotASnapshot.
+    """
+    wanted = list(COLUMNS if columns is None else columns)
+    read = dict.fromkeys([*wanted, "erased", *(("split",) if split is not None else ())])
+    if IMAGE in read:
+        del read[IMAGE]
+        read |= dict.fromkeys(PLACE)
+    manifest = read_manifest(folder)
+    with Packs(folder, manifest.packs) as packs:
+        for shard in manifest.shards:
+            with pq.ParquetFile(folder / shard.name) as file:
+                for batch in file.iter_batches(batch_size=rows, columns=list(read)):
+                    kept = _kept(batch, split)
+                    if kept.num_rows:
+                        yield _with_images(kept, wanted, packs)
+
+
+def _kept(batch: pa.RecordBatch, split: str | None) -> pa.RecordBatch:
+    if split is not None:
+        batch = batch.filter(pc.equal(batch.column("split"), split))
+    erased = batch.column("erased")
+    return batch.filter(pc.invert(erased)) if erased.true_count else batch
+
+
+def _with_images(batch: pa.RecordBatch, wanted: Sequence[str], packs: Packs) -> pa.RecordBatch:
+    columns = {name: batch.column(name) for name in wanted if name != IMAGE}
+    if IMAGE in wanted:
+        columns[IMAGE] = pa.array(
+            packs.images(*(batch.column(name).to_pylist() for name in PLACE)), pa.binary()
+        )
+    return pa.RecordBatch.from_arrays([columns[name] for name in wanted], names=list(wanted))
 
 
 def read_table(folder: Path, columns: Sequence[str] | None = None, split: str | None = None) -> pa.Table:
     """All rows (of a split) with the named columns, in order of face_key. Raises NotASnapshot."""
-    names = list(columns) if columns is not None else SCHEMA.names
-    schema = pa.schema([SCHEMA.field(name) for name in names])
-    return pa.Table.from_batches(iter_batches(folder, names, split), schema=schema)
+    names = list(COLUMNS if columns is None else columns)
+    fields = [READ_SCHEMA.field(name) if name in COLUMNS else SCHEMA.field(name) for name in names]
+    return pa.Table.from_batches(iter_batches(folder, names, split), schema=pa.schema(fields))

@@ -1,7 +1,9 @@
 """Find out whether a snapshot folder is what was frozen, and if not, where."""
 
-import zlib
-from collections.abc import Callable, Iterator
+import hashlib
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,21 +20,36 @@ from labeling.snapshots.format.manifest import (
     gettext_noop,
     read_manifest,
 )
-from labeling.snapshots.format.rows import PNG, SCHEMA, SPLITS, BadRow, Digest, check_row
+from labeling.snapshots.format.packs import FOLDER, Packs, where
+from labeling.snapshots.format.reading import PLACE
+from labeling.snapshots.format.rows import SCHEMA, SPLITS, BadRow, Digest, check_row, is_blank
 from labeling.snapshots.format.writing import sha256_of
 
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, pa.ArrowException)
 _TOLD = 5
 """Places named per file: a disk that fails spoils thousands."""
+_ROWS = 512
 
 Progress = Callable[[int], None]
 
 _OTHER_SIZE = gettext_noop("It has {found} bytes instead of {wanted}.")
 _OTHER_BYTES = gettext_noop("Its bytes have changed ({places}): its sha256 is not the manifest's.")
+_OTHER_IMAGES = gettext_noop("Images in it have changed ({places}): their sha256 is not that of their rows.")
+_NOT_ERASED = gettext_noop("It still holds images of erased faces ({places}). Go on with their erasure.")
 _BAD_ROW = gettext_noop("Row {row}, {error}.")
 _NO_ROWS = gettext_noop("It holds no rows of a snapshot: {error}")
 _OTHER_ROWS = gettext_noop("It counts {rows} rows in {shard}, but there are others.")
-SENTENCES = (*manifests.SENTENCES, _OTHER_SIZE, _OTHER_BYTES, _BAD_ROW, _NO_ROWS, _OTHER_ROWS)
+_MISSING = gettext_noop("This file is missing.")
+SENTENCES = (
+    *manifests.SENTENCES,
+    _OTHER_SIZE,
+    _OTHER_BYTES,
+    _OTHER_IMAGES,
+    _NOT_ERASED,
+    _BAD_ROW,
+    _NO_ROWS,
+    _OTHER_ROWS,
+)
 """What Problem.what may say with its fields still open, for who shows it in another language."""
 
 
@@ -47,6 +64,7 @@ class Problem:
 def verify(folder: Path, progress: Progress = lambda rows: None) -> list[Problem]:
     """Read every byte again. Returns what is not as it was frozen; an empty list means nothing has changed.
 
+    Erased faces are no change: their rows still prove what they were by a sha256, and their images must be gone.
     progress is called with the number of rows read so far, and may raise to stop.
     """
     try:
@@ -68,26 +86,40 @@ def _manifest_text(folder: Path, manifest: Manifest) -> list[Problem]:
 
 def _strangers(folder: Path, manifest: Manifest) -> list[Problem]:
     known = {MANIFEST, *(shard.name for shard in manifest.shards)}
-    strangers = sorted(path.name for path in folder.iterdir() if path.name not in known)
-    return [Problem(name, gettext_noop("This file is not part of the snapshot.")) for name in strangers]
+    inside = folder / FOLDER
+    if inside.is_dir():
+        known |= {FOLDER, *(f"{FOLDER}/{name}" for name in manifest.packs)}
+    there = [*folder.iterdir(), *(inside.iterdir() if inside.is_dir() else ())]
+    names = (path.relative_to(folder).as_posix() for path in there)
+    return [
+        Problem(name, gettext_noop("This file is not part of the snapshot."))
+        for name in sorted(name for name in names if name not in known)
+    ]
 
 
 def _shard(folder: Path, shard: Shard, progress: Progress) -> list[Problem]:
     progress(0)
     path = folder / shard.name
     if not path.is_file():
-        return [Problem(shard.name, gettext_noop("This file is missing."))]
+        return [Problem(shard.name, _MISSING)]
     if path.stat().st_size != shard.bytes:
         return [Problem(shard.name, _OTHER_SIZE.format(found=path.stat().st_size, wanted=shard.bytes))]
     if sha256_of(path) != shard.sha256:
-        places = list(_damaged_places(path)) or ["outside the rows"]
-        told = "; ".join(places[:_TOLD]) + ("; …" if len(places) > _TOLD else "")
-        return [Problem(shard.name, _OTHER_BYTES.format(places=told))]
+        return [
+            Problem(
+                shard.name, _OTHER_BYTES.format(places=_told(_damaged_places(path)) or "outside the rows")
+            )
+        ]
     return []
 
 
+def _told(places: Iterator[str] | list[str]) -> str:
+    named = list(places)
+    return "; ".join(named[:_TOLD]) + ("; …" if len(named) > _TOLD else "")
+
+
 def _damaged_places(path: Path) -> Iterator[str]:
-    """Where in a shard bytes have changed, as near as the CRCs of its pages and pictures tell. Rows count from 0."""
+    """Where in a shard bytes have changed, as near as the CRCs of its pages tell. Rows count from 0."""
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
     except _UNREADABLE:
@@ -101,72 +133,120 @@ def _damaged_places(path: Path) -> Iterator[str]:
                 try:
                     file.read_row_group(group, columns=[name])
                 except _UNREADABLE:
-                    yield from _in_column(path, group, name, first, rows)
+                    yield f"rows {first} to {first + rows - 1}, column {name}"
             first += rows
 
 
-def _in_column(path: Path, group: int, name: str, first: int, rows: int) -> Iterator[str]:
-    images = _damaged_images(path, group) if name == "image" else []
-    if images:
-        yield from (f"row {first + row}, column image, face {key[:12]}…" for row, key in images)
-    else:
-        yield f"rows {first} to {first + rows - 1}, column {name}"
-
-
-def _damaged_images(path: Path, group: int) -> list[tuple[int, str]]:
-    """Row in the group and face_key of the pictures whose own CRCs do not fit."""
-    try:
-        with pq.ParquetFile(path) as file:
-            images = file.read_row_group(group, columns=["image"]).column(0).to_pylist()
-            keys = file.read_row_group(group, columns=["face_key"]).column(0).to_pylist()
-    except _UNREADABLE:
-        return []
-    pairs = enumerate(zip(images, keys, strict=True))
-    return [(row, str(key)) for row, (image, key) in pairs if not _png_is_whole(image)]
-
-
-def _png_is_whole(png: bytes) -> bool:
-    """Whether the signature, the chunks' lengths and their CRCs fit (PNG specification, section 5)."""
-    place = len(PNG)
-    if not png.startswith(PNG):
-        return False
-    while place < len(png):
-        length = int.from_bytes(png[place : place + 4], "big")
-        body, crc = png[place + 4 : place + 8 + length], png[place + 8 + length : place + 12 + length]
-        if zlib.crc32(body) != int.from_bytes(crc, "big") or len(crc) != 4:
-            return False
-        place += 12 + length
-    return True
-
-
 def _content(folder: Path, manifest: Manifest, progress: Progress) -> list[Problem]:
-    """The files are what the manifest says; is the manifest itself what was frozen?"""
-    digest = Digest(manifest.classes, manifest.rule)
-    splits = {split: dict.fromkeys(manifest.classes, 0) for split in SPLITS}
-    for shard in manifest.shards:
-        before = digest.rows
+    """The shards are what the manifest says; is the manifest itself what was frozen, and are the images?"""
+    with Packs(folder, manifest.packs) as packs:
+        reading = _Reading(manifest, packs, progress)
+        for shard in manifest.shards:
+            before = reading.rows
+            try:
+                reading.read(folder / shard.name)
+            except BadRow as error:
+                return [Problem(shard.name, _BAD_ROW.format(row=reading.rows - before, error=error))]
+            except _UNREADABLE as error:
+                return [Problem(shard.name, _NO_ROWS.format(error=error))]
+            if reading.rows - before != shard.rows:
+                return [Problem(MANIFEST, _OTHER_ROWS.format(rows=shard.rows, shard=shard.name))]
+    return reading.problems(folder)
+
+
+class _Reading:
+    """All rows and images, once."""
+
+    def __init__(self, manifest: Manifest, packs: Packs, progress: Progress) -> None:
+        self._manifest = manifest
+        self._packs = packs
+        self._progress = progress
+        self._digest = Digest(manifest.classes, manifest.rule)
+        self._splits = {split: dict.fromkeys(manifest.classes, 0) for split in SPLITS}
+        self._erased = 0
+        self._changed: dict[int, list[str]] = defaultdict(list)
+        """Number of a pack → what in it is not as its row says."""
+        self._left: dict[int, list[str]] = defaultdict(list)
+        """Number of a pack → images in it that should be gone."""
+        self._groups, self._of_split = array("q"), array("b")
+
+    @property
+    def rows(self) -> int:
+        return self._digest.rows
+
+    def read(self, path: Path) -> None:
+        """Raises BadRow, and what Arrow raises on files that are none of ours."""
+        with pq.ParquetFile(path) as file:
+            if not file.schema_arrow.equals(SCHEMA):
+                raise ValueError(f"its columns are {', '.join(file.schema_arrow.names)}.")
+            first = self.rows
+            for batch in file.iter_batches(batch_size=_ROWS):
+                rows = batch.to_pylist()
+                for row in rows:
+                    self._row(row)
+                self._images(rows, f"of {path.name}", self.rows - len(rows) - first)
+                self._progress(self.rows)
+
+    def _row(self, row: Mapping[str, Any]) -> None:
+        if row["erased"]:
+            if not is_blank(row):
+                raise BadRow("column erased: the face is gone, but more than its key is left")
+            self._digest.add(row)
+            self._erased += 1
+            return
+        check_row(row, self._manifest.classes)
+        self._digest.add(row)
+        self._splits[row["split"]][row["label"]] += 1
+        self._groups.append(hash(row["group"]))
+        self._of_split.append(SPLITS.index(row["split"]))
+
+    def _images(self, rows: list[dict[str, Any]], shard: str, first: int) -> None:
+        columns = [[row[name] for row in rows] for name in PLACE]
         try:
-            for row in _rows_of(folder / shard.name):
-                check_row(row, manifest.classes)
-                digest.add(row)
-                splits[row["split"]][row["label"]] += 1
-                progress(digest.rows)
-        except BadRow as error:
-            return [Problem(shard.name, _BAD_ROW.format(row=digest.rows - before, error=error))]
-        except _UNREADABLE as error:
-            return [Problem(shard.name, _NO_ROWS.format(error=error))]
-        if digest.rows - before != shard.rows:
-            return [Problem(MANIFEST, _OTHER_ROWS.format(rows=shard.rows, shard=shard.name))]
-    if digest.hex() != manifest.digest:
-        return [Problem(MANIFEST, gettext_noop("The digest is not that of the rows, classes and rule."))]
-    if digest.rows != manifest.rows or splits != manifest.splits:
-        return [Problem(MANIFEST, gettext_noop("The counts are not those of the rows."))]
-    return []
+            images = self._packs.images(*columns)
+        except (OSError, IndexError):
+            # A pack that cannot be read: find out for which rows that matters.
+            images = [self._image(*place) for place in zip(*columns, strict=True)]
+        for number, (row, image) in enumerate(zip(rows, images, strict=True), start=first):
+            named = f"row {number} {shard}, face {row['face_key'][:12]}…"
+            if row["erased"]:
+                if any(image):
+                    self._left[row["pack"]].append(named)
+            elif hashlib.sha256(image).hexdigest() != row["image_sha256"]:
+                self._changed[row["pack"]].append(named)
 
+    def _image(self, *place: int) -> bytes:
+        try:
+            return self._packs.read(*place)
+        except (OSError, IndexError):
+            return b""
 
-def _rows_of(path: Path) -> Iterator[dict[str, Any]]:
-    with pq.ParquetFile(path) as file:
-        if not file.schema_arrow.equals(SCHEMA):
-            raise ValueError(f"its columns are {', '.join(file.schema_arrow.names)}.")
-        for batch in file.iter_batches(batch_size=256):
-            yield from batch.to_pylist()
+    def problems(self, folder: Path) -> list[Problem]:
+        manifest = self._manifest
+        found = [
+            self._about(folder, number, sentence, places)
+            for sentence, by_pack in ((_OTHER_IMAGES, self._changed), (_NOT_ERASED, self._left))
+            for number, places in sorted(by_pack.items())
+        ]
+        if found:
+            return found
+        if self._digest.hex() != manifest.digest:
+            return [Problem(MANIFEST, gettext_noop("The digest is not that of the rows, classes and rule."))]
+        if (self.rows, self._splits, self._erased) != (manifest.rows, manifest.splits, manifest.erased):
+            return [Problem(MANIFEST, gettext_noop("The counts are not those of the rows."))]
+        if self._straddling():
+            return [Problem(MANIFEST, gettext_noop("Faces of one group stand in several splits."))]
+        return []
+
+    def _about(self, folder: Path, number: int, sentence: str, places: list[str]) -> Problem:
+        names = self._manifest.packs
+        if not 0 <= number < len(names):
+            return Problem(MANIFEST, sentence.format(places=_told(places)))
+        if not where(folder, names[number]).is_file():
+            return Problem(f"{FOLDER}/{names[number]}", _MISSING)
+        return Problem(f"{FOLDER}/{names[number]}", sentence.format(places=_told(places)))
+
+    def _straddling(self) -> int:
+        pairs = pa.table({"group": pa.array(self._groups), "split": pa.array(self._of_split, pa.int8())})
+        distinct = pairs.group_by(["group", "split"]).aggregate([])
+        return int(distinct.num_rows - len(distinct.column("group").unique()))

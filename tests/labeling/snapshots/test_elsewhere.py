@@ -43,7 +43,8 @@ def test_a_snapshot_is_stored_fetched_once_and_verified_where_it_is_stored(setti
     folder = freezing.local_folder(snapshot)
     assert folder == Path(settings.SNAPSHOT_CACHE_ROOT) / snapshot.digest
     assert snapshots.verify(folder) == freezing.verify(snapshot=snapshot) == []
-    assert [path.name for path in folder.parent.iterdir()] == [snapshot.digest]
+    assert sorted(path.name for path in folder.parent.iterdir()) == [snapshot.digest, "packs"]
+    assert stored("snapshots/packs") == snapshot.packs
     assert list(Path(settings.WORK_ROOT).iterdir()) == []
     # What is fetched is not fetched again; what is verified is the bucket, not the copy.
     default_storage.save(f"{snapshot.folder}/manifest.json", ContentFile(b"{}"))

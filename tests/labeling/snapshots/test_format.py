@@ -16,10 +16,12 @@ from hypothesis import strategies as some
 
 from labeling.expressions import SEVEN
 from labeling.snapshots import format as snapshots
+from labeling.snapshots.format import packs as packing
 from labeling.snapshots.format import rows as row_rules
 from labeling.snapshots.format import writing
 from tests.snapshot_folders import make_snapshot_folder
 
+OUTSIDE = {"face_id", "image_bytes", "pack", "offset", "erased", "row_sha256"}
 ROOT = Path(__file__).resolve().parents[3]
 SHARD = "faces-00000.parquet"
 
@@ -47,14 +49,15 @@ def test_what_is_written_is_read_again(folder: Path, tmp_path: Path) -> None:
     again = write(tmp_path / "again", rows)
     assert rows_of(tmp_path / "again") == rows
     assert again == snapshots.read_manifest(tmp_path / "again") == snapshots.read_manifest(folder)
-    assert list(rows[0]) == snapshots.SCHEMA.names
+    assert tuple(rows[0]) == snapshots.COLUMNS
     assert [row["face_key"] for row in rows] == sorted(row["face_key"] for row in rows)
 
 
 def test_equal_rows_make_equal_files(folder: Path, tmp_path: Path) -> None:
     write(tmp_path / "again", rows_of(folder))
-    names = [SHARD, snapshots.MANIFEST]
-    assert sorted(file.name for file in folder.iterdir()) == names
+    (pack,) = snapshots.read_manifest(folder).packs
+    names = [SHARD, snapshots.MANIFEST, f"packs/{pack}"]
+    assert [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.*"))] == names
     assert [(folder / name).read_bytes() for name in names] == [
         (tmp_path / "again" / name).read_bytes() for name in names
     ]
@@ -62,24 +65,25 @@ def test_equal_rows_make_equal_files(folder: Path, tmp_path: Path) -> None:
 
 def test_a_known_row_has_this_digest_today_and_for_ever() -> None:
     row = {
-        "face_key": "0" * 64, "face_id": 1, "image": row_rules.PNG, "label": "happy", "label_index": 1,
+        "face_key": "0" * 64, "face_id": 1, "image_sha256": "e" * 64, "label": "happy", "label_index": 1,
+        "label_origin": "votes", "other_labels": "{}", "fold": -1, "group": "f" * 16, "track": 0,
         "votes": [1, 9, 0, 0], "soft_label": [0.1, 0.9], "split": "train", "agreement": 0.9,
         "media_sha256": "f" * 64, "media_kind": "image", "time_ms": 40, "x": -1, "y": 2, "width": 3, "height": 4,
         "detector": "haar", "licence": "CC0-1.0", "author": "Zoë", "page_url": "", "source": "s", "given_split": "",
     }  # fmt: skip
     digest = snapshots.Digest(["sad", "happy"], {"seed": 0})
     digest.add(row)
-    expected = "3b1cdc527282a7953b2869cb820f23ca03ea85866ca8396ef3ec18eda786de95"
+    expected = "e4ae7caec3367cb81f8fa28e33d481c8f0991266e1e835dc46be66b86a4a60c7"
     assert digest.hex() == expected
     elsewhere = snapshots.Digest(["sad", "happy"], {"seed": 0})
-    elsewhere.add({**row, "face_id": 77})
+    elsewhere.add({**row, "face_id": 77, "pack": 3, "offset": 7, "image_bytes": 9})
     assert elsewhere.hex() == expected
 
 
-@pytest.mark.parametrize("name", [name for name in snapshots.SCHEMA.names if name != "face_id"])
+@pytest.mark.parametrize("name", [name for name in snapshots.SCHEMA.names if name not in OUTSIDE])
 def test_the_digest_knows_every_column(name: str, folder: Path) -> None:
     row = rows_of(folder)[0]
-    other = {str: "other", bytes: b"other", list: [5], int: 7, float: 0.25}[type(row[name])]
+    other = {str: "other", list: [5], int: 7, float: 0.25}[type(row[name])]
     assert row_rules.canonical(row) != row_rules.canonical({**row, name: other})
 
 
@@ -89,7 +93,7 @@ def test_the_digest_knows_every_column(name: str, folder: Path) -> None:
 def test_texts_cannot_flow_from_one_column_into_the_next(one: list[str], two: list[str]) -> None:
     base = dict.fromkeys(snapshots.SCHEMA.names, 0)
     base |= {field.name: "" for field in snapshots.SCHEMA if pa.types.is_string(field.type)}
-    base |= {"votes": [], "soft_label": [], "image": b""}
+    base |= {"votes": [], "soft_label": []}
     rows = [{**base, "licence": licence, "author": author} for licence, author, *_ in (one, two)]
     assert (row_rules.canonical(rows[0]) == row_rules.canonical(rows[1])) == (one == two[:2])
 
@@ -106,10 +110,11 @@ def test_shards_end_where_the_rows_say(folder: Path, tmp_path: Path, monkeypatch
     assert snapshots.verify(tmp_path / "many") == []
 
 
-def test_large_pictures_make_short_shards_and_groups(folder: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(writing, "GROUP_BYTES", 1)
-    monkeypatch.setattr(writing, "SHARD_BYTES", 1)
-    assert [shard.rows for shard in write(tmp_path / "large", rows_of(folder)).shards] == [1] * 35
+def test_packs_end_where_they_are_full(folder: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(packing, "PACK_BYTES", 1)
+    assert len(write(tmp_path / "large", rows_of(folder)).packs) == 35
+    assert rows_of(tmp_path / "large") == rows_of(folder)
+    assert snapshots.verify(tmp_path / "large") == []
 
 
 def test_full_shards_leave_no_empty_one_behind(folder: Path, tmp_path: Path, monkeypatch) -> None:
@@ -148,6 +153,9 @@ def test_a_split_and_columns_are_read_alone(folder: Path) -> None:
         ({"agreement": None}, "column agreement has no value"),
         ({"author": None}, "column author has no value"),
         ({"image": b"GIF89a"}, "column image: not a PNG"),
+        ({"image": None}, "column image has no value"),
+        ({"image": row_rules.PNG}, "column image_sha256: not that of the image"),
+        ({"group": ""}, "column group: no name"),
     ],
 )
 def test_a_row_that_is_none_is_not_written(change: dict, said: str, folder: Path, tmp_path: Path) -> None:
@@ -191,14 +199,43 @@ def test_verify_finds_a_flipped_bit_anywhere_in_a_shard(folder: Path) -> None:
 
 
 def test_verify_names_the_picture_that_changed(folder: Path) -> None:
-    file, row = folder / SHARD, rows_of(folder)[11]
+    row, (name,) = rows_of(folder)[11], snapshots.read_manifest(folder).packs
+    file = folder / "packs" / name
     whole = bytearray(file.read_bytes())
     whole[whole.index(row["image"]) + len(row["image"]) // 2] ^= 1
     file.write_bytes(whole)
     (problem,) = snapshots.verify(folder)
-    assert problem.what.startswith(
-        f"Its bytes have changed (row 11, column image, face {row['face_key'][:12]}…)"
+    assert problem == snapshots.Problem(
+        f"packs/{name}",
+        f"Images in it have changed (row 11 of {SHARD}, face {row['face_key'][:12]}…): their sha256 is not that "
+        "of their rows.",
     )
+
+
+def test_verify_finds_a_flipped_bit_anywhere_in_a_pack(folder: Path) -> None:
+    (name,) = snapshots.read_manifest(folder).packs
+    file, draw = folder / "packs" / name, random.Random(1)
+    whole = file.read_bytes()
+    for place in draw.sample(range(len(whole)), 40):
+        file.write_bytes(
+            whole[:place] + bytes([whole[place] ^ (1 << draw.randrange(8))]) + whole[place + 1 :]
+        )
+        assert [problem.where for problem in snapshots.verify(folder)] == [f"packs/{name}"]
+
+
+def test_verify_finds_a_pack_that_is_missing_or_cut(folder: Path) -> None:
+    (name,) = snapshots.read_manifest(folder).packs
+    file = folder / "packs" / name
+    file.write_bytes(file.read_bytes()[:-1])
+    (problem,) = snapshots.verify(folder)
+    assert problem.what.startswith(f"Images in it have changed (row 34 of {SHARD}, face")
+    (folder / "packs" / "other.pack").write_bytes(b"")
+    assert snapshots.verify(folder) == [
+        snapshots.Problem("packs/other.pack", "This file is not part of the snapshot.")
+    ]
+    (folder / "packs" / "other.pack").unlink()
+    file.unlink()
+    assert snapshots.verify(folder) == [snapshots.Problem(f"packs/{name}", "This file is missing.")]
 
 
 def test_verify_names_the_column_that_changed(folder: Path) -> None:
@@ -246,6 +283,8 @@ def forge(folder: Path, shard: Path | None = None, **fields: object) -> None:
         ({"rows": 36}, "The counts are not those"),
         ({"splits": {"train": {}, "validation": {}, "test": {}}}, "The counts are not those"),
         ({"classes": (*SEVEN[1:], SEVEN[0])}, "Row 0, column label"),
+        ({"erased": 1}, "The counts are not those"),
+        ({"packs": ()}, "This file is not part"),
     ],
 )
 def test_verify_finds_a_manifest_that_tells_of_other_rows(fields: dict, said: str, folder: Path) -> None:
@@ -255,7 +294,7 @@ def test_verify_finds_a_manifest_that_tells_of_other_rows(fields: dict, said: st
 
 
 def test_verify_finds_a_row_that_was_edited_with_its_manifest(folder: Path) -> None:
-    rows = rows_of(folder)
+    rows = pq.read_table(folder / SHARD).to_pylist()
     rows[3]["split"] = "test" if rows[3]["split"] == "train" else "train"
     pq.write_table(pa.Table.from_pylist(rows, schema=snapshots.SCHEMA), folder / SHARD)
     forge(folder, folder / SHARD)
@@ -324,4 +363,146 @@ def test_the_format_needs_neither_django_nor_torch() -> None:
         "print(format.FORMAT)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "vemo-snapshot/1\n"
+    assert done.stdout == "vemo-snapshot/2\n"
+
+
+def test_faces_of_one_group_in_two_splits_are_found(folder: Path, tmp_path: Path) -> None:
+    write(tmp_path / "odd", [{**row, "group": "all"} for row in rows_of(folder)])
+    assert [problem.what for problem in snapshots.verify(tmp_path / "odd")] == [
+        "Faces of one group stand in several splits."
+    ]
+
+
+# ---- versions that share their images
+
+
+def beside(folder: Path) -> Path:
+    """The snapshot with its packs beside it, as a storage keeps them."""
+    shared = folder.parent / "packs"
+    shared.mkdir(exist_ok=True)
+    for file in (folder / "packs").iterdir():
+        file.rename(shared / file.name)
+    (folder / "packs").rmdir()
+    return folder
+
+
+def test_a_later_version_writes_only_the_images_that_are_new(folder: Path, tmp_path: Path) -> None:
+    first = beside(folder)
+    rows = rows_of(first)
+    kept, added = rows[:12] + rows[13:30], {**rows[12], "face_key": "f" * 64}
+    second = write(tmp_path / "second", [*map(unread, kept), added], base=first)
+    (new,) = (tmp_path / "second" / "packs").iterdir()
+    assert second.packs == (*snapshots.read_manifest(first).packs, new.name)
+    assert new.read_bytes() == added["image"]
+    assert rows_of(beside(tmp_path / "second")) == [*kept, added]
+    assert snapshots.verify(tmp_path / "second") == snapshots.verify(first) == []
+    alone = write(tmp_path / "alone" / "second", [*kept, added])
+    assert alone.digest == second.digest
+
+
+def unread(row: dict) -> dict:
+    def must_not() -> bytes:
+        raise AssertionError("An image that is there was read again.")
+
+    return {**row, "image": must_not}
+
+
+def test_an_image_that_changed_is_written_again(folder: Path, tmp_path: Path) -> None:
+    first = beside(folder)
+    rows = rows_of(first)
+    other = row_rules.PNG + b"other"
+    rows[5] |= {"image": other, "image_sha256": hashlib.sha256(other).hexdigest()}
+    write(tmp_path / "second", rows, base=first)
+    (new,) = (tmp_path / "second" / "packs").iterdir()
+    assert new.read_bytes() == other
+
+
+# ---- erased faces
+
+
+def erase(folder: Path, keys: list[str]) -> None:
+    """As the site does it, on a folder whose packs lie inside."""
+    made = folder.parent / "made anew"
+    manifest = snapshots.rewritten(folder, keys, made)
+    if manifest is None:
+        return
+    for file in made.iterdir():
+        file.rename(folder / file.name)
+    before = {shard.name for shard in snapshots.read_manifest(folder).shards}
+    (folder / snapshots.MANIFEST).write_text(manifest.to_json())
+    for name in before - {shard.name for shard in manifest.shards}:
+        (folder / name).unlink()
+    for name, places in snapshots.places(folder, keys).items():
+        pack = folder / "packs" / name
+        if snapshots.without(pack, places, folder.parent / "pack"):
+            (folder.parent / "pack").replace(pack)
+        else:
+            pack.unlink()
+
+
+@settings(max_examples=25, deadline=None)
+@given(some.lists(some.lists(some.integers(0, 34), max_size=20), min_size=1, max_size=3))
+def test_what_is_left_after_erasures_is_proved_still(tmp_path_factory, rounds: list[list[int]]) -> None:
+    folder = tmp_path_factory.mktemp("erased") / "made"
+    before = make_snapshot_folder(folder, images_per_class=5, size=16)
+    rows = rows_of(folder)
+    gone: set[int] = set()
+    for wanted in rounds:
+        keys = [rows[number]["face_key"] for number in wanted]
+        assert snapshots.holds(folder, keys) == len(set(wanted) - gone)
+        gone |= set(wanted)
+        erase(folder, keys)
+        assert snapshots.holds(folder, keys) == 0
+        assert snapshots.verify(folder) == []
+    assert rows_of(folder) == [row for number, row in enumerate(rows) if number not in gone]
+    manifest = snapshots.read_manifest(folder)
+    assert (manifest.digest, manifest.rows, manifest.erased) == (before.digest, 35, len(gone))
+    bytes_left = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    for number in gone:
+        assert rows[number]["image"] not in bytes_left
+        assert rows[number]["media_sha256"].encode() not in bytes_left
+
+
+def test_only_the_shards_with_erased_faces_are_written_anew(
+    folder: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(writing, "SHARD_ROWS", 10)
+    write(tmp_path / "many", rows_of(folder))
+    erase(tmp_path / "many", [rows_of(folder)[11]["face_key"]])
+    assert [shard.name for shard in snapshots.read_manifest(tmp_path / "many").shards] == [
+        SHARD, "faces-00001.1.parquet", "faces-00002.parquet", "faces-00003.parquet",
+    ]  # fmt: skip
+
+
+def test_verify_finds_an_erasure_that_stopped_half_way(folder: Path, tmp_path: Path) -> None:
+    (name,) = snapshots.read_manifest(folder).packs
+    whole, row = (folder / "packs" / name).read_bytes(), rows_of(folder)[20]
+    erase(folder, [row["face_key"]])
+    (folder / "packs" / name).write_bytes(whole)
+    assert snapshots.verify(folder) == [
+        snapshots.Problem(
+            f"packs/{name}",
+            f"It still holds images of erased faces (row 20 of faces-00000.1.parquet, face {row['face_key'][:12]}…). "
+            "Go on with their erasure.",
+        )
+    ]
+
+
+def test_a_pack_whose_images_are_all_erased_need_not_be_there(folder: Path) -> None:
+    erase(folder, [row["face_key"] for row in rows_of(folder)])
+    assert not list((folder / "packs").iterdir())
+    assert snapshots.verify(folder) == []
+    assert rows_of(folder) == []
+
+
+def test_an_erased_row_that_says_more_than_its_key_is_found(folder: Path) -> None:
+    erase(folder, [rows_of(folder)[0]["face_key"]])
+    shard = folder / "faces-00000.1.parquet"
+    rows = pq.read_table(shard).to_pylist()
+    rows[0]["author"] = "Zoë"
+    pq.write_table(pa.Table.from_pylist(rows, schema=snapshots.SCHEMA), shard)
+    data = shard.read_bytes()
+    changed = snapshots.Shard(shard.name, 35, len(data), hashlib.sha256(data).hexdigest())
+    forge(folder, shards=(changed,))
+    (problem,) = snapshots.verify(folder)
+    assert problem.what.startswith("Row 0, column erased: the face is gone")

@@ -251,8 +251,11 @@ def everything_stored() -> set[str]:
 
 
 def test_nothing_but_the_snapshot_is_left(settings) -> None:
-    digest = frozen(make_settled()).digest
+    snapshot = frozen(make_settled())
+    digest, (pack,) = snapshot.digest, snapshot.packs
     assert everything_stored() == {
+        "snapshots/packs",
+        f"snapshots/packs/{pack}",
         f"snapshots/{digest}",
         f"snapshots/{digest}/manifest.json",
         f"snapshots/{digest}/faces-00000.parquet",
@@ -417,7 +420,7 @@ def test_a_snapshot_that_is_not_frozen_has_no_folder() -> None:
 def test_a_chunk_of_faces_costs_a_fixed_number_of_statements(django_assert_num_queries) -> None:
     for count in (4, 12):
         snapshot = freezing.freeze(campaign=make_settled(count))
-        with django_assert_num_queries(10):
+        with django_assert_num_queries(15):
             freezing.run_freeze(snapshot.pk)
 
 
@@ -447,3 +450,29 @@ def test_the_digest_does_not_depend_on_the_keys_that_name_a_likeness() -> None:
 def test_what_splits_cannot_keep_together_is_refused() -> None:
     with pytest.raises(freezing.CannotFreeze, match="alike"):
         freezing.freeze(campaign=make_settled(), together=["author"])
+
+
+def test_a_second_version_stores_only_what_is_new() -> None:
+    campaign = make_settled()
+    first = frozen(campaign)
+    settle(campaign.campaign_faces.all()[0], "angry")
+    second = frozen(campaign)
+    assert first.digest != second.digest
+    assert second.packs == first.packs
+    assert second.counts["added_bytes"] < first.counts["added_bytes"]
+    assert freezing.verify(snapshot=second) == freezing.verify(snapshot=first) == []
+
+
+def test_a_damaged_picture_of_an_earlier_version_is_stored_anew() -> None:
+    campaign = make_settled()
+    first = frozen(campaign)
+    (name,) = first.packs
+    pack = Path(default_storage.path(f"snapshots/packs/{name}"))
+    whole = bytearray(pack.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    pack.write_bytes(whole)
+    settle(campaign.campaign_faces.all()[0], "angry")
+    second = frozen(campaign)
+    assert len(second.packs) == 2
+    assert freezing.verify(snapshot=second) == []
+    assert [problem.where for problem in freezing.verify(snapshot=first)] == [f"packs/{name}"]

@@ -1,0 +1,141 @@
+"""Take erased faces out of the stored snapshots.
+
+Each step may be cut off anywhere and done again. First the rows go, then the images: a reader in between finds the
+image of a face that its snapshot no longer names. Versions share packs, so only one may change them at a time.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from labeling.models import Pulse, Snapshot, WorkState
+from labeling.snapshots import format as snapshots
+from labeling.snapshots import stored
+from labeling.snapshots.stored import Alive
+
+_TURN = "erasing from snapshots"
+_FREE = datetime(2000, 1, 1, tzinfo=UTC)
+_WAIT_S = 0.2
+
+
+def touched(keys: Collection[str], alive: Alive = lambda: None) -> dict[int, int]:
+    """Which frozen snapshots hold such faces that are not erased yet: primary key → how many."""
+    found: dict[int, int] = {}
+    for digest, pks in _frozen().items():
+        with stored.rows_of(digest, alive) as folder:
+            if count := snapshots.holds(folder, keys, alive):
+                found |= dict.fromkeys(pks, count)
+    return found
+
+
+def erase(keys: Collection[str], alive: Alive = lambda: None) -> dict[int, int]:
+    """Take the faces with these keys out of all frozen snapshots, and their images out of the packs.
+
+    Returns which snapshots lost how many rows by this call: primary key → rows. Whoever erases at the same time waits.
+    Snapshots that hold none of them are not changed by a bit. Raises NotASnapshot for a damaged one, before any image
+    is gone.
+    """
+    found: dict[int, int] = {}
+    frozen = _frozen()
+    with _in_turn(alive) as beat, stored.making("erasing") as made:
+        made.mkdir()
+        wanted: dict[str, set[tuple[int, int]]] = defaultdict(set)
+        for digest, pks in frozen.items():
+            if erased := _erase_rows(digest, keys, made / digest, beat):
+                found |= dict.fromkeys(pks, erased)
+            with stored.rows_of(digest, beat) as folder:
+                for name, found_there in snapshots.places(folder, keys, beat).items():
+                    wanted[name].update(found_there)
+        for name, places in wanted.items():
+            _erase_images(name, places, made, beat)
+        for digest, pks in frozen.items():
+            beat()
+            if Snapshot.objects.filter(pk__in=pks).exclude(erased=stored.manifest_of(digest).erased).exists():
+                _tell(digest)
+                stored.forget_cached(digest)
+    return found
+
+
+def _frozen() -> dict[str, list[int]]:
+    """Digest → the snapshots that have it."""
+    found: dict[str, list[int]] = {}
+    for pk, digest in Snapshot.objects.filter(state=WorkState.DONE).values_list("pk", "digest"):
+        found.setdefault(digest, []).append(pk)
+    return found
+
+
+def _erase_rows(digest: str, keys: Collection[str], made: Path, alive: Alive) -> int:
+    name = stored.folder_of(digest)
+    with stored.rows_of(digest, alive) as folder:
+        before = snapshots.read_manifest(folder)
+        after = snapshots.rewritten(folder, keys, made, alive)
+    if after is not None:
+        for shard in sorted(made.iterdir()):
+            alive()
+            stored.put_file(shard, f"{name}/{shard.name}")
+        manifest = made / snapshots.MANIFEST
+        manifest.write_text(after.to_json(), encoding="utf-8")
+        stored.put_file(manifest, f"{name}/{snapshots.MANIFEST}")
+    # Old shards, be they of this attempt or of one that was cut off here.
+    now = after or before
+    known = {snapshots.MANIFEST, *(shard.name for shard in now.shards)}
+    for file in default_storage.listdir(name)[1]:
+        if file not in known:
+            default_storage.delete(f"{name}/{file}")
+    return now.erased - before.erased
+
+
+def _erase_images(name: str, places: Collection[tuple[int, int]], made: Path, alive: Alive) -> None:
+    pack = stored.pack_of(name)
+    if not default_storage.exists(pack):
+        return
+    with stored.local_file(pack, made / "fetched", alive) as path:
+        if snapshots.is_zero(path, places):
+            return
+        left = snapshots.without(path, places, made / name)
+    alive()
+    if left:
+        stored.put_file(made / name, pack)
+    else:
+        (made / name).unlink()
+        default_storage.delete(pack)
+
+
+def _tell(digest: str) -> None:
+    manifest = stored.manifest_of(digest)
+    size = stored.size_of(digest)
+    for row in Snapshot.objects.filter(digest=digest, state=WorkState.DONE):
+        counts = {**row.counts, "splits": manifest.splits}
+        Snapshot.objects.filter(pk=row.pk).update(erased=manifest.erased, counts=counts, bytes=size)
+
+
+@contextmanager
+def _in_turn(alive: Alive) -> Iterator[Callable[[], None]]:
+    """Wait until nobody else erases; yields what keeps both this turn and the caller's claim."""
+    Pulse.objects.get_or_create(name=_TURN, defaults={"at": _FREE})
+    turn = Pulse.objects.filter(name=_TURN)
+    while not turn.filter(at__lt=timezone.now() - timedelta(seconds=settings.HEARTBEAT_TIMEOUT_S)).update(
+        at=timezone.now()
+    ):
+        alive()
+        time.sleep(_WAIT_S)
+    last = time.monotonic()
+
+    def beat() -> None:
+        nonlocal last
+        alive()
+        if time.monotonic() - last >= 1:
+            last = time.monotonic()
+            turn.update(at=timezone.now())
+
+    try:
+        yield beat
+    finally:
+        turn.update(at=_FREE)
