@@ -65,6 +65,11 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     train.add_argument("run_folder", metavar="RUN", type=Path, help="the run folder, made if absent")
     _add_choice(train)
     train.add_argument(
+        "--fast",
+        action="store_true",
+        help="bf16 and channels_last as this machine is quickest with them, saved with the run's settings",
+    )
+    train.add_argument(
         "--stop-with-parent",
         action="store_true",
         help="stdin is a pipe held by the parent; when it ends, write a checkpoint and exit with 75",
@@ -168,15 +173,24 @@ def _train(asked: argparse.Namespace) -> int:
     stopper.watch_signals()
     if asked.stop_with_parent:
         stopper.watch_parent()
-    given = bool(asked.network or asked.preset or asked.config or asked.set)
+    given = bool(asked.network or asked.preset or asked.config or asked.set or asked.fast)
     train(
         snapshot=asked.snapshot,
         run=asked.run_folder,
-        choose=(lambda: _chosen(asked)) if given else None,
+        choose=(lambda: _chosen_to_train(asked)) if given else None,
         stopper=stopper,
         display=Display(),
     )
     return 0
+
+
+def _chosen_to_train(asked: argparse.Namespace) -> Config:
+    config = _chosen(asked)
+    if not asked.fast:
+        return config
+    from training.core.quick import quickened
+
+    return quickened(config)
 
 
 def _evaluate(asked: argparse.Namespace) -> int:

@@ -26,7 +26,7 @@ def judge_again(
     """
     folder = RunFolder(run)
     folder.read_result()  # an unfinished run may yet find better weights
-    predictor = Predictor(run)
+    predictor = Predictor(run, quick=False)
     opened = snapshot_faces.open_snapshot(snapshot)
     if opened.digest != predictor.made.snapshot_digest:
         raise BadSnapshot(

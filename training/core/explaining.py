@@ -1,5 +1,6 @@
 """Where in a face a network looks, what a Masking Block does to features, and which mistakes it makes: as pictures."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -115,7 +116,8 @@ def masking(predictor: Predictor, pixels: NDArray[np.uint8]) -> list[tuple[Share
 
 def _seen(predictor: Predictor, pixels: NDArray[np.uint8]) -> Tensor:
     where = next(predictor.network.parameters()).device
-    return prepare(torch.from_numpy(pixels).to(where), predictor.config)
+    # The network has its weights in 32 bits, whatever the predictor answers with.
+    return prepare(torch.from_numpy(pixels).to(where), dataclasses.replace(predictor.config, bf16=False))
 
 
 def _enlarged(maps: Tensor, side: int) -> Shares:

@@ -6,7 +6,7 @@ import contextlib
 import io
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -59,8 +59,8 @@ def _readable(name: str) -> Iterator[None]:
 
 
 def prepare(images: Tensor, config: Config, turns: Turns | None = None) -> Tensor:
-    """uint8 (B, C, S, S) with S ≤ image_size to the network's float32 (B, in_channels, image_size,
-    image_size).
+    """uint8 (B, C, S, S) with S ≤ image_size to what the network takes, (B, in_channels, image_size, image_size):
+    float32, or bfloat16 where images are enlarged for a network that would begin by rounding them to it.
 
     Values are in 0–1, or of mean 0 and deviation 1 per image, as the config's normalisation says. `turns` is
     for training only.
@@ -74,8 +74,12 @@ def prepare(images: Tensor, config: Config, turns: Turns | None = None) -> Tenso
     if turns is not None and config.augment_order == "rotate-then-resize":
         pixels = turned(pixels, turns)
     if pixels.shape[-1] != config.image_size:
-        size = (config.image_size, config.image_size)
-        pixels = functional.interpolate(pixels, size=size, mode="bilinear", align_corners=False)
+        turns_follow = turns is not None and config.augment_order == "resize-then-rotate"
+        if config.bf16 and config.channels_last and not turns_follow:
+            pixels = _enlarged(pixels, config)
+        else:
+            size = (config.image_size, config.image_size)
+            pixels = functional.interpolate(pixels, size=size, mode="bilinear", align_corners=False)
     if turns is not None and config.augment_order == "resize-then-rotate":
         pixels = turned(pixels, turns)
     if turns is not None and turns.erased is not None:
@@ -83,6 +87,30 @@ def prepare(images: Tensor, config: Config, turns: Turns | None = None) -> Tenso
     pixels = pixels.expand(-1, config.in_channels, -1, -1)
     layout = torch.channels_last if config.channels_last else torch.contiguous_format
     return pixels.contiguous(memory_format=layout)
+
+
+def _enlarged(pixels: Tensor, config: Config) -> Tensor:
+    """float (B, C, S, S), bilinearly, to bfloat16 (B, C or 3, image_size, image_size) in channels_last.
+
+    As two products of matrices, which processors that are quick in bfloat16 are quickest at. A grey image whose
+    network wants three channels gets them in the second product: it writes each column three times.
+    """
+    copies = config.in_channels if pixels.shape[1] == 1 else 1
+    down = _bilinear(pixels.shape[-1], config.image_size).to(pixels.device, torch.bfloat16)
+    across = down.repeat_interleave(copies, dim=0)
+    grown = torch.matmul(torch.matmul(down, pixels.to(torch.bfloat16)), across.T)
+    if copies == 1:
+        return grown.contiguous(memory_format=torch.channels_last)
+    batch, _, side, _ = grown.shape
+    return grown.view(batch, side, side, copies).permute(0, 3, 1, 2)
+
+
+@lru_cache(maxsize=16)
+def _bilinear(before: int, after: int) -> Tensor:
+    """(after, before): what each new pixel of a line takes of the old ones, as `functional.interpolate` does it."""
+    with torch.inference_mode(False):
+        line = torch.eye(before)[None, None]
+        return functional.interpolate(line, size=(after, before), mode="bilinear", align_corners=False)[0, 0]
 
 
 def _standardised(pixels: Tensor) -> Tensor:

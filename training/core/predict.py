@@ -41,7 +41,7 @@ def predict(*, run: Path, images: Path, out: Path) -> int:
 
 def evaluate(*, snapshot: Path, run: Path, split: str) -> Figures:
     """The run's figures on a split of any snapshot with its classes. Raises BadRunFolder or BadSnapshot."""
-    predictor = Predictor(run)
+    predictor = Predictor(run, quick=False)
     opened = snapshot_faces.open_snapshot(snapshot)
     if opened.classes != predictor.classes:
         raise BadSnapshot(

@@ -6,11 +6,13 @@ opinions = predictor.predict(["face.jpg", "other.png"])
 print(opinions.labels, opinions.probabilities)
 """
 
+import contextlib
 import dataclasses
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,10 +22,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import nn
 
+from training.core.agreement import allows_bf16
 from training.core.calibration import tempered
 from training.core.device import device_for
 from training.core.judging import Probabilities, Views, plain, probabilities
 from training.core.pixels import decode_many
+from training.core.quick import Quick, quick_config
 from training.core.refusals import BadImages, BadRunFolder
 from training.core.run_folder import RunFolder
 from training.core.train import build
@@ -59,25 +63,32 @@ class Predictor:
     the box's longer side around it (`labeling.vision.crops.crop`).
     """
 
-    def __init__(self, run: str | Path, *, bf16: bool | None = None) -> None:
-        """bf16: whether operators that bear it work in bfloat16; None as the run's config says. Raises
-        BadRunFolder for a folder without a config or weights.
+    def __init__(self, run: str | Path, *, bf16: bool | None = None, quick: bool = True) -> None:
+        """bf16: whether the network works in bfloat16. None: as the run's config says, and else where this machine is
+        quick in it and the run's validation faces were answered alike (`training.core.agreement`).
+        quick: judge with a copy made for speed; False with the arithmetic by which the training judged, to the bit on
+        the same machine. Raises BadRunFolder for a folder without a config or weights.
         """
         folder = RunFolder(Path(run))
         made = folder.made()
         if made is None:
             raise BadRunFolder(f"{run} is no run folder: it has no config.json.")
         self.made, self.config, self.classes = made, made.config, made.classes
-        if bf16 is not None:
-            self.config = dataclasses.replace(self.config, bf16=bf16)
-        self.temperature = _temperature(folder)
-        """Fitted on the validation faces' labels when the run was judged; 1 where there was none."""
+        result = _result(folder)
         self._device = device_for(self.config)
+        self._as_trained = not quick
+        if bf16 is None:
+            bf16 = self.config.bf16 or (quick and _allowed(folder, result, self._device))
+        self.config = dataclasses.replace(self.config, bf16=bf16)
+        self.temperature = _temperature(folder, result)
+        """Fitted on the validation faces' labels when the run was judged; 1 where there was none."""
         network = build(made, start=False)
         network.load_state_dict(folder.load_best())
         layout = torch.channels_last if self.config.channels_last else torch.contiguous_format
         self.network: nn.Module = network.to(device=self._device, memory_format=layout).eval()  # type: ignore[call-overload]
-        """From what `training.core.pixels.prepare` gives to logits; in eval mode."""
+        """From what `training.core.pixels.prepare` gives to logits; in eval mode, with the weights as they were
+        trained.
+        """
 
     def predict(self, faces: Sequence[Face]) -> Opinions:
         """What the network makes of each face, at the run's temperature. Raises BadImages, naming the image, for what
@@ -124,19 +135,40 @@ class Predictor:
     def look(self, pixels: NDArray[np.uint8], rows: NDArray[np.int64], views: Views) -> Probabilities:
         """(len(rows), classes) of pixels[rows], the mean over the views of each image."""
         images, where = torch.from_numpy(pixels), torch.from_numpy(rows)
-        return probabilities(self.network, images, where, self.config, self._device, views=views)
+        if self._as_trained:
+            return probabilities(self.network, images, where, self.config, self._device, views=views)
+        config = quick_config(self.config, bf16=self.config.bf16)
+        return probabilities(self._quick, images, where, config, self._device, views=views)
+
+    @cached_property
+    def _quick(self) -> Quick:
+        """Made when the first face is judged: who only explains or exports does without."""
+        return Quick(self.network, self.config, self._device, bf16=self.config.bf16)
 
 
-def _temperature(folder: RunFolder) -> float:
-    if not folder.result.exists():
-        return 1.0
+def _result(folder: RunFolder) -> dict[str, Any] | None:
+    return folder.read_result() if folder.result.exists() else None
+
+
+@contextlib.contextmanager
+def _readable(folder: RunFolder) -> Iterator[None]:
     try:
-        split = folder.read_result()["splits"].get("validation", {})
-        return float(split.get("calibrated", {}).get("temperature", 1.0))
+        yield
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BadRunFolder(
             f"{folder.result} is damaged ({error!r}). Write it anew, or remove it to do without."
         ) from error
+
+
+def _allowed(folder: RunFolder, result: dict[str, Any] | None, device: torch.device) -> bool:
+    with _readable(folder):
+        return result is not None and allows_bf16(result, device)
+
+
+def _temperature(folder: RunFolder, result: dict[str, Any] | None) -> float:
+    with _readable(folder):
+        split = {} if result is None else result["splits"].get("validation", {})
+        return float(split.get("calibrated", {}).get("temperature", 1.0))
 
 
 def _opened(face: Face, name: str) -> Image.Image:

@@ -10,6 +10,7 @@ from torch import nn
 
 from training.core import faces as snapshot_faces
 from training.core import parallel
+from training.core.agreement import measured
 from training.core.config import Config
 from training.core.device import device_for, explained_memory
 from training.core.faces import Faces, Snapshot
@@ -174,6 +175,9 @@ def _judge(
     if (way := made.config.test_views) != "plain":
         views = WAYS[way](made.config.seed)
         result["augmented"] = {way: judgement(_looked(made, snapshot, training, stopper, views))}
+    rows = snapshot.splits["validation"].rows
+    device, between = training.device, stopper.check
+    result["bf16"] = measured(training.network, training.images, rows, made.config, device, between)
     return result
 
 
