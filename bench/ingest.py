@@ -5,8 +5,8 @@ and takes it in on a site of its own: ingest, search by the cascade, crops, trac
 Beside it, in the same run, a bare OpenCV loop decodes and searches the very same frames on one core with the same
 settings and keeps nothing; it runs before and after, and the mean counts. The aim: the site searches 0.9 of its
 frames in the same CPU time, and keeps all cores busy. --hours N: also a film of that length (640 × 360), whose memory
-is looked at twice a second: its peak in the second half against that in the first. Each process has its own peak of
-memory.
+is looked at twice a second: its peak in each tenth of the time, and in the second half against the first; with --long
+nothing but that. Each process has its own peak of memory.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -162,15 +163,17 @@ def apart(what: str, path: Path, home: Path) -> dict[str, float]:
     watch.join()
     if process.returncode:
         raise SystemExit(f"{what} failed.")
-    half = max(1, len(memory) // 2)
-    # The first tenth is the start; before it there is nothing to compare with.
-    first, second = memory[len(memory) // 10 : half] or memory, memory[half:] or memory
     return {
         **json.loads(said.splitlines()[-1]),
         "peak_mb": max(memory, default=0),
-        "first_mb": max(first, default=0),
-        "second_mb": max(second, default=0),
+        **{f"tenth_{n}_mb": peak for n, peak in enumerate(_tenths(memory), 1)},
     }
+
+
+def _tenths(memory: list[float]) -> list[float]:
+    """The peak in each tenth of the time."""
+    edges = [round(n * len(memory) / 10) for n in range(11)]
+    return [max(memory[a : max(b, a + 1)], default=0) for a, b in pairwise(edges)]
 
 
 def _watch(process: psutil.Process, memory: list[float], over: threading.Event) -> None:
@@ -219,9 +222,11 @@ def measure_long(path: Path, work: Path, hours: float) -> Iterator[tuple[str, fl
     yield f"{hours:g} h: frames searched", ours["frames"], "frames", None
     yield f"{hours:g} h: faces found", ours["faces"], "faces", None
     yield f"{hours:g} h: search", ours["search_s"], "s", None
-    yield f"{hours:g} h: peak memory, first half", ours["first_mb"], "MB", None
-    yield f"{hours:g} h: peak memory, second half", ours["second_mb"], "MB", None
-    yield f"{hours:g} h: growth of the peak", ours["second_mb"] / ours["first_mb"], "times", AIM_GROWTH
+    peaks = [ours[f"tenth_{n}_mb"] for n in range(1, 11)]
+    for n, peak in enumerate(peaks, 1):
+        yield f"{hours:g} h: peak memory, tenth {n} of the time", peak, "MB", None
+    # The first tenth is the start; before it there is nothing to compare with.
+    yield f"{hours:g} h: growth of the peak", max(peaks[5:]) / max(peaks[1:5]), "times", AIM_GROWTH
 
 
 def _home(work: Path) -> Path:
@@ -234,6 +239,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="Photos to make the film of.")
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--hours", type=float, default=0.0, help="A long film, too, for its memory.")
+    parser.add_argument("--long", action="store_true", help="With --hours: only the long film.")
     parser.add_argument("--json", type=Path, metavar="FILE")
     asked = parser.parse_args()
     # The drawing of media lies among the kinds of sources, and those know the database.
@@ -253,8 +259,9 @@ def main() -> int:
         work = Path(folder)
         print(f"Load average {os.getloadavg()[0]:.1f}", flush=True)
         stills = pictures(asked.data, 30, (1920, 1080))
-        film(work / "film.mp4", stills, seconds, (1920, 1080))
-        note(measure(work / "film.mp4", work, "1080p"))
+        if not (asked.long and asked.hours):
+            film(work / "film.mp4", stills, seconds, (1920, 1080))
+            note(measure(work / "film.mp4", work, "1080p"))
         if asked.hours:
             small = [cv2.resize(one, (672, 378), interpolation=cv2.INTER_AREA) for one in stills]
             film(work / "short.mp4", small, 120, (640, 360))

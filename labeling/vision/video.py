@@ -23,7 +23,20 @@ _ONLY_SOUND = gettext_noop("There is no video stream in this file; it holds only
 _NOTHING_SHOWN = gettext_noop("There is no video stream in this file; it holds nothing that can be shown.")
 _TOO_LARGE = gettext_noop("Its frames are {width:,} × {height:,} pixels, more than the {most:,} allowed.")
 _LEFT_OUT = gettext_noop("{places} damaged places were left out ({error}).")
+_TOO_MANY = gettext_noop("It has more than {most:,} frames a second; the rest was not looked at.")
+_GIVEN_UP = gettext_noop("Reading was given up after {most:,} packets in a row without a picture.")
 _TAIL_LOST = gettext_noop("The video says it runs {announced} s, but its pictures end at {shown} s.")
+
+
+_MOST_PIXELS = 36_000_000
+"""Of a frame; 8K UHD has 33 million. A decoder holds up to sixteen, and some more wait to be searched."""
+_MOST_PER_SECOND, _SPARE = 1000, 10_000
+"""Frames a second, and so many more: a film may not have a billion frames in its first second."""
+_MOST_EMPTY = 10_000
+"""Packets in a row without a picture, after which no more are tried."""
+_MOST_MS = 2**53
+_OURS_ONLY = {"protocol_whitelist": "file", "enable_drefs": "0", "use_absolute_path": "0"}
+"""No file may have FFmpeg open another file, let alone an address."""
 
 
 class BadVideo(Exception):
@@ -56,7 +69,7 @@ class Frame:
 def probe(path: Path, *, max_pixels: int = MAX_PIXELS) -> Probe:
     """What the video says of itself, and that its first picture can be decoded. Raises BadVideo."""
     with _opened(path, max_pixels) as (container, stream, found):
-        first = next(_decoded(container, stream, []), None)
+        first = next(_decoded(container, stream, _Damage()), None)
         if first is None:
             raise BadVideo(_NO_PICTURE)
         turned = first.rotation % 180 != 0
@@ -67,11 +80,17 @@ def probe(path: Path, *, max_pixels: int = MAX_PIXELS) -> Probe:
         return Probe(
             width=first.height if turned else first.width,
             height=first.width if turned else first.height,
-            duration_ms=round((_duration_s(container, stream) or 0) * 1000),
+            duration_ms=_milliseconds(_duration_s(container, stream)),
             fps=float(rate) if rate else 0.0,
             mime=mime,
             extension=extension,
         )
+
+
+def _milliseconds(seconds: Fraction | None) -> int:
+    """0 for what no film can last."""
+    wanted = round((seconds or 0) * 1000)
+    return wanted if 0 <= wanted <= _MOST_MS else 0
 
 
 def frames(path: Path, per_second: float = PER_SECOND, *, max_pixels: int = MAX_PIXELS) -> "Reading":
@@ -108,20 +127,20 @@ class Reading:
 
     def _choose(self, path: Path, per_second: Fraction, max_pixels: int) -> Generator[Frame, None, None]:
         with _opened(path, max_pixels) as (container, stream, _):
-            errors: list[str] = []
+            damage = _Damage()
             wanted, last = Fraction(0), Fraction(0)
-            for index, (at, frame) in enumerate(_timed(_decoded(container, stream, errors), stream)):
+            for index, (at, frame) in enumerate(_timed(_decoded(container, stream, damage), stream, damage)):
                 self.decoded, last = index + 1, at
                 if at >= wanted:
                     yield Frame(round(at * 1000), index, _pixels(frame))
                     wanted = (at * per_second // 1 + 1) / per_second
-            self.problem = _problem(errors, last, _duration_s(container, stream), stream)
+            self.problem = _problem(damage, last, _duration_s(container, stream), stream)
 
 
 def frame_at(path: Path, time_ms: int, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     """The picture shown at that moment: the first frame at or after it, or the last. Raises BadVideo."""
     with _opened(path, max_pixels) as (container, stream, _):
-        first = next(_decoded(container, stream, []), None)
+        first = next(_decoded(container, stream, _Damage()), None)
         if first is None:
             raise BadVideo(_NO_PICTURE)
         start = first.pts if first.pts is not None else 0
@@ -130,7 +149,7 @@ def frame_at(path: Path, time_ms: int, *, max_pixels: int = MAX_PIXELS) -> Pixel
         wanted = Fraction(2 * time_ms - 1, 2000)  # moments are kept rounded to a millisecond
         _seek(container, stream, start, wanted)
         picked = first
-        for frame in _decoded(container, stream, []):
+        for frame in _decoded(container, stream, _Damage()):
             picked = frame
             if frame.pts is not None and (frame.pts - start) * stream.time_base >= wanted:
                 break
@@ -155,7 +174,9 @@ def _opened(path: Path, max_pixels: int) -> Iterator[tuple[Any, Any, Sniffed]]:
         raise BadVideo(why_not(found, header) or gettext_noop("This is an image, not a video."))
     try:
         # By its own reader only: a playlist dressed up as a video would have FFmpeg open other files.
-        container = av.open(str(path.resolve()), format=found.format, metadata_errors="replace")
+        container = av.open(
+            str(path.resolve()), format=found.format, container_options=_OURS_ONLY, metadata_errors="replace"
+        )
     except (av.error.FFmpegError, ValueError) as error:
         raise BadVideo(_DAMAGED.format(error=_said(error))) from error
     with container:
@@ -171,36 +192,62 @@ def _picture_stream(container: Any, max_pixels: int) -> Any:
     if stream.codec_context is None:
         raise BadVideo(gettext_noop("The video is encoded in a way that cannot be decoded here."))
     width, height = stream.codec_context.width, stream.codec_context.height
-    if width * height > max_pixels:
-        raise BadVideo(_TOO_LARGE.format(width=width, height=height, most=max_pixels))
+    most = min(max_pixels, _MOST_PIXELS)
+    if width * height > most:
+        raise BadVideo(_TOO_LARGE.format(width=width, height=height, most=most))
+    stream.codec_context.options = {"max_pixels": str(most)}  # later frames may be larger than the first
     stream.thread_type = "AUTO"
     return stream
 
 
-def _decoded(container: Any, stream: Any, errors: list[str]) -> Iterator[Any]:
-    """Frames in the order they are shown. What cannot be decoded is left out and noted in errors."""
+@dataclass
+class _Damage:
+    """What could not be decoded."""
+
+    places: int = 0
+    first: str = ""
+    """What FFmpeg said of the first of them."""
+    end: str = ""
+    """Why reading ended before the film did, for people."""
+
+    def note(self, error: BaseException) -> None:
+        self.first = self.first or _said(error)
+        self.places += 1
+
+
+def _decoded(container: Any, stream: Any, damage: _Damage) -> Iterator[Any]:
+    """Frames in the order they are shown. What cannot be decoded is left out and noted."""
     packets = container.demux(stream)
-    while True:
+    empty = 0
+    while empty < _MOST_EMPTY:
         try:
             packet = next(packets, None)
             if packet is None:
                 return
-            yield from (frame for frame in packet.decode() if not frame.is_corrupt)
+            empty += 1
+            for frame in packet.decode():
+                if not frame.is_corrupt:
+                    empty = 0
+                    yield frame
         except av.error.EOFError:
             return
         except av.error.InvalidDataError as error:
-            errors.append(_said(error))
+            damage.note(error)
         except av.error.FFmpegError as error:
-            errors.append(_said(error))
+            damage.note(error)
             return
+    damage.end = _GIVEN_UP.format(most=_MOST_EMPTY)
 
 
-def _timed(decoded: Iterator[Any], stream: Any) -> Iterator[tuple[Fraction, Any]]:
+def _timed(decoded: Iterator[Any], stream: Any, damage: _Damage) -> Iterator[tuple[Fraction, Any]]:
     """Each frame with its exact time in seconds since the first one; time never runs backwards."""
     step = 1 / (stream.average_rate or stream.base_rate or Fraction(25))
     start: int | None = None
     at = -step
-    for frame in decoded:
+    for count, frame in enumerate(decoded):
+        if count > at * _MOST_PER_SECOND + _SPARE:
+            damage.end = _TOO_MANY.format(most=_MOST_PER_SECOND)
+            return
         if frame.pts is None:
             at = at + step
         else:
@@ -225,10 +272,12 @@ def _duration_s(container: Any, stream: Any) -> Fraction | None:
     return Fraction(container.duration, av.time_base) if container.duration else None
 
 
-def _problem(errors: list[str], last: Fraction, duration: Fraction | None, stream: Any) -> str:
+def _problem(damage: _Damage, last: Fraction, duration: Fraction | None, stream: Any) -> str:
     parts = []
-    if errors:
-        parts.append(_LEFT_OUT.format(places=len(errors), error=errors[0]))
+    if damage.places:
+        parts.append(_LEFT_OUT.format(places=damage.places, error=damage.first))
+    if damage.end:
+        return " ".join([*parts, damage.end])
     rate = stream.average_rate
     announced = [stream.frames / rate] if rate and stream.frames else []
     if duration and not (stream.duration is None and _has_sound(stream)):
