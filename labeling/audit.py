@@ -28,6 +28,8 @@ WORDS = {
     "example_set": gettext_noop("showed a face as an example"),
     "example_removed": gettext_noop("took an example away"),
     "reopened": gettext_noop("asked for fresh votes"),
+    "face_corrected": gettext_noop("corrected the box of a face nobody had seen"),
+    "correction_undone": gettext_noop("undid the correction of a face's box"),
     "faces_erased": gettext_noop("erased faces for good"),
 }
 """Verb → what its doer did, for people."""

@@ -8,14 +8,15 @@ from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet, Sum
 from labeling import licensing
 from labeling.face_filter import in_source
 from labeling.licensing import LeftOut
-from labeling.models import Campaign, CampaignFace, Face, Item, Source
+from labeling.models import Campaign, CampaignFace, DiscardedVote, Face, Item, Skip, Source
 
 SAMPLE = 12
 """Faces shown of a choice."""
 TRIED_AT_MOST = 20_000
 """Faces whose votes a rule is tried on."""
 TRIED_CAMPAIGNS = 50
-NOT_GOLD = ~Q(state=CampaignFace.State.GOLD)
+ASKED = ~Q(state__in=[CampaignFace.State.GOLD, CampaignFace.State.ERASED])
+"""Of gold and of what was erased nothing is asked."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class CampaignRow:
 
 def campaign_rows(campaigns: list[Campaign]) -> list[CampaignRow]:
     """The campaigns with how far each has come. One statement however many there are."""
-    faces = CampaignFace.objects.filter(NOT_GOLD, campaign__in=campaigns).order_by()
+    faces = CampaignFace.objects.filter(ASKED, campaign__in=campaigns).order_by()
     counted = faces.values_list("campaign").annotate(
         every=Count("pk"),
         settled=Count("pk", filter=Q(state=CampaignFace.State.SETTLED)),
@@ -148,6 +149,18 @@ def _sample(faces: QuerySet[Face], first: int, last: int) -> list[int]:
     points = [first + (last - first) * n // SAMPLE for n in range(SAMPLE)]
     by_key = faces.order_by("pk").values_list("pk", flat=True)
     return sorted({pk for point in points if (pk := by_key.filter(pk__gte=point).first())})
+
+
+def unseen(rows: QuerySet[CampaignFace]) -> QuerySet[CampaignFace]:
+    """Those nobody holds, has answered or passed on: they may leave their campaign as if they had never been in it."""
+    return rows.filter(
+        ~Exists(Skip.objects.filter(campaign_face=OuterRef("pk"))),
+        ~Exists(DiscardedVote.objects.filter(campaign_face=OuterRef("pk"))),
+        state=CampaignFace.State.OPEN,
+        votes=0,
+        leases=0,
+        round=1,
+    )
 
 
 def stored_counts(campaign: Campaign) -> list[tuple[int, dict[str, int]]]:

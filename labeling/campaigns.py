@@ -39,6 +39,7 @@ __all__ = [
     "extend",
     "name_for_copy",
     "pause",
+    "place",
     "progress",
     "reopen",
 ]
@@ -162,14 +163,20 @@ def add_faces(
     allowed = drawn(faces.filter(licensing.meets(campaign.licence_rule)), limit)
     new = allowed.order_by("pk").values_list("pk", "media").distinct()
     first_lap = not campaign_changes.has_begun(campaign)
-    added = sum(
-        _add(campaign, chunk)
-        for chunk in chunked(placing.turns(campaign, list(new), after_those_there=first_lap))
-    )
+    added = place(campaign, list(new), first_lap=first_lap)
     if added or left_out.faces:
         beside: dict[str, Any] = {"left_out": left_out.faces} if left_out.faces else {}
         audit.write(campaign, "faces_added", by=by, faces=added, **beside)
     return Added(added, left_out)
+
+
+def place(campaign: Campaign, faces: Iterable[tuple[int, int]], *, first_lap: bool) -> int:
+    """Put faces (face, media) into the campaign whatever its rules say; returns how many were not in it.
+
+    first_lap: nobody has begun, so they mix with those that are in it; else they go to the end of the line.
+    """
+    turns = placing.turns(campaign, faces, after_those_there=first_lap)
+    return sum(_add(campaign, chunk) for chunk in chunked(turns))
 
 
 @transaction.atomic
@@ -292,8 +299,9 @@ class Progress:
 
 
 def asked(campaign: Campaign) -> QuerySet[CampaignFace]:
-    """The campaign's faces but for its gold, of which nothing is asked."""
-    return CampaignFace.objects.filter(campaign=campaign).exclude(state=CampaignFace.State.GOLD)
+    """The campaign's faces but for its gold and what was erased, of which nothing is asked."""
+    nothing = [CampaignFace.State.GOLD, CampaignFace.State.ERASED]
+    return CampaignFace.objects.filter(campaign=campaign).exclude(state__in=nothing)
 
 
 def progress(campaign: Campaign) -> Progress:

@@ -12,14 +12,15 @@ from typing import Any
 
 from django.core import signing
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from labeling import audit, campaigns
+from labeling import audit, campaigns, corrections
+from labeling.campaign_queries import unseen
 from labeling.likeness import LOCK
-from labeling.models import Campaign, CampaignFace, DiscardedVote, Face, Pulse, Skip
+from labeling.models import Campaign, CampaignFace, Face, Pulse
 from labeling.placing import chunked
 from labeling.refusals import Refusal
 
@@ -45,12 +46,13 @@ class Change:
 @dataclass(frozen=True)
 class Deed:
     verb: str
-    """left_out, taken_back, added, merged or parted."""
+    """left_out, taken_back, added, merged, parted or corrected."""
     faces: int
     """How many were changed."""
     token: str
     beside: int = 0
-    """left_out: those that stay in a campaign they are in; added: those left out, which were not added."""
+    """left_out: those that stay in a campaign they are in; added: those left out, which were not added; taken_back:
+    those whose box was corrected, which others stand for; corrected: campaigns in which the old face stays."""
 
 
 def leave_out(*, faces: QuerySet[Face], by: Any) -> Deed:
@@ -68,17 +70,19 @@ def leave_out(*, faces: QuerySet[Face], by: Any) -> Deed:
 
 
 def take_back(*, faces: QuerySet[Face], by: Any) -> Deed:
-    """Offer faces that were left out to campaigns again. Raises CannotChangeFaces."""
+    """Offer faces that were left out to campaigns again. Raises CannotChangeFaces.
+
+    Those whose box was corrected stay out, as another face stands for each: `corrections.undo` brings them back.
+    """
     with transaction.atomic():
         held = _held(faces)
-        changes = [
-            Change("left_out", reason.value, "", [pk for pk, left_out in held if left_out == reason])
-            for reason in Face.LeftOut
-        ]
+        of = {reason: [pk for pk, left_out in held if left_out == reason] for reason in Face.LeftOut}
+        corrected = len(of.pop(Face.LeftOut.CORRECTED))
+        changes = [Change("left_out", reason.value, "", keys) for reason, keys in of.items()]
         _write(changes)
     count = sum(len(change.faces) for change in changes)
     _log.info("%s took back %d faces", by, count)
-    return Deed("taken_back", count, _token(changes))
+    return Deed("taken_back", count, _token(changes), beside=corrected)
 
 
 def add_to_campaign(*, faces: QuerySet[Face], campaign: Campaign, by: Any) -> Deed:
@@ -92,6 +96,13 @@ def add_to_campaign(*, faces: QuerySet[Face], campaign: Campaign, by: Any) -> De
         added = sorted(_keys_in(campaign, kept) - before)
     token = signing.dumps({"campaign": campaign.pk, "faces": _steps(added)}, salt=_SALT, compress=True)
     return Deed("added", len(added), token, beside=len(held) - len(kept))
+
+
+def correct(*, face: Face, box: tuple[int, int, int, int], by: Any) -> tuple[Deed, Face]:
+    """`corrections.correct`, as a deed that can be undone, and the new face."""
+    done = corrections.correct(face=face, box=box, by=by)
+    token = signing.dumps({"corrected": face.pk}, salt=_SALT, compress=True)
+    return Deed("corrected", 1, token, beside=len(done.stayed)), done.face
 
 
 def merge(*, groups: Iterable[int], by: Any) -> Deed:
@@ -138,6 +149,12 @@ def undo(*, token: str, by: Any) -> int:
         kept = signing.loads(token, salt=_SALT)
     except signing.BadSignature as error:
         raise CannotChangeFaces(_("This can no longer be undone.")) from error
+    if "corrected" in kept:
+        old = Face.objects.filter(pk=kept["corrected"]).first()
+        if old is None:
+            raise CannotChangeFaces(_("This can no longer be undone."))
+        corrections.undo(face=old, by=by)
+        return 1
     with transaction.atomic():
         if "campaign" in kept:
             return _take_out(kept["campaign"], _keys(kept["faces"]), by)
@@ -203,15 +220,7 @@ def _take_out(campaign_pk: int, keys: list[int], by: Any) -> int:
     campaign = Campaign.objects.filter(pk=campaign_pk).first()
     if campaign is None:
         raise CannotChangeFaces(_("This campaign is no longer there."))
-    untouched = CampaignFace.objects.filter(
-        ~Exists(Skip.objects.filter(campaign_face=OuterRef("pk"))),
-        ~Exists(DiscardedVote.objects.filter(campaign_face=OuterRef("pk"))),
-        campaign=campaign,
-        state=CampaignFace.State.OPEN,
-        votes=0,
-        leases=0,
-        round=1,
-    )
+    untouched = unseen(CampaignFace.objects.filter(campaign=campaign))
     taken = 0
     for chunk in chunked(keys):
         rows = untouched.filter(face__in=chunk).select_for_update(of=("self",)).order_by("pk")

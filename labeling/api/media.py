@@ -8,7 +8,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import work
+from labeling import corrections, work
 from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
@@ -25,6 +25,7 @@ from labeling.models import Face, Item, Media, Source
 from labeling.rules import may_manage, may_see_labels
 from labeling.sources import faces, ingest, is_elsewhere, roots, watching
 
+MOST_PIXELS = 100_000
 Managers = those_who(may_manage)
 Readers = those_who(may_see_labels, may_manage)
 
@@ -118,6 +119,25 @@ class FaceFilterSerializer(serializers.Serializer[Any]):
     detector = serializers.CharField(required=False, max_length=40)
 
 
+class BoxSerializer(serializers.Serializer[Any]):
+    """In pixels of the upright picture."""
+
+    x = serializers.IntegerField(min_value=0, max_value=MOST_PIXELS)
+    y = serializers.IntegerField(min_value=0, max_value=MOST_PIXELS)
+    width = serializers.IntegerField(min_value=1, max_value=MOST_PIXELS)
+    height = serializers.IntegerField(min_value=1, max_value=MOST_PIXELS)
+
+
+class CorrectedSerializer(serializers.Serializer[Any]):
+    face = FaceSerializer(help_text="The one that stands for both now.")
+    moved = serializers.ListField(
+        child=serializers.CharField(), help_text="Campaigns that ask about it in place of the other."
+    )
+    stayed = serializers.ListField(
+        child=serializers.CharField(), help_text="Campaigns in which somebody has seen the other."
+    )
+
+
 @extend_schema_view(list=extend_schema(parameters=[FaceFilterSerializer]))
 class FaceViewSet(viewsets.ReadOnlyModelViewSet[Face]):
     """Faces found in media."""
@@ -126,6 +146,24 @@ class FaceViewSet(viewsets.ReadOnlyModelViewSet[Face]):
     serializer_class = FaceSerializer
     permission_classes = [Readers]
     pagination_class = NewestFirst
+
+    @extend_schema(request=BoxSerializer, responses={201: CorrectedSerializer})
+    @action(detail=True, methods=["post"], permission_classes=[Managers])
+    def correct(self, request: Request, pk: str) -> Response:
+        """Let a face with this box stand for the face: votes on the old crop stay with the old one.
+
+        Campaigns ask about the new face where nobody has seen the old one yet.
+        """
+        wanted = asked(BoxSerializer, request)
+        box = (wanted["x"], wanted["y"], wanted["width"], wanted["height"])
+        done = corrections.correct(face=self.get_object(), box=box, by=request.user)
+        return Response(CorrectedSerializer(done).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=None, responses=CorrectedSerializer)
+    @action(detail=True, methods=["post"], permission_classes=[Managers])
+    def uncorrect(self, request: Request, pk: str) -> Response:
+        """Undo the correction of this face's box: it stands for itself again."""
+        return Response(CorrectedSerializer(corrections.undo(face=self.get_object(), by=request.user)).data)
 
     def filter_queryset(self, queryset: Any) -> Any:
         if self.action != "list":

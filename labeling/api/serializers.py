@@ -107,7 +107,7 @@ class FaceSerializer(serializers.ModelSerializer[Face]):
         model = Face
         fields = (
             "id", "media", "detector", "score", "frame", "time_ms", "x", "y", "width", "height", "row",
-            "crop_sha256", "crop_width", "crop_height", "given",
+            "crop_sha256", "crop_width", "crop_height", "given", "left_out", "replaced_by",
         )  # fmt: skip
 
 

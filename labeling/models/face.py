@@ -87,6 +87,7 @@ class Face(models.Model):
 
         TRACK = "track", _("others of its track are sharper or show more")
         PERSON = "person", _("somebody left it out")
+        CORRECTED = "corrected", _("its box was corrected: another face stands for it")
 
     media = models.ForeignKey(Media, on_delete=models.CASCADE, related_name="faces")
     detector = models.CharField(max_length=40)
@@ -109,6 +110,16 @@ class Face(models.Model):
     )
     track = models.ForeignKey(Track, null=True, blank=True, on_delete=models.SET_NULL, related_name="faces")
     left_out = models.CharField(max_length=10, choices=LeftOut.choices, blank=True, default="")
+    # Not indexed as a whole: few faces have one.
+    replaced_by = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="replaces",
+        db_index=False,
+        help_text="The face with the corrected box.",
+    )
     # As labeling.vision.quality measures them. NULL: not measured.
     sharpness = models.FloatField(
         null=True, blank=True, help_text="0.4 to 0.6 where sharp, 0.2 where blurred."
@@ -143,7 +154,10 @@ class Face(models.Model):
             models.UniqueConstraint(
                 fields=["media", "detector", "time_ms", "row", "x", "y", "width", "height"],
                 name="one_face_per_box",
-            )
+            ),
+            models.CheckConstraint(
+                name="replaced_only_if_corrected", condition=Q(replaced_by=None) | Q(left_out="corrected")
+            ),
         ]
         # For the gallery, which walks by key. Those of conditions that few faces meet hold only these; their limits are
         # a little wider than those of labeling.vision.quality, so that these may move without the index.
@@ -151,6 +165,9 @@ class Face(models.Model):
             models.Index(fields=["detector", "id"], name="face_by_detector"),
             models.Index(Least("width", "height"), "id", name="face_by_size"),
             models.Index(fields=["id"], name="face_left_out", condition=~Q(left_out="")),
+            models.Index(
+                fields=["replaced_by"], name="face_corrected", condition=Q(replaced_by__isnull=False)
+            ),
             models.Index(fields=["id"], name="face_on_track", condition=Q(track__isnull=False)),
             models.Index(fields=["likeness", "id"], name="face_alike", condition=Q(likeness__lt=F("id"))),
             models.Index(fields=["id"], name="face_blurred", condition=Q(sharpness__lt=0.25)),

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from labeling.erasure import files, places
 from labeling.models import CampaignFace, Face, Media
 from labeling.refusals import Refusal
 from labeling.sayings import told
@@ -35,6 +36,14 @@ def draw(*, media: Media, box: tuple[int, int, int, int], time_ms: int = 0, by: 
         if known is None:
             raise CannotDraw(_("There is no picture of this moment. Choose one on the timeline."))
         frame = known
+    face = prepared(media=media, box=box, frame=frame, time_ms=time_ms)
+    keep(face)
+    _log.info("%s drew face %d in media %d", by, face.pk, media.pk)
+    return face
+
+
+def prepared(*, media: Media, box: tuple[int, int, int, int], frame: int, time_ms: int) -> Face:
+    """A drawn face, its crop in the storage; not saved. Raises CannotDraw."""
     try:
         pixels = pictures.upright(media, time_ms)
     except pictures.CannotShow as reason:
@@ -43,13 +52,31 @@ def draw(*, media: Media, box: tuple[int, int, int, int], time_ms: int = 0, by: 
     (face,) = looking.faces_of(
         media, DETECTOR, pixels, [found], looking.Choices(), frame=frame, time_ms=time_ms
     )
+    return face
+
+
+def keep(face: Face) -> None:
+    """Save a prepared face. Raises CannotDraw."""
     try:
         with transaction.atomic():
+            _demand_not_erased(face)
             face.save()
     except IntegrityError as error:
         raise CannotDraw(_("This box is there already.")) from error
-    _log.info("%s drew face %d in media %d", by, face.pk, media.pk)
-    return face
+    except CannotDraw:
+        files.forget([face.crop])
+        raise
+
+
+def _demand_not_erased(face: Face) -> None:
+    # Held, so that it is not being erased at this moment.
+    held = Media.objects.select_for_update(no_key=True).filter(pk=face.media_id).first()
+    if held is None:
+        raise CannotDraw(_("This picture was erased."))
+    erased = places.ErasedPlaces()
+    erased.catch_up()
+    if erased.have(face, held.sha256):
+        raise CannotDraw(_("The face here was erased; it is not taken in again."))
 
 
 def remove(*, face: Face, by: Any) -> None:
@@ -62,6 +89,8 @@ def remove(*, face: Face, by: Any) -> None:
             raise CannotDraw(_("This face is gone already."))
         if CampaignFace.objects.filter(face=held).exists():
             raise CannotDraw(_("This face is in a campaign: leave it out instead."))
+        if held.replaces.exists():
+            raise CannotDraw(_("This box corrects another: undo the correction instead."))
         held.delete()
     _log.info("%s removed the drawn face %d", by, face.pk)
 

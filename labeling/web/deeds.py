@@ -51,9 +51,13 @@ def forget(request: HttpRequest) -> None:
 def _words(deed: Deed, campaign: str) -> str:
     count = number_format(deed.faces, force_grouping=True)
     beside = number_format(deed.beside, force_grouping=True)
-    return {"left_out": _left_out, "taken_back": _taken_back, "added": _added, "merged": _merged}.get(
-        deed.verb, _parted
-    )(deed, count, beside, campaign)
+    return {
+        "left_out": _left_out,
+        "taken_back": _taken_back,
+        "added": _added,
+        "merged": _merged,
+        "corrected": _corrected,
+    }.get(deed.verb, _parted)(deed, count, beside, campaign)
 
 
 def _left_out(deed: Deed, count: str, beside: str, campaign: str) -> str:
@@ -71,7 +75,27 @@ def _left_out(deed: Deed, count: str, beside: str, campaign: str) -> str:
 
 
 def _taken_back(deed: Deed, count: str, beside: str, campaign: str) -> str:
-    return ngettext("{count} face taken back.", "{count} faces taken back.", deed.faces).format(count=count)
+    text = ngettext("{count} face taken back.", "{count} faces taken back.", deed.faces).format(count=count)
+    if not deed.beside:
+        return text
+    corrected = ngettext(
+        "Another face stands for {count} with a corrected box: undo that on its page.",
+        "Other faces stand for {count} with corrected boxes: undo that on their pages.",
+        deed.beside,
+    )
+    return f"{text} {corrected.format(count=beside)}"
+
+
+def _corrected(deed: Deed, count: str, beside: str, campaign: str) -> str:
+    text = _("The box is corrected.")
+    if not deed.beside:
+        return text
+    stays = ngettext(
+        "In {count} campaign somebody has seen the old face: there it stays.",
+        "In {count} campaigns somebody has seen the old face: there it stays.",
+        deed.beside,
+    )
+    return f"{text} {stays.format(count=beside)}"
 
 
 def _added(deed: Deed, count: str, beside: str, campaign: str) -> str:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling import licence_checks, timeline_queries
+from labeling import corrections, gallery, licence_checks, timeline_queries
 from labeling.licence_words import licence_line
 from labeling.models import Face, Media
 from labeling.refusals import Refusal
@@ -18,6 +18,7 @@ from labeling.rules import may_manage
 from labeling.sayings import told
 from labeling.sources import handmade, pictures
 from labeling.timeline_queries import Mark
+from labeling.vision import crops
 from labeling.web import deeds, files, paging
 from labeling.web.doors import door
 
@@ -34,7 +35,8 @@ def media(request: HttpRequest, pk: int) -> HttpResponseBase:
     marks = timeline_queries.timeline(row) if is_video else []
     before = paging.number(request, "tracks") or 0
     tracks, more_tracks = timeline_queries.tracks(row, after=before) if is_video else ([], None)
-    at = _moment(request, marks)
+    correcting = _correcting(request, row)
+    at = correcting.time_ms if correcting else _moment(request, marks)
     shown = list(row.faces.filter(time_ms=at).order_by("pk")[:FACES_PER_PAGE])
     return render(
         request,
@@ -54,7 +56,9 @@ def media(request: HttpRequest, pk: int) -> HttpResponseBase:
             "tracks_after": before,
             "more_tracks": more_tracks,
             "cuts": timeline_queries.cuts(tracks),
-            "chosen": paging.number(request, "face"),
+            "chosen": correcting.pk if correcting else paging.number(request, "face"),
+            "correcting": correcting,
+            "margin": crops.MARGIN,
             "boxes": shown,
             "detectors": dict(sorted(Counter(face.detector for face in shown).items())),
             "items": row.items.select_related("source").order_by("pk")[:20],
@@ -99,6 +103,45 @@ def remove(request: HttpRequest, pk: int) -> HttpResponseBase:
     return redirect(f"{reverse('labeling:media', args=[media_pk])}?at={time_ms}")
 
 
+@door(may_manage)
+@require_POST
+def correct(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """A face whose box a person has moved."""
+    face = get_object_or_404(Face.objects.select_related("media"), pk=pk)
+    address = reverse("labeling:media", args=[face.media_id])
+    form = BoxForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Draw a box around the face, or give all four numbers."))
+        return redirect(f"{address}?correct={pk}")
+    try:
+        deed, new = gallery.correct(face=face, box=form.box(), by=request.user)
+    except Refusal as refusal:
+        messages.error(request, str(refusal))
+        return redirect(f"{address}?at={face.time_ms}&face={pk}")
+    deeds.tell(request, deed)
+    return redirect(f"{address}?at={new.time_ms}&face={new.pk}")
+
+
+@door(may_manage)
+@require_POST
+def uncorrect(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Let the face of the old box stand for itself again."""
+    face = get_object_or_404(Face, pk=pk)
+    try:
+        done = corrections.undo(face=face, by=request.user)
+    except Refusal as refusal:
+        messages.error(request, str(refusal))
+    else:
+        text = _("The correction is undone.")
+        if done.stayed:
+            names = ", ".join(done.stayed)
+            text += " " + _("Somebody has seen the corrected face in {names}: there it stays.").format(
+                names=names
+            )
+        messages.success(request, text)
+    return redirect(f"{reverse('labeling:media', args=[face.media_id])}?at={face.time_ms}&face={pk}")
+
+
 class BoxForm(forms.Form):
     """A box in pixels of the upright picture."""
 
@@ -130,6 +173,13 @@ def thumbnail(request: HttpRequest, pk: int) -> HttpResponseBase:
     except pictures.CannotShow as reason:
         raise Http404(told(str(reason))) from reason
     return files.send(request, name=name, filename=f"{pk}.jpg", mime="image/jpeg", key=key)
+
+
+def _correcting(request: HttpRequest, media: Media) -> Face | None:
+    """The face whose box is to be moved, if there is one that can be."""
+    asked = paging.number(request, "correct") or 0
+    faces = Face.objects.filter(media=media, row=0).exclude(left_out=Face.LeftOut.CORRECTED)
+    return faces.filter(pk=asked).first() if asked else None
 
 
 def _moment(request: HttpRequest, marks: list[Mark]) -> int:

@@ -13,7 +13,7 @@ const canvas = document.querySelector("[data-canvas]");
 const draw = document.querySelector("[data-draw]");
 
 /** A point of the screen in pixels of the picture, inside it. */
-function inPicture(event) {
+export function inPicture(event) {
   const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(canvas.getScreenCTM().inverse());
   const { width, height } = canvas.viewBox.baseVal;
   return { x: Math.min(width, Math.max(0, point.x)), y: Math.min(height, Math.max(0, point.y)) };
