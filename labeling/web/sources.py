@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -42,7 +43,12 @@ def source_new(request: HttpRequest) -> HttpResponseBase:
             form.add_error(None, told(str(refusal)))
         else:
             return HttpResponseRedirect(_page(source.pk))
-    return render(request, "labeling/source_new.html", {"form": form}, status=400 if form.errors else 200)
+    return render(
+        request,
+        "labeling/source_new.html",
+        {"form": form, "most_bytes": settings.MAX_RESUMABLE_BYTES},
+        status=400 if form.errors else 200,
+    )
 
 
 @door(may_manage)
