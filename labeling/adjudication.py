@@ -100,6 +100,8 @@ def _locked(campaign_face_id: int) -> CampaignFace:
     row = rows.filter(pk=campaign_face_id).first()
     if row is None:
         raise CannotAdjudicate(_("This face is not in the campaign. Go back to its disputes."))
+    if row.state == CampaignFace.State.ERASED:
+        raise CannotAdjudicate(_("This face was erased; there is nothing to decide on."))
     return row
 
 

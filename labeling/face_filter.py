@@ -16,6 +16,8 @@ GOOD = "good"
 """Stands for faces that nothing speaks against."""
 QUALITIES = ("small", "blurred", "dark", "bright", "flat", "cut_off", "turned", "nodding", "tilted")
 """The codes of labeling.vision.quality.reasons."""
+STATES = [choice for choice in CampaignFace.State.choices if choice[0] != CampaignFace.State.ERASED]
+"""Of the faces of a campaign that can be shown."""
 _NONE = Q(pk__in=[])
 _LABELLED = [Outcome.AGREED, Outcome.ADJUDICATED]
 
@@ -189,7 +191,7 @@ def followers() -> QuerySet[Face]:
 
 
 def _in_the_campaign(wanted: FaceFilter) -> Q:
-    found = Q(campaign=wanted.campaign)
+    found = Q(campaign=wanted.campaign, face__isnull=False)  # else it was erased
     # All that is known is said, state and outcome too: the index campaign_by_outcome has them before the label.
     if wanted.state:
         found &= Q(state=wanted.state)

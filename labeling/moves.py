@@ -31,8 +31,18 @@ def put_aside(made: Discard, pks: list[int], meant: list[int]) -> None:
     rows = [row for row in rows if mine[row.pk]]
     _keep_from(made.annotator, rows)
     _drop_gold_leases(rows)
-    open_again = [(row, _opened(row, mine[row.pk], made.campaign)) for row in rows if row.wanted]
+    erased = [row for row in rows if row.state == CampaignFace.State.ERASED]
+    _lessen(erased, mine)
+    there = [row for row in rows if row.state != CampaignFace.State.ERASED]
+    open_again = [(row, _opened(row, mine[row.pk], made.campaign)) for row in there if row.wanted]
     _update(open_again, made.campaign)
+
+
+def _lessen(erased: list[CampaignFace], mine: dict[int, list[Vote]]) -> None:
+    """Of an erased face nothing is asked any more: its tally shrinks, and no place comes free."""
+    for row in erased:
+        now = sum(vote.round == row.round for vote in mine[row.pk])
+        CampaignFace.objects.filter(pk=row.pk).update(votes=F("votes") - now, wanted=F("wanted") - now)
 
 
 def _drop_gold_leases(rows: list[CampaignFace]) -> None:

@@ -98,7 +98,8 @@ class Answered:
     """One answer of the annotator's, as their history shows it."""
 
     key: UUID
-    face: int
+    face: int | None
+    """None: it was erased."""
     answer: str
     second: str
     at: datetime

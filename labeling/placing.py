@@ -73,7 +73,9 @@ def _sources(medias: Iterable[int]) -> dict[int, int]:
 
 def _ranks(campaign: Campaign) -> Counter[int]:
     """Faces of each source in the first lap."""
-    there = CampaignFace.objects.filter(campaign=campaign, shuffle__gte=0, shuffle__lt=LAP)
+    there = CampaignFace.objects.filter(
+        campaign=campaign, face__isnull=False, shuffle__gte=0, shuffle__lt=LAP
+    )
     by_media = dict(there.order_by().values_list("face__media").annotate(Count("pk")))
     sources = _sources(by_media)
     ranks = Counter[int]()
@@ -86,7 +88,7 @@ def place_again(campaign: Campaign) -> None:
     """Give all faces of a campaign in which nobody has begun the places of its present order."""
     # The line is held, so that nobody begins their walk meanwhile.
     line.end(campaign.pk, room=0)
-    rows = CampaignFace.objects.filter(campaign=campaign)
+    rows = CampaignFace.objects.filter(campaign=campaign, face__isnull=False)
     by_face = {face: pk for pk, face in rows.values_list("pk", "face")}
     faces = list(rows.order_by("face").values_list("face", "face__media"))
     for chunk in chunked(turns(campaign, faces, after_those_there=False)):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
+from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -52,8 +53,11 @@ def store(*, origin: str, rows: Iterable[Row]) -> int:
     return stored
 
 
+@transaction.atomic(savepoint=False)
 def _store_batch(origin: str, opinions: dict[int, Mapping[str, float]]) -> int:
-    faces = CampaignFace.objects.filter(pk__in=opinions).only("outcome", "label", "counts")
+    # Held, so that none is erased at this moment: of an erased face nothing is kept.
+    rows = CampaignFace.objects.select_for_update(no_key=True).filter(pk__in=opinions, face__isnull=False)
+    faces = rows.order_by("pk").only("outcome", "label", "counts")
     made = [_suggestion(origin, face, opinions[face.pk]) for face in faces]
     Suggestion.objects.bulk_create(
         made,

@@ -209,9 +209,10 @@ def restart(row: Work, *, also_done: bool = False, wake: bool = True, anew: bool
 
 
 def begin_again(row: Work, *, wake: bool = True) -> bool:
-    """Take a running row from its worker, which writes nothing more once it notices, and queue it. False: it runs no more.
+    """Take a running row from its worker, which writes nothing more once it notices, and queue it.
 
-    For when what the worker has read is not to be used any more. wake: False if the caller queues it later.
+    For when what the worker has read is not to be used any more. wake: False if the caller queues it later. Returns
+    False if it runs no more.
     """
     running = type(row)._default_manager.filter(pk=row.pk, state=WorkState.RUNNING)
     taken = running.update(state=WorkState.WAITING, worker="", stop_asked=False, queued_at=timezone.now())

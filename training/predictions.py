@@ -116,7 +116,7 @@ def _summary(prediction: Prediction, written: int, missing: int) -> str:
 
 def _write_images(job: work.Job[Prediction], path: Path) -> tuple[int, int]:
     """All crops of the campaign into one file, renamed when whole. Returns (written, missing)."""
-    faces = CampaignFace.objects.filter(campaign=job.row.campaign).order_by("pk")
+    faces = CampaignFace.objects.filter(campaign=job.row.campaign, face__isnull=False).order_by("pk")
     total, written, missing = faces.count(), 0, 0
     part = path.with_suffix(".part")
     with pq.ParquetWriter(part, IMAGES) as writer:

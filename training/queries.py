@@ -115,12 +115,18 @@ def with_faces(rows: list[JudgedRow]) -> list[Judged]:
 
 
 def rounds_for_list() -> QuerySet[RelabelRound]:
-    """One query: each round with face_count, and settled_count: those that have all their votes now."""
+    """One query: each round with face_count, and settled_count: those that have all their votes now.
+
+    Faces that were erased count in neither.
+    """
+    there = ~Q(faces__campaign_face__state=CampaignFace.State.ERASED)
     settled = Q(faces__campaign_face__state=CampaignFace.State.SETTLED)
     # Re-opened once more since: for this round the face is settled all the same.
     settled |= Q(faces__campaign_face__round__gt=F("faces__voting_round"))
     rounds = RelabelRound.objects.select_related("run", "campaign", "opened_by").order_by("-pk")
-    return rounds.annotate(face_count=Count("faces"), settled_count=Count("faces", filter=settled))
+    return rounds.annotate(
+        face_count=Count("faces", filter=there), settled_count=Count("faces", filter=settled & there)
+    )
 
 
 def progress_of(run: TrainingRun) -> metrics.Progress:

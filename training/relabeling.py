@@ -160,7 +160,8 @@ class Changes:
 
 def changes(opened: RelabelRound) -> Changes:
     """Compare each face of the round before and after its fresh votes."""
-    rows = opened.faces.select_related("campaign_face__campaign").order_by("-doubt", "pk")
+    there = opened.faces.exclude(campaign_face__state=CampaignFace.State.ERASED)
+    rows = there.select_related("campaign_face__campaign").order_by("-doubt", "pk")
     every = [_change(row) for row in rows]
     settled = [change for change in every if change.after is not None]
     changed = [change for change in settled if change.changed]

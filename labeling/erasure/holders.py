@@ -1,32 +1,20 @@
 """Snapshots that hold erased faces, and the files made from them."""
 
-import shutil
 from collections.abc import Callable, Collection
-from importlib import import_module
-from pathlib import Path
-from typing import Any
 
-from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db.models import QuerySet
 
 from labeling import work
 from labeling.models import Erasure, Export, Snapshot, Work, WorkState
-from labeling.snapshots import stored
+from labeling.snapshots import erasing, stored
 
 Alive = Callable[[], None]
 
 
-def _erasing() -> Any:
-    return import_module("labeling.snapshots.erasing")
-
-
 def touched(keys: Collection[str], alive: Alive) -> dict[int, int]:
     """Snapshot → faces of these it holds."""
-    if not keys or not Snapshot.objects.filter(state=WorkState.DONE).exists():
-        return {}
-    found: dict[int, int] = _erasing().touched(keys, alive)
-    return found
+    return erasing.touched(keys, alive) if keys else {}
 
 
 def let_go(erasure: Erasure, keys: Collection[str], campaigns: Collection[int], alive: Alive) -> None:
@@ -35,26 +23,28 @@ def let_go(erasure: Erasure, keys: Collection[str], campaigns: Collection[int], 
     The faces must be gone from the database: what is frozen from now on cannot hold them.
     """
     _forget_unfinished(Snapshot.objects.filter(campaign__in=campaigns).exclude(state=WorkState.DONE))
-    for pk, faces in touched(keys, alive).items():
-        # Kept first: killed between the two, the next attempt still knows whose exports are to be made anew.
-        _keep(erasure, pk, faces)
-        _erasing().erase(pk, keys, alive)
-        alive()
+    # Kept first: killed in between, the next attempt still knows whose exports are to be made anew.
+    _keep(erasure, touched(keys, alive))
+    if keys:
+        erasing.erase(keys, alive)
     for entry in erasure.touched.get("snapshots", []):
         if not entry.get("let_go"):
             _make_exports_anew(entry["pk"])
-            _forget_cached(entry["pk"])
             entry["let_go"] = True
-            Erasure.objects.filter(pk=erasure.pk).update(touched=erasure.touched)
+            _save(erasure)
             alive()
 
 
-def _keep(erasure: Erasure, pk: int, faces: int) -> None:
+def _keep(erasure: Erasure, held: dict[int, int]) -> None:
     entries = erasure.touched.setdefault("snapshots", [])
-    if all(entry["pk"] != pk for entry in entries):
-        name = Snapshot.objects.values_list("name", flat=True).get(pk=pk)
-        entries.append({"pk": pk, "name": name, "faces": faces})
-        Erasure.objects.filter(pk=erasure.pk).update(touched=erasure.touched)
+    known = {entry["pk"] for entry in entries}
+    names = Snapshot.objects.filter(pk__in=held).order_by("-pk").values_list("pk", "name")
+    entries += [{"pk": pk, "name": name, "faces": held[pk]} for pk, name in names if pk not in known]
+    _save(erasure)
+
+
+def _save(erasure: Erasure) -> None:
+    Erasure.objects.filter(pk=erasure.pk).update(touched=erasure.touched)
 
 
 def _forget_unfinished(snapshots: QuerySet[Snapshot]) -> None:
@@ -65,12 +55,19 @@ def _forget_unfinished(snapshots: QuerySet[Snapshot]) -> None:
     for row in snapshots:
         taken = row.state == WorkState.RUNNING and work.begin_again(row, wake=False)
         _forget_attempts(row)
-        others = Snapshot.objects.exclude(pk=row.pk).filter(folder=row.folder)
-        if row.folder and not others.exists():
-            stored.remove_folder(row.folder)
-            Snapshot.objects.filter(pk=row.pk).update(folder="")
+        _forget_stored(row)
         if taken:
             work.enqueue(row)
+
+
+def _forget_stored(row: Snapshot) -> None:
+    others = Snapshot.objects.exclude(pk=row.pk)
+    if row.folder and not others.filter(folder=row.folder).exists():
+        stored.remove_folder(row.folder)
+    owned = {pack for packs in others.values_list("packs", flat=True) for pack in packs}
+    for pack in set(row.packs) - owned:
+        default_storage.delete(stored.pack_of(pack))
+    Snapshot.objects.filter(pk=row.pk).update(folder="", packs=[])
 
 
 def _make_exports_anew(snapshot: int) -> None:
@@ -88,10 +85,3 @@ def _make_exports_anew(snapshot: int) -> None:
 
 def _forget_attempts(row: Work) -> None:
     stored.forget_attempts(f"{type(row).__name__.lower()}-{row.pk}")
-
-
-def _forget_cached(snapshot: int) -> None:
-    """The copy on this machine, of a storage elsewhere."""
-    digest = Snapshot.objects.values_list("digest", flat=True).get(pk=snapshot)
-    if digest:
-        shutil.rmtree(Path(settings.SNAPSHOT_CACHE_ROOT) / digest, ignore_errors=True)

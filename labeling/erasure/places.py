@@ -72,8 +72,8 @@ class ErasedPlaces:
         self._read: set[int] = set()
         self._places: dict[str, list[Place]] = defaultdict(list)
 
-    def of(self, sha256: str) -> list[Place]:
-        """Those in this media, of every erasure that is planned by now. One statement, and one per new erasure."""
+    def catch_up(self) -> None:
+        """Read what erasures have planned since. One statement, and one per new erasure."""
         planned = Erasure.objects.filter(
             planned_at__isnull=False, scope__in=[Erasure.Scope.TRACK, Erasure.Scope.FACE], with_media=False
         )
@@ -83,14 +83,10 @@ class ErasedPlaces:
                 place = Place.kept(box)
                 self._places[place.media].append(place)
             self._read.add(pk)
-        return self._places.get(sha256, [])
 
-    def without_erased(self, faces: Iterable[Face], sha256: str) -> list[Face]:
-        """Those of one media's faces that are not at the place of an erased one."""
-        gone = self.of(sha256)
-        if not gone:
-            return list(faces)
-        return [face for face in faces if not is_erased(face, sha256, gone)]
+    def have(self, face: Face, sha256: str) -> bool:
+        """Whether one of them is where the face is. sha256: of its media."""
+        return is_erased(face, sha256, self._places.get(sha256, ()))
 
 
 def is_erased(face: Face, sha256: str, gone: Iterable[Place]) -> bool:

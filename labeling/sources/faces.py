@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from labeling import likeness, work
+from labeling.erasure import files, places
 from labeling.models import Detection, Face, Item, Media, Scan, Source, Track
 from labeling.refusals import Refusal
 from labeling.sayings import gettext_noop, said, told
@@ -93,8 +94,9 @@ def find_faces(detection_id: int, *, tell: Callable[[int, int | None, str], None
         left = media_of_source.filter(~_scanned_by(row.detector))
         done = total - left.count()
         job.beat(force=True, done=done, total=total)
+        erased = places.ErasedPlaces()
         with lookers(make) as pool:
-            for media, findings in _looked_over(left, pool, row.detector, choices, job.beat):
+            for media, findings in _looked_over(left, pool, row.detector, choices, erased, job.beat):
                 if findings is not None:
                     findings.end(media, row.detector)
                     done += 1
@@ -108,8 +110,29 @@ def find_faces(detection_id: int, *, tell: Callable[[int, int | None, str], None
             tell(done, total, "")
 
 
+class OneByOne:
+    """Searches single pictures as they come, as `find_faces` does all of a source. Raises Refused for what cannot run."""
+
+    def __init__(self, detector: str) -> None:
+        self.detector = detector
+        make, self._choices = _prepared(detector, {}, work.Refused)
+        self._search = make()
+        self._erased = places.ErasedPlaces()
+
+    def look_at(self, media: Media) -> None:
+        """Find the faces of a picture that this detector has not been over."""
+        _, findings = _picture(self._search, media, name=self.detector, choices=self._choices)
+        findings.keep(media, findings.waiting, self._erased)
+        findings.end(media, self.detector)
+
+
 def _looked_over(
-    left: QuerySet[Media], pool: Lookers, name: str, choices: Choices, alive: Callable[[], None]
+    left: QuerySet[Media],
+    pool: Lookers,
+    name: str,
+    choices: Choices,
+    erased: places.ErasedPlaces,
+    alive: Callable[[], None],
 ) -> Iterator[tuple[Media, "_Findings | None"]]:
     """Each media twice: as it begins, and with what was found. Pictures come a few at a time, videos one by one."""
     rows = left.order_by("pk").iterator(chunk_size=200)
@@ -117,25 +140,32 @@ def _looked_over(
         if kind == Media.Kind.VIDEO:
             for media in media_of_kind:
                 yield media, None
-                yield media, _film(media, pool, name, choices, alive)
+                yield media, _film(media, pool, name, choices, erased, alive)
             continue
         for media, findings in pool.map(media_of_kind, partial(_picture, name=name, choices=choices)):
             yield media, None
-            findings.keep(findings.waiting)
+            findings.keep(media, findings.waiting, erased)
             yield media, findings
 
 
 def _picture(search: Detector, media: Media, *, name: str, choices: Choices) -> tuple[Media, "_Findings"]:
     """What is found in it, not yet in the database."""
     findings = _Findings()
-    with _noting(media, findings) as path:
+    with suppress(_NoFile), _noting(media, findings) as path:
         picture = images.read(path, max_pixels=_most())
         findings.frames, findings.problem = 1, picture.note
         findings.waiting = looking.in_image(media, picture, search, name, choices)
     return media, findings
 
 
-def _film(media: Media, pool: Lookers, name: str, choices: Choices, alive: Callable[[], None]) -> "_Findings":
+def _film(
+    media: Media,
+    pool: Lookers,
+    name: str,
+    choices: Choices,
+    erased: places.ErasedPlaces,
+    alive: Callable[[], None],
+) -> "_Findings":
     """Faces come into the database as they are found, the Scan at the end: a killed look is begun again.
 
     Crops go to the storage first. What is found a second time is there already.
@@ -146,12 +176,18 @@ def _film(media: Media, pool: Lookers, name: str, choices: Choices, alive: Calla
         alive()
         findings.frames += 1
 
-    with _noting(media, findings) as path:
+    with suppress(_NoFile), _noting(media, findings) as path:
         reading = video.frames(path, choices.per_second, max_pixels=_most())
         for groups in looking.in_video(media, reading, pool, name, choices, seen):
-            findings.keep(groups)
+            findings.keep(media, groups, erased)
+            if findings.lost:
+                break
         findings.problem = reading.problem
     return findings
+
+
+class _NoFile(Exception):
+    """What the media's file was called is not in the storage; its findings say so."""
 
 
 @contextmanager
@@ -162,7 +198,8 @@ def _noting(media: Media, findings: "_Findings") -> Iterator[Path]:
         with store.local_file(media.stored_as) as path:
             yield path
     except FileNotFoundError as error:
-        raise work.Refused(_FILE_GONE.format(media=media, reason=error)) from error
+        findings.missing = _FILE_GONE.format(media=media, reason=error)
+        raise _NoFile from error
     except (images.BadImage, video.BadVideo) as reason:
         findings.problem = str(reason)
     findings.milliseconds = round((time.monotonic() - begun) * 1000)
@@ -178,22 +215,53 @@ class _Findings:
     milliseconds: int = 0
     waiting: list[Group] = field(default_factory=list)
     """Found, and not in the database yet."""
+    missing: str = ""
+    """Why the media's file could not be opened."""
+    lost: bool = False
+    """Its media was erased meanwhile."""
 
-    def keep(self, groups: Sequence[Group]) -> None:
-        faces = [face for _, group in groups for face in group]
-        self.faces += len(faces)
-        if not faces:
+    def keep(self, media: Media, groups: Sequence[Group], erased: places.ErasedPlaces) -> None:
+        """Store these, but for those at the places of erased faces; nothing if the media is gone by now."""
+        if not any(group for _, group in groups):
             return
         with transaction.atomic():
-            _keep_tracks(groups)
+            self.lost = not _held(media)
+            erased.catch_up()
+            left = [] if self.lost else _without(groups, media, erased)
+            faces = [face for _, group in left for face in group]
+            _keep_tracks(left)
             Face.objects.bulk_create(faces, ignore_conflicts=True, batch_size=500)
+        self.faces += len(faces)
+        kept = {face.crop for face in faces}
+        if gone := {face.crop for _, group in groups for face in group} - kept:
+            files.forget(gone)
 
     def end(self, media: Media, detector: str) -> None:
+        """Note that the look is over, unless its media was erased meanwhile. Raises Refused where its file is gone."""
         counts = {"frames": self.frames, "faces": self.faces, "milliseconds": self.milliseconds}
-        # Another source with the same media may have been searched at the same time.
-        Scan.objects.get_or_create(
-            media=media, detector=detector, defaults={**counts, "problem": self.problem[:500]}
-        )
+        with transaction.atomic():
+            if not _held(media):
+                return
+            if self.missing:
+                raise work.Refused(self.missing)
+            # Another source with the same media may have been searched at the same time.
+            Scan.objects.get_or_create(
+                media=media, detector=detector, defaults={**counts, "problem": self.problem[:500]}
+            )
+
+
+def _held(media: Media) -> bool:
+    """Keep the media from being erased until the transaction ends. False: it is gone."""
+    rows = Media.objects.select_for_update(no_key=True).filter(pk=media.pk)
+    return bool(rows.values_list("pk", flat=True).first())
+
+
+def _without(groups: Sequence[Group], media: Media, erased: places.ErasedPlaces) -> list[Group]:
+    """The groups less what was erased, and less those of which nothing is left."""
+    left = [
+        (track, [face for face in group if not erased.have(face, media.sha256)]) for track, group in groups
+    ]
+    return [(track, group) for track, group in left if group]
 
 
 def _keep_tracks(groups: Sequence[Group]) -> None:

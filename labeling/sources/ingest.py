@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 from labeling import likeness, work
+from labeling.erasure.tombstones import ERASED
 from labeling.likeness import COMPARING
 from labeling.models import Detection, Item, Scan, Source, WorkState
 from labeling.refusals import Refusal
@@ -126,7 +127,8 @@ def refresh(*, source: Source, wake: bool = True) -> None:
 def retry_refused(*, source: Source) -> None:
     """Try the refused items again. Raises NothingRefused, CannotMove."""
     with transaction.atomic():
-        again = source.items.filter(state=Item.State.REFUSED).update(state=Item.State.FOUND, reason="")
+        refused = source.items.filter(state=Item.State.REFUSED).exclude(reason__startswith=ERASED)
+        again = refused.update(state=Item.State.FOUND, reason="")
         if not again:
             raise NothingRefused(_("Nothing of this source was refused; there is nothing to try again."))
         work.restart(source, also_done=True)

@@ -7,8 +7,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
+from labeling.erasure import files, places, tombstones
 from labeling.expressions import known_as
 from labeling.licences import understood
 from labeling.models import Face, Item, Media, Source
@@ -25,6 +26,10 @@ _METADATA = 64 * 1024**2
 _TOO_LONG = gettext_noop(
     "It is longer than the {most:,} bytes allowed (MAX_MEDIA_BYTES, for images also MAX_IMAGE_PIXELS)."
 )
+
+
+class _ErasedMeanwhile(Exception):
+    """What is being taken in was erased since it was asked for."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +57,16 @@ def take_file(*, item: Item, content: FileContent | RemoteContent, source: Sourc
 
     alive is called after every block read, and may raise to give up.
     """
-    note = _with_defaults(content.note, source)
+    note = with_defaults(content.note, source)
     try:
         if reason := rights.why_not(source.options, note.licence):
             raise Unusable(reason)
         with store.staged() as part:
-            if isinstance(content, RemoteContent):
-                sha256, size = content.fetch(part, _most_bytes, alive)
-            else:
-                sha256, size = _copy(content, part, alive)
+            sha256, size = staged(content, part, alive)
+            _demand_not_erased(sha256)
             known = Media.objects.filter(sha256=sha256).first()
             if known is not None:
-                _settle(item, known, Item.State.KNOWN, note)
+                _settle_known(item, known, note)
                 return
             facts = _facts(part)
             name = store.name_of(FOLDER, sha256, facts.extension)
@@ -80,16 +83,36 @@ def take_file(*, item: Item, content: FileContent | RemoteContent, source: Sourc
         "height": facts.height,
         "duration_ms": facts.duration_ms,
         "fps": facts.fps,
-        "original_name": _name(content),
+        "original_name": shown_name(content),
     }
-    with transaction.atomic():
-        media, made = Media.objects.get_or_create(sha256=sha256, defaults=fields)
-        _settle(item, media, Item.State.INGESTED if made else Item.State.KNOWN, note)
+    try:
+        with transaction.atomic():
+            media, made = Media.objects.get_or_create(sha256=sha256, defaults=fields)
+            _settle(item, media, Item.State.INGESTED if made else Item.State.KNOWN, note)
+            _demand_not_erased(sha256)
+    except (IntegrityError, Unusable):
+        # Erased at this very moment: the media is gone again, or its tombstone has come.
+        if not (why := tombstones.why_not(sha256)):
+            raise
+        files.forget([name])
+        refuse(item, why)
 
 
-def _name(content: FileContent | RemoteContent) -> str:
+def _demand_not_erased(sha256: str) -> None:
+    if reason := tombstones.why_not(sha256):
+        raise Unusable(reason)
+
+
+def shown_name(content: FileContent | RemoteContent) -> str:
     name = content.name if isinstance(content, RemoteContent) else PurePosixPath(content.locator).name
     return name[:500]
+
+
+def staged(content: FileContent | RemoteContent, part: Path, alive: Alive) -> tuple[str, int]:
+    """Write the item to the path. Returns its sha256 and its length in bytes. Raises Unusable, NotYet."""
+    if isinstance(content, RemoteContent):
+        return content.fetch(part, _most_bytes, alive)
+    return _copy(content, part, alive)
 
 
 def _copy(content: FileContent, part: Path, alive: Alive) -> tuple[str, int]:
@@ -136,8 +159,17 @@ def _facts(part: Path) -> _Facts:
     return _Facts("video", told.mime, told.extension, told.width, told.height, told.duration_ms, told.fps)
 
 
-def _with_defaults(note: Note, source: Source) -> Note:
+def with_defaults(note: Note, source: Source) -> Note:
     return replace(note, licence=note.licence or source.licence, author=note.author or source.author)
+
+
+def _settle_known(item: Item, media: Media, note: Note) -> None:
+    """Raises Unusable for a media that is erased at this very moment."""
+    try:
+        _settle(item, media, Item.State.KNOWN, note)
+    except IntegrityError:
+        _demand_not_erased(media.sha256)
+        raise
 
 
 @transaction.atomic
@@ -166,11 +198,23 @@ def _settle(item: Item, media: Media, state: Item.State, note: Note) -> None:
 
 def take_rows(*, rows: Sequence[tuple[Item, RowContent]], source: Source) -> None:
     """Make rows of a table Media and Faces, all in one transaction, in a handful of statements."""
+    left, shas = _not_erased(rows)
+    if not left:
+        return
+    try:
+        _take_rows(left, shas, source)
+    except (IntegrityError, _ErasedMeanwhile):
+        if not tombstones.of_media(shas):
+            raise
+        # Some were erased at this very moment; the others are taken in now.
+        files.forget([store.name_of(FOLDER, sha, "png") for sha in shas])
+        take_rows(rows=left, source=source)
+
+
+def _take_rows(rows: Sequence[tuple[Item, RowContent]], shas: Sequence[str], source: Source) -> None:
     contents: dict[str, RowContent] = {}
-    shas = []
-    for _, content in rows:
-        shas.append(hashlib.sha256(content.png).hexdigest())
-        contents.setdefault(shas[-1], content)
+    for (_, content), sha in zip(rows, shas, strict=True):
+        contents.setdefault(sha, content)
     known = _media_by_sha(shas)
     new = [sha for sha in contents if sha not in known]
     names = {sha: store.keep_bytes(FOLDER, "png", contents[sha].png).name for sha in new}
@@ -179,8 +223,23 @@ def take_rows(*, rows: Sequence[tuple[Item, RowContent]], source: Source) -> Non
             (_row_media(sha, names[sha], contents[sha], source) for sha in new), ignore_conflicts=True
         )
         media = _media_by_sha(shas)
+        for reason in tombstones.of_media(shas).values():
+            raise _ErasedMeanwhile(reason)
         _keep_faces([(content, media[sha]) for (_, content), sha in zip(rows, shas, strict=True)])
         _keep_items(rows, [media[sha] for sha in shas], first=set(new), shas=shas)
+
+
+def _not_erased(
+    rows: Sequence[tuple[Item, RowContent]],
+) -> tuple[list[tuple[Item, RowContent]], list[str]]:
+    """The rows whose pictures were not erased, and the hash of each; the others are refused."""
+    hashes = [hashlib.sha256(content.png).hexdigest() for _, content in rows]
+    erased = tombstones.of_media(hashes)
+    for (item, _), sha in zip(rows, hashes, strict=True):
+        if sha in erased:
+            refuse(item, erased[sha])
+    left = [(row, sha) for row, sha in zip(rows, hashes, strict=True) if sha not in erased]
+    return [row for row, _ in left], [sha for _, sha in left]
 
 
 def _media_by_sha(shas: Sequence[str]) -> dict[str, Media]:
@@ -206,9 +265,11 @@ def _row_media(sha256: str, name: str, content: RowContent, source: Source) -> M
 def _keep_faces(rows: Sequence[tuple[RowContent, Media]]) -> None:
     """A face per row; one that is there learns what it was not told before: votes added to a known table."""
     there = _faces_there(rows)
+    new = [_row_face(content, media) for content, media in rows if (media.pk, content.row) not in there]
+    erased = places.ErasedPlaces()
+    erased.catch_up()
     Face.objects.bulk_create(
-        (_row_face(content, media) for content, media in rows if (media.pk, content.row) not in there),
-        ignore_conflicts=True,
+        (face for face in new if not erased.have(face, face.media.sha256)), ignore_conflicts=True
     )
     learnt = []
     for content, media in rows:

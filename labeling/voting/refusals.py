@@ -11,7 +11,7 @@ from labeling.rules import may_vote
 class CannotVote(Refusal):
     """The vote was not counted; `code` says why.
 
-    closed, role, answer, unknown, already, complete, key, withdrawn, votes; and, of who may vote here: paused,
+    closed, role, answer, unknown, already, complete, erased, key, withdrawn, votes; and, of who may vote here: paused,
     group, language, qualify, cap, day.
     """
 
@@ -25,7 +25,7 @@ class CannotLease(CannotVote):
 
 
 class CannotWithdraw(CannotVote):
-    """The vote stands: unknown, round, late, settled."""
+    """The vote stands: unknown, round, late, settled, erased."""
 
 
 def closed(refuse: type[CannotVote]) -> CannotVote:

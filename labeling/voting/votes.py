@@ -278,6 +278,7 @@ def withdraw(*, campaign: Campaign, annotator: Any, client_key: UUID | None = No
     with transaction.atomic():
         said = _own_answer(campaign, annotator, client_key)
         row = _locked(campaign, said.campaign_face_id, CannotWithdraw)
+        _demand_not_erased(row, CannotWithdraw)
         if isinstance(said, Vote) and said.round != row.round:
             raise CannotWithdraw(
                 _("This face has been opened for fresh votes since; the old one stays."), "round"
@@ -319,6 +320,7 @@ def change(*, campaign: Campaign, annotator: Any, client_key: UUID, answer: str,
     with transaction.atomic():
         said = _own_answer(campaign, annotator, client_key)
         row = _locked(campaign, said.campaign_face_id, CannotVote)
+        _demand_not_erased(row, CannotVote)
         _demand_open(campaign, CannotVote)
         changes: dict[str, Any] = {"answer": answer, "second": second}
         if isinstance(said, GoldAnswer):
@@ -380,6 +382,11 @@ def _locked(campaign: Campaign, pk: int, refuse: type[CannotVote]) -> CampaignFa
     return row
 
 
+def _demand_not_erased(row: CampaignFace, refuse: type[CannotVote]) -> None:
+    if row.state == CampaignFace.State.ERASED:
+        raise refuse(_("This face was erased; nothing more is asked of it."), "erased")
+
+
 def _has_voted(row: CampaignFace, annotator: Any) -> bool:
     return Vote.objects.filter(campaign_face=row, annotator=annotator, round=row.round).exists()
 
@@ -387,6 +394,7 @@ def _has_voted(row: CampaignFace, annotator: Any) -> bool:
 def _place(row: CampaignFace, given: _Answer) -> dict[str, Any]:
     """Use the annotator's lease, else a free place, else one whose lease has expired."""
     mine = {"campaign_face": row, "annotator": given.annotator}
+    _demand_not_erased(row, CannotVote)
     aside = Skip.objects.filter(**mine, round=row.round, reason=PUT_ASIDE)
     if row.state != CampaignFace.State.OPEN or aside.exists():
         raise _complete()

@@ -69,6 +69,8 @@ def _done(request: HttpRequest, pk: int, decide: Callable[[], object]) -> HttpRe
     back = request.POST.get("next", "")
     if back and url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure()):
         return redirect(back)
+    if row.face_id is None:
+        return redirect("labeling:campaign", row.campaign_id)
     return redirect("labeling:face", row.face_id)
 
 
@@ -151,6 +153,9 @@ def _decide_and_go_on(request: HttpRequest, shown: Campaign, wanted: disputes.Wa
     except adjudication.DecidedMeanwhile as refusal:
         return _show(request, shown, wanted, row, problem=str(refusal), status=409)
     except adjudication.CannotAdjudicate as refusal:
+        if not shown.campaign_faces.filter(pk=row.pk, face__isnull=False).exists():
+            messages.error(request, str(refusal))
+            return redirect(_at(shown, wanted))
         return _show(request, shown, wanted, row, problem=str(refusal), status=400)
     return redirect(_at(shown, wanted, after=row.pk))
 

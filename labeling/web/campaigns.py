@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from labeling import campaign_figures, gallery_queries
 from labeling import campaigns as verbs
 from labeling.campaign_queries import campaign_rows
-from labeling.face_filter import FaceFilter
+from labeling.face_filter import STATES, FaceFilter
 from labeling.licence_words import left_out_line
 from labeling.models import Campaign, CampaignFace, Outcome
 from labeling.refusals import Refusal
@@ -106,7 +106,7 @@ def campaign_faces(request: HttpRequest, pk: int) -> HttpResponse:
         "campaign": shown,
         "page": paging.cut(rows, after, FACES_PER_PAGE),
         "wanted": wanted,
-        "states": CampaignFace.State.choices,
+        "states": STATES,
         "outcomes": Outcome.choices,
         "address": _address(wanted),
         "tab": "faces",

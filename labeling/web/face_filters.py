@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from labeling import expressions, gallery_queries
-from labeling.face_filter import GOOD, UNKNOWN, FaceFilter
+from labeling.face_filter import GOOD, STATES, UNKNOWN, FaceFilter
 from labeling.licences import LICENCES
 from labeling.models import Campaign, CampaignFace, Outcome, Source
 
@@ -194,7 +194,7 @@ class Offered:
             "alike": lambda: list(ALIKE.items()),
             "left_out": lambda: list(LEFT_OUT.items()),
             "campaign": lambda: [(str(pk), each.name) for pk, each in self._campaigns.items()],
-            "state": lambda: list(CampaignFace.State.choices),
+            "state": lambda: list(STATES),
             "outcome": lambda: list(Outcome.choices),
             "label": self._label_options,
             "opinion": lambda: list(OPINIONS.items()),

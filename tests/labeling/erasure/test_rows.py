@@ -25,16 +25,9 @@ from labeling.models import (
 )
 from labeling.voting.integrity import check
 from tests.factories import make_campaign, make_faces, make_media, make_user, make_votes, settle
+from tests.labeling.erasure.erasing import erase
 
 pytestmark = pytest.mark.django_db
-
-
-def erase(scope: str, what: list[object], **fields: object) -> Erasure:
-    row = erasure.demand(scope, what, reason="Asked to", **fields)  # type: ignore[arg-type]
-    erasure.carry_out(row.pk)
-    row.refresh_from_db()
-    assert row.state == "done"
-    return row
 
 
 def test_a_media_goes_with_its_faces_and_files() -> None:

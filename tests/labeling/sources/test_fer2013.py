@@ -159,6 +159,6 @@ def test_tables_of_another_shape_are_refused(tmp_path: Path) -> None:
 
 def test_many_rows_take_few_statements(tmp_path: Path, django_assert_max_num_queries) -> None:
     source = ingest.add(location=fer_csv(tmp_path / "f.csv", [fer_row(n % 7, n) for n in range(300)]))
-    with django_assert_max_num_queries(60):
+    with django_assert_max_num_queries(64):
         ingest.ingest(source.pk)
     assert Face.objects.count() == 300
