@@ -9,6 +9,7 @@ from labeling.sources.fer2013 import Fer2013
 from labeling.sources.flickr import Flickr
 from labeling.sources.folder import Folder
 from labeling.sources.google import Google
+from labeling.sources.labelled import Labelled
 from labeling.sources.s3 import S3, SCHEME
 from labeling.sources.single import Single
 from labeling.sources.web import Web
@@ -23,8 +24,14 @@ KINDS: dict[str, Kind] = {
     "file": Single(),
 }
 """In the order in which a path is tried on them."""
-SITES: dict[str, Site] = {"s3": S3(), "flickr": Flickr(), "google": Google(), "youtube": YouTube()}
-"""Kinds whose location is an address."""
+SITES: dict[str, Site] = {
+    "s3": S3(),
+    "flickr": Flickr(),
+    "google": Google(),
+    "youtube": YouTube(),
+    "labelled": Labelled(),
+}
+"""Kinds whose location is an address; that of a labelled set may be a path as well."""
 KIND_WORDS: dict[str, Any] = {
     "folder": _("folder"),
     "zip": _("zip"),
@@ -32,6 +39,7 @@ KIND_WORDS: dict[str, Any] = {
     "web": _("web addresses"),
     "file": _("file"),
     "s3": _("S3 bucket"),
+    "labelled": _("labelled set"),
     "flickr": "Flickr",
     "google": "Google",
     "youtube": "YouTube",
@@ -41,4 +49,6 @@ KIND_WORDS: dict[str, Any] = {
 
 def is_elsewhere(kind: str, location: str) -> bool:
     """Whether the location is an address and no path of this machine."""
+    if kind == "labelled":
+        return location.lower().startswith(SCHEME)
     return kind in SITES or (not kind and location.lower().startswith((SCHEME, "http://", "https://")))

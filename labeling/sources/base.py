@@ -152,7 +152,20 @@ class KnownContent:
     """The primary key of the Media."""
 
 
-Content = FileContent | RemoteContent | RowContent | KnownContent | BadContent
+@dataclass(frozen=True)
+class LabelledContent:
+    """An item that is a picture, with what somebody who knows says it shows."""
+
+    locator: str
+    file: FileContent | RemoteContent
+    label: str
+    split: str
+    """train, validation or test; empty if nothing is said."""
+    origin: str
+    """Whose word the label is."""
+
+
+Content = FileContent | RemoteContent | RowContent | LabelledContent | KnownContent | BadContent
 
 
 class Place(Protocol):

@@ -19,6 +19,7 @@ from labeling.models import Detection, Face, Item, Media, Scan, Source, Track
 from labeling.refusals import Refusal
 from labeling.sayings import gettext_noop, said, told
 from labeling.sources import looking, store
+from labeling.sources.base import Beat
 from labeling.sources.looking import Choices, Group
 from labeling.sources.together import Lookers, lookers
 from labeling.vision import crops, detectors, images, video
@@ -32,6 +33,7 @@ OURS: dict[str, float | bool] = {
     "aligned": False,
 }
 """Settings of every search and what they are if nothing is said; the others are the detector's own."""
+_AT_TIME = gettext_noop("Watching {name}: {time} of {whole}")
 _AT = gettext_noop("At {name}")
 _FOUND = gettext_noop("{faces:,} faces")
 _BAD_SETTINGS = gettext_noop(
@@ -111,7 +113,7 @@ def find_faces(detection_id: int, *, tell: Callable[[int, int | None, str], None
 
 
 class OneByOne:
-    """Searches single pictures as they come, as `find_faces` does all of a source. Raises Refused for what cannot run."""
+    """Searches single pictures as they come, as `find_faces` does. Raises Refused for a detector that cannot run."""
 
     def __init__(self, detector: str) -> None:
         self.detector = detector
@@ -132,7 +134,7 @@ def _looked_over(
     name: str,
     choices: Choices,
     erased: places.ErasedPlaces,
-    alive: Callable[[], None],
+    alive: Beat,
 ) -> Iterator[tuple[Media, "_Findings | None"]]:
     """Each media twice: as it begins, and with what was found. Pictures come a few at a time, videos one by one."""
     rows = left.order_by("pk").iterator(chunk_size=200)
@@ -164,7 +166,7 @@ def _film(
     name: str,
     choices: Choices,
     erased: places.ErasedPlaces,
-    alive: Callable[[], None],
+    alive: Beat,
 ) -> "_Findings":
     """Faces come into the database as they are found, the Scan at the end: a killed look is begun again.
 
@@ -172,8 +174,11 @@ def _film(
     """
     findings = _Findings()
 
+    whole = _clock(media.duration_ms)
+
     def seen() -> None:
-        alive()
+        at = _clock(round(1000 * findings.frames / choices.per_second))
+        alive(message=_AT_TIME.format(name=media.original_name, time=at, whole=whole)[:500])
         findings.frames += 1
 
     with suppress(_NoFile), _noting(media, findings) as path:
@@ -184,6 +189,12 @@ def _film(
                 break
         findings.problem = reading.problem
     return findings
+
+
+def _clock(milliseconds: int) -> str:
+    minutes, seconds = divmod(milliseconds // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 class _NoFile(Exception):

@@ -59,11 +59,25 @@ class FolderPlace:
 
     def contents(self, locators: Sequence[str]) -> Iterable[Content]:
         for locator in locators:
-            path = self._root / locator
-            if not _inside(path, self._root):
-                yield BadContent(locator, gettext_noop("This is a link to a place outside the folder."))
-            else:
-                yield FileContent(locator, partial(_opened_steady, path), self._notes.of(locator))
+            yield self.named(locator, locator)
+
+    def named(self, name: str, locator: str) -> FileContent | BadContent:
+        """The file of that name, with slashes, whether or not `find` offers it."""
+        path = self._root / name
+        if not _inside(path, self._root):
+            return BadContent(locator, gettext_noop("This is a link to a place outside the folder."))
+        return FileContent(locator, partial(_opened_steady, path), self._notes.of(name))
+
+    def opened(self, name: str) -> AbstractContextManager[Reader]:
+        """The file of that name, for reading. Raises Unusable, and NotYet where it changes meanwhile."""
+        content = self.named(name, name)
+        if isinstance(content, BadContent):
+            raise Unusable(content.reason)
+        return content.open()
+
+    def plain(self, locator: str) -> str:
+        """The name of what was offered so."""
+        return locator
 
     def _offer(self, path: Path) -> Iterator[Offer]:
         name = path.relative_to(self._root).as_posix()

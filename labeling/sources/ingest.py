@@ -21,11 +21,13 @@ from labeling.sources.base import (
     CannotAdd,
     CannotRead,
     KnownContent,
+    LabelledContent,
     NotYet,
     Offer,
     Place,
     RowContent,
 )
+from labeling.sources.labelled.taking import Taking
 
 __all__ = [
     "CannotAdd",
@@ -191,6 +193,7 @@ def _take(job: work.Job[Source], place: Place, tell: Tell) -> int:
     job.beat(force=True, done=done, total=total)
     for batch in _batches(source.items.filter(state=Item.State.FOUND)):
         items = {item.locator: item for item in batch}
+    labelled: Taking | None = None
         rows: list[tuple[Item, RowContent]] = []
         for content in place.contents(list(items)):
             item = items[content.locator]
@@ -205,7 +208,11 @@ def _take(job: work.Job[Source], place: Place, tell: Tell) -> int:
                 intake.point(item, content)
             else:
                 try:
-                    intake.take_file(item=item, content=content, source=source, alive=job.beat)
+                    if isinstance(content, LabelledContent):
+                        labelled = labelled or Taking(source, job.beat)
+                        labelled.add(item, content)
+                    else:
+                        intake.take_file(item=item, content=content, source=source, alive=job.beat)
                 except NotYet:
                     source.items.filter(pk=item.pk).delete()
                     left += 1
@@ -216,6 +223,8 @@ def _take(job: work.Job[Source], place: Place, tell: Tell) -> int:
     tell(done, total, "")
     return left
 
+        if labelled:
+            labelled.flush()
 
 def _batches(items: QuerySet[Item]) -> Iterator[list[Item]]:
     after = 0

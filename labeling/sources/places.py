@@ -137,7 +137,9 @@ def opened(
 def name_of(fields: Mapping[str, Any]) -> str:
     """What a source is called whom nobody names."""
     location: str = fields["location"]
-    return location.partition("://")[2] if fields["kind"] in SITES else Path(location).name or location
+    if is_elsewhere(fields["kind"], location):
+        return location.partition("://")[2]
+    return Path(location).name or location
 
 
 def _existing(location: Path | str) -> Path:

@@ -101,11 +101,16 @@ class S3Place:
         for locator in locators:
             tagged = _TAGGED.fullmatch(locator)
             if tagged:
-                yield self.content(tagged[1], locator, tagged[2])
+                yield self.named(tagged[1], locator, tagged[2])
             else:
                 yield BadContent(locator, gettext_noop("The bucket has no such object any more."))
 
-    def content(self, name: str, locator: str, tag: str = "") -> RemoteContent:
+    def plain(self, locator: str) -> str:
+        """The name of what was offered so."""
+        tagged = _TAGGED.fullmatch(locator)
+        return tagged[1] if tagged else locator
+
+    def named(self, name: str, locator: str, tag: str = "") -> RemoteContent:
         """The object of that name below the prefix; tag: how the ETag of the content asked for begins."""
 
         def fetch(part: Path, most_bytes: MostBytes, alive: Alive) -> tuple[str, int]:
