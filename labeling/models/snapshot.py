@@ -54,6 +54,11 @@ class Export(Work):
 
     snapshot = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="exports")
     format = models.CharField(max_length=40, help_text="A key of labeling.snapshots.exports.FORMATS.")
+    options = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="words: what the dataset card is told (card.QUESTIONS); to, profile: where its files go besides.",
+    )
     stored_as = models.CharField(max_length=200, blank=True, default="")
     sha256 = models.CharField(max_length=64, blank=True, default="")
     bytes = models.PositiveBigIntegerField(default=0)
