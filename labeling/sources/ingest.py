@@ -189,11 +189,11 @@ def _keep_offers(source: Source, offers: list[Offer]) -> None:
 def _take(job: work.Job[Source], place: Place, tell: Tell) -> int:
     """Take the items in that were not dealt with. Returns how many changed meanwhile, and are items no more."""
     source, left = job.row, 0
+    labelled: Taking | None = None
     total, done = source.items.count(), source.items.exclude(state=Item.State.FOUND).count()
     job.beat(force=True, done=done, total=total)
     for batch in _batches(source.items.filter(state=Item.State.FOUND)):
         items = {item.locator: item for item in batch}
-    labelled: Taking | None = None
         rows: list[tuple[Item, RowContent]] = []
         for content in place.contents(list(items)):
             item = items[content.locator]
@@ -219,12 +219,12 @@ def _take(job: work.Job[Source], place: Place, tell: Tell) -> int:
             done += 1
         if rows:
             intake.take_rows(rows=rows, source=source)
+        if labelled:
+            labelled.flush()
     job.beat(force=True, done=done)
     tell(done, total, "")
     return left
 
-        if labelled:
-            labelled.flush()
 
 def _batches(items: QuerySet[Item]) -> Iterator[list[Item]]:
     after = 0
