@@ -6,9 +6,6 @@ itself. Small and short: it says whether a recipe works, not how good it can be.
 """
 
 import argparse
-import hashlib
-import importlib.util
-import io
 import json
 import tempfile
 import time
@@ -17,17 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from bench import fer2013
 from labeling.snapshots import format as snapshots
 from training.core.config import resolve
 from training.core.progress import Display
 from training.core.stopping import Stopper
 from training.core.train import train
-
-CLASSES = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")
-"""The order of FER+; after them come `unknown` and `not a face`."""
-SPLITS = ("train", "validation", "test")
 
 
 def main() -> None:
@@ -50,10 +43,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         snapshot = Path(folder) / "snapshot"
         rows = [
-            row for split, most in zip(SPLITS, faces, strict=True) for row in _rows(asked.data, split, most)
+            row
+            for split, most in zip(fer2013.SPLITS, faces, strict=True)
+            for row in _rows(asked.data, split, most)
         ]
         rows.sort(key=lambda row: row["face_key"])
-        snapshots.write(snapshot, rows, classes=CLASSES, rule={"label": "plurality of FER+"})
+        snapshots.write(snapshot, rows, classes=fer2013.EIGHT, rule={"label": "plurality of FER+"})
         found = {}
         for recipe in asked.recipes:
             found |= _measured(recipe, asked.network, snapshot, Path(folder) / recipe, overrides)
@@ -100,53 +95,18 @@ def _measured(
 
 
 def _rows(data: Path, split: str, most: int) -> Iterator[dict[str, Any]]:
-    images, _, usage, votes = _loaded(data)
+    images, _, usage, votes = fer2013.load(data)
     left = most
-    for number in np.flatnonzero(usage == SPLITS.index(split)):
+    for number in np.flatnonzero(usage == fer2013.SPLITS.index(split)):
         counts = votes[number].tolist()
         first, second = sorted(counts)[-1:-3:-1]
-        if first == second or counts.index(first) >= len(CLASSES):
+        if first == second or counts.index(first) >= len(fer2013.EIGHT):
             continue
-        yield _row(images[number], int(number), counts, split)
+        label = int(np.argmax(counts))
+        yield fer2013.row(images[number], int(number), fer2013.EIGHT, label, counts, split)
         left -= 1
         if not left:
             return
-
-
-def _loaded(data: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    spec = importlib.util.spec_from_file_location("unpack", data / "fer2013" / "unpack.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    images, emotions, usage, votes = module.load()
-    return images, emotions, usage, votes
-
-
-def _row(pixels: np.ndarray, number: int, counts: list[int], split: str) -> dict[str, Any]:
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "PNG")
-    media = hashlib.sha256(pixels.tobytes() + str(number).encode()).hexdigest()
-    label, named = int(np.argmax(counts)), sum(counts[: len(CLASSES)])
-    box = (0, 0, 48, 48)
-    return {
-        "face_key": snapshots.face_key(media_sha256=media, detector="given", time_ms=0, row=number, box=box),
-        "face_id": number + 1,
-        "image": out.getvalue(),
-        "label": CLASSES[label],
-        "label_index": label,
-        "votes": counts,
-        "soft_label": [count / named for count in counts[: len(CLASSES)]],
-        "split": split,
-        "agreement": counts[label] / sum(counts),
-        "media_sha256": media,
-        "media_kind": "image",
-        "time_ms": 0,
-        **dict(zip(("x", "y", "width", "height"), box, strict=True)),
-        "detector": "given",
-        **dict.fromkeys(("licence", "author", "page_url", "given_split"), ""),
-        "source": "FER2013",
-    }
 
 
 if __name__ == "__main__":
