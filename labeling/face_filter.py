@@ -7,11 +7,13 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Least
 from django.db.models.lookups import GreaterThanOrEqual, LessThan, LessThanOrEqual
 
-from labeling.models import CampaignFace, Face, Item, Media, Outcome, Suggestion
+from labeling.models import CampaignFace, Face, FaceLabel, Item, Media, Outcome, Suggestion
 from labeling.vision.quality import Limits
 
 UNKNOWN = "unknown"
 """Stands for media whose licence is not understood."""
+ANY, NONE = "*", "-"
+"""Stand for faces with and without an expert's label."""
 GOOD = "good"
 """Stands for faces that nothing speaks against."""
 QUALITIES = ("small", "blurred", "dark", "bright", "flat", "cut_off", "turned", "nodding", "tilted")
@@ -39,6 +41,8 @@ class FaceFilter:
     max_size: int | None = None
     alike: str = ""
     """yes (others are like it), or the name of one group of near-duplicates."""
+    expert: str = ""
+    """What an expert says it shows: ANY label, NONE at all, or one label; in the column EXPERT."""
     left_out: str = ""
     """kept, out or all; empty is all where a campaign, a track or a group is asked for, else kept."""
     campaign: int | None = None
@@ -157,10 +161,20 @@ def _of_the_face(wanted: FaceFilter, at: str = "") -> Q:
         found &= _side(LessThanOrEqual, wanted.max_size, at)
     if wanted.alike:
         found &= _alike(wanted.alike, at)
+    if wanted.expert:
+        found &= _of_expert(wanted.expert, at)
     if wanted.shows != "all":
         is_kept = Q(**{f"{at}left_out": ""})
         found &= is_kept if wanted.shows == "kept" else ~is_kept
     return found
+
+
+def _of_expert(expert: str, at: str) -> Q:
+    given = FaceLabel.objects.filter(column=FaceLabel.EXPERT)
+    if expert in (ANY, NONE):
+        has_one = Q(Exists(given.filter(face=OuterRef(f"{at}pk" if not at else at.removesuffix("__")))))
+        return has_one if expert == ANY else ~has_one
+    return Q(**{f"{at}in" if at else "pk__in": given.filter(label=expert).order_by().values("face")})
 
 
 def _of_track(track: str, at: str) -> Q:

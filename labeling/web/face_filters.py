@@ -9,8 +9,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from labeling import expressions, gallery_queries
-from labeling.face_filter import GOOD, STATES, UNKNOWN, FaceFilter
+from labeling import expressions, gallery_queries, labels
+from labeling.face_filter import ANY, GOOD, NONE, STATES, UNKNOWN, FaceFilter
 from labeling.licences import LICENCES
 from labeling.models import Campaign, CampaignFace, Outcome, Source
 
@@ -32,6 +32,7 @@ QUALITY_WORDS: dict[str, str | Promise] = {
 }
 TRACKS: dict[str, str | Promise] = {"yes": gettext_lazy("on a track"), "no": gettext_lazy("on none")}
 ALIKE: dict[str, str | Promise] = {"yes": gettext_lazy("with others like it")}
+EXPERT: dict[str, str | Promise] = {ANY: gettext_lazy("any"), NONE: gettext_lazy("none")}
 LEFT_OUT: dict[str, str | Promise] = {
     "kept": gettext_lazy("not shown"),
     "out": gettext_lazy("only these"),
@@ -50,6 +51,7 @@ NAMES: dict[str, str | Promise] = {
     "min_size": gettext_lazy("Pixels, from"),
     "max_size": gettext_lazy("to"),
     "alike": gettext_lazy("Near-duplicates"),
+    "expert": gettext_lazy("Expert label"),
     "left_out": gettext_lazy("Left-out faces"),
     "campaign": gettext_lazy("Campaign"),
     "state": gettext_lazy("State"),
@@ -69,7 +71,7 @@ CHIP_NAMES: dict[str, str | Promise] = NAMES | {
 GROUPS: tuple[tuple[str | Promise, tuple[str, ...]], ...] = (
     (gettext_lazy("Where from"), ("source", "licence", "detector", "track")),
     (gettext_lazy("How it looks"), ("quality", "min_size", "max_size", "alike", "left_out")),
-    (gettext_lazy("What people say"), ("campaign", *OF_CAMPAIGN)),
+    (gettext_lazy("What people say"), ("expert", "campaign", *OF_CAMPAIGN)),
 )
 
 
@@ -86,6 +88,7 @@ def read(query: QueryDict) -> FaceFilter:
         min_size=_number(query, "min_size", most=100_000),
         max_size=_number(query, "max_size", most=100_000),
         alike=_one_of(ALIKE, query.get("alike")) or _key(query, "alike"),
+        expert=query.get("expert", "")[:40],
         left_out=_one_of(LEFT_OUT, query.get("left_out")),
         campaign=campaign,
         state=_one_of(CampaignFace.State.values, asked.get("state")),
@@ -151,6 +154,7 @@ class Offered:
         self._campaigns = {campaign.pk: campaign for campaign in Campaign.objects.all()[:CHOICES]}
         self._detectors = gallery_queries.detectors()
         self._licences = gallery_queries.licence_codes()
+        self._experts = labels.all_labels()
 
     @property
     def campaigns(self) -> list[Campaign]:
@@ -192,6 +196,7 @@ class Offered:
             "track": lambda: list(TRACKS.items()),
             "quality": lambda: list(QUALITY_WORDS.items()),
             "alike": lambda: list(ALIKE.items()),
+            "expert": self._expert_options,
             "left_out": lambda: list(LEFT_OUT.items()),
             "campaign": lambda: [(str(pk), each.name) for pk, each in self._campaigns.items()],
             "state": lambda: list(STATES),
@@ -204,6 +209,10 @@ class Offered:
     def _licence_options(self) -> list[tuple[str, str | Promise]]:
         known = [(code, licence_word(code)) for code in self._licences if code]
         return [*known, (UNKNOWN, _("not known"))] if "" in self._licences else [*known]
+
+    def _expert_options(self) -> list[tuple[str, str | Promise]]:
+        words = [(name, expressions.word(name)) for name in self._experts]
+        return [*EXPERT.items(), *words] if words else []
 
     def _label_options(self) -> list[tuple[str, str | Promise]]:
         chosen = self._campaigns.get(self._wanted.campaign or 0)
@@ -229,7 +238,7 @@ class Offered:
         }
         if name in numbers:
             return numbers[name].format(n=value)
-        if name == "label":
+        if name == "label" or (name == "expert" and value not in EXPERT):
             return expressions.word(value)
         single = {
             "source": _("one source"),

@@ -86,6 +86,7 @@ def face(request: HttpRequest, pk: int) -> HttpResponseBase:
             "campaign_faces": row.campaign_faces.select_related("campaign", "gold")
             .prefetch_related("adjudications__by", "adjudications__retracted_by")
             .order_by("-pk"),
+            "labels": row.labels.select_related("by").order_by("column"),
             "before": before,
             "after": after,
             "address": face_filters.address(request.GET),

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from labeling import queries, work
+from labeling import labels, queries, work
 from labeling.models import Detection, Item, Source, Work
 from labeling.refusals import Refusal
 from labeling.rules import may_manage
@@ -163,6 +163,7 @@ def _progress(row: Source) -> dict[str, Any]:
         # Faces that no search of this source found: a table's rows, or another source's with the same media.
         "others": found,
         "detectors": [name for name in detectors_offered() if name not in searched],
+        "labels": labels.of_source(row),
         "watch_choices": watching.choices(row.kind),
         "next_look": watching.next_look(row),
         "unattended": jobs.waits_for_nobody(rows),

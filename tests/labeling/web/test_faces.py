@@ -40,7 +40,7 @@ def test_the_gallery_costs_the_same_however_much_it_shows(
     manager: Client, django_assert_num_queries, rows: int
 ) -> None:
     make_faces(rows)
-    with django_assert_num_queries(8):  # session, user, faces, sources, campaigns, detectors, licences, count
+    with django_assert_num_queries(9):  # session, user, faces, sources, campaigns, detectors, licences, experts, count
         assert manager.get(GALLERY).status_code == 200
 
 
@@ -49,7 +49,7 @@ def test_a_campaigns_gallery_costs_the_same_however_much_it_shows(
     manager: Client, django_assert_num_queries, rows: int
 ) -> None:
     campaign = make_campaign(rows)
-    with django_assert_num_queries(8):  # session, user, faces, sources, campaigns, detectors, licences, count
+    with django_assert_num_queries(9):  # session, user, faces, sources, campaigns, detectors, licences, experts, count
         assert manager.get(GALLERY, {"campaign": campaign.pk}).status_code == 200
 
 
@@ -64,7 +64,7 @@ def test_pages_go_on_where_the_last_ended(manager: Client) -> None:
 def test_further_pages_show_the_count_of_the_first(manager: Client, django_assert_num_queries) -> None:
     faces = make_faces(122, per_media=122)
     assert manager.get(GALLERY).context["count"] == 122
-    with django_assert_num_queries(7):  # session, user, faces, sources, campaigns, detectors, licences
+    with django_assert_num_queries(8):  # session, user, faces, sources, campaigns, detectors, licences, experts
         assert manager.get(GALLERY, {"after": faces[0].pk}).context["count"] == 122
     # What was just done there is counted at once.
     posted = {"face": faces[5].pk, "do": "leave_out", "next": f"{GALLERY}?after={faces[0].pk}"}
@@ -144,8 +144,8 @@ def test_a_face_page_lists_its_campaigns_at_the_same_cost(
 ) -> None:
     (face,) = make_faces(1)
     campaigns = [make_campaign([face]) for _ in range(rows)]
-    # session, user, face, before, after, where it is an example, campaigns, and the decisions on them
-    with django_assert_num_queries(8 if rows else 7):
+    # session, user, face, labels, before, after, where it is an example, campaigns, and the decisions on them
+    with django_assert_num_queries(9 if rows else 8):
         page = manager.get(reverse("labeling:face", args=[face.pk])).content.decode()
     assert all(campaign.name in page for campaign in campaigns)
 
