@@ -9,6 +9,7 @@ from labeling.models import (
     Campaign,
     CampaignFace,
     Detection,
+    Erasure,
     Export,
     Face,
     Item,
@@ -122,6 +123,16 @@ class ExportAdmin(LookUp):
     list_display = ("snapshot", "format", "state", "bytes", "sha256", "created_at")
     list_filter = ("state", "format")
     list_select_related = ("snapshot",)
+
+
+@admin.register(Erasure)
+class ErasureAdmin(LookUp):
+    list_display = ("pk", "scope", "reason", "state", "by", "created_at", "ended_at")
+    list_filter = ("state", "scope")
+    list_select_related = ("by",)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return may_manage(request.user)
 
 
 @admin.register(Vote)

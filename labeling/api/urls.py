@@ -3,6 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from labeling.api.erasures import ErasureViewSet
 from labeling.api.me import MeView
 from labeling.api.media import FaceViewSet, MediaViewSet, SourceViewSet
 from labeling.api.snapshots import SnapshotViewSet
@@ -15,6 +16,7 @@ router.register("media", MediaViewSet, "api-media")
 router.register("faces", FaceViewSet, "api-faces")
 router.register("campaigns", CampaignViewSet, "api-campaigns")
 router.register("snapshots", SnapshotViewSet, "api-snapshots")
+router.register("erasures", ErasureViewSet, "api-erasures")
 urlpatterns = [
     *router.urls,
     path("me/", MeView.as_view(), name="api-me"),

@@ -4,5 +4,6 @@ from labeling.erasure.carrying_out import carry_out, resume
 from labeling.erasure.demanding import demand
 from labeling.erasure.preview import Preview, preview
 from labeling.erasure.refusals import CannotErase
+from labeling.erasure.telling import campaigns_of, sample
 
-__all__ = ["CannotErase", "Preview", "carry_out", "demand", "preview", "resume"]
+__all__ = ["CannotErase", "Preview", "campaigns_of", "carry_out", "demand", "preview", "resume", "sample"]

@@ -51,16 +51,21 @@ def overlap(one: Box, other: Box) -> float:
 
 
 def same(faces: Collection[Face]) -> Iterator[Face]:
-    """Faces of the same media and moment at the same place, as another detector or a person found them."""
+    """The same faces once more: at the same place and moment, as others found them, or with a corrected box."""
     known = {face.pk for face in faces}
+    replacing = {face.replaced_by_id for face in faces}
     by_media: dict[int, list[Face]] = defaultdict(list)
     for face in faces:
         by_media[face.media_id].append(face)
     for other in Face.objects.filter(media__in=by_media).exclude(pk__in=known).select_related("media"):
         sha256 = other.media.sha256
         there = Place.of(other, sha256)
-        if any(
-            Place.of(face, sha256).shows_the_same(there, within_ms=0) for face in by_media[other.media_id]
+        if (
+            other.replaced_by_id in known
+            or other.pk in replacing
+            or any(
+                Place.of(face, sha256).shows_the_same(there, within_ms=0) for face in by_media[other.media_id]
+            )
         ):
             yield other
 

@@ -15,11 +15,13 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling import alike_queries, face_filter
 from labeling import gallery as verbs
+from labeling.erasure.scope import MOST
 from labeling.models import Campaign, Face
 from labeling.refusals import Refusal
 from labeling.rules import may_manage
 from labeling.web import deeds, face_filters, paging
 from labeling.web.doors import door
+from labeling.web.erasures import CHOSEN
 
 GROUPS_PER_PAGE = 20
 SELECTED_AT_MOST = 5_000
@@ -34,6 +36,8 @@ def act(request: HttpRequest) -> HttpResponseBase:
     verb = request.POST.get("do", "")
     if verb == "alike":
         return _to_groups(chosen)
+    if verb == "erase":
+        return _to_erasure(request, chosen)
     try:
         if verb == "leave_out":
             deeds.tell(request, verbs.leave_out(faces=chosen, by=request.user))
@@ -72,6 +76,17 @@ def _to_groups(chosen: QuerySet[Face]) -> HttpResponseBase:
         return redirect(f"{reverse('labeling:faces')}?alike={groups[0]}")
     of = "&".join(f"of={name}" for name in groups)
     return redirect(f"{reverse('labeling:faces_alike')}?{of}")
+
+
+def _to_erasure(request: HttpRequest, chosen: QuerySet[Face]) -> HttpResponseBase:
+    """The preview of erasing them; nothing is erased before its button."""
+    keys = list(chosen.order_by("pk").values_list("pk", flat=True)[: MOST + 1])
+    if len(keys) > MOST:
+        text = _("One erasure names at most {most} faces. Erase by source or author, or in parts.")
+        messages.error(request, text.format(most=number_format(MOST, force_grouping=True)))
+        return redirect(_back(request))
+    request.session[CHOSEN] = keys
+    return redirect(f"{reverse('labeling:erasure_new')}?scope=face")
 
 
 @door(may_manage)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.web import faces, gallery, licences, media, snapshots, sources
+from labeling.web import erasures, faces, gallery, licences, media, snapshots, sources
 
 urlpatterns = [
     path("sources/", sources.sources, name="sources"),
@@ -39,6 +39,11 @@ urlpatterns = [
     path("snapshots/<int:pk>/restart/", snapshots.snapshot_restart, name="snapshot_restart"),
     path("snapshots/<int:pk>/verify/", snapshots.snapshot_verify, name="snapshot_verify"),
     path("snapshots/<int:pk>/export/", snapshots.snapshot_export, name="snapshot_export"),
+    path("erasures/", erasures.erasures, name="erasures"),
+    path("erasures/new/", erasures.erasure_new, name="erasure_new"),
+    path("erasures/<int:pk>/", erasures.erasure, name="erasure"),
+    path("erasures/<int:pk>/live.json", erasures.erasure_live, name="erasure_live"),
+    path("erasures/<int:pk>/resume/", erasures.erasure_resume, name="erasure_resume"),
     path("exports/<int:pk>/stop/", snapshots.export_stop, name="export_stop"),
     path("exports/<int:pk>/download/", snapshots.export_download, name="export_download"),
 ]

@@ -140,7 +140,8 @@ def load(
     whole or not at all, so any number of processes may share a cache folder; arrays that nobody has used for
     UNUSED_DAYS go when another is made. Raises BadSnapshot for an image that is none.
     """
-    file = cache / f"images-{snapshot.digest}-{config.colour}-{side}.npy"
+    # With the number of rows: after an erasure there are fewer, and they stand elsewhere.
+    file = cache / f"images-{snapshot.digest}-{snapshot.rows}-{config.colour}-{side}.npy"
     if not file.exists():
         cache.mkdir(parents=True, exist_ok=True)
         _remove_unused(cache)
