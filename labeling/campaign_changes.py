@@ -10,7 +10,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling import audit, licences, placing
+from labeling import audit, licences, placing, quality_rule
 from labeling.campaign_settings import SETTINGS, CannotChange, demand_sound, kept_keys, named
 from labeling.consensus.majority import majority
 from labeling.expressions import word
@@ -75,6 +75,8 @@ def _set(campaign: Campaign, fields: dict[str, Any]) -> Changes:
         fields["keys"] = kept_keys(fields["keys"])
     if "licence_rule" in fields:
         fields["licence_rule"] = licences.kept(fields["licence_rule"])
+    if "quality_rule" in fields:
+        fields["quality_rule"] = quality_rule.kept(fields["quality_rule"])
     if "name" in fields:
         fields["name"] = str(fields["name"]).strip()
     before = {name: getattr(campaign, name) for name in fields}

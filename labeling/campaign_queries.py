@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet, Sum
 
-from labeling import licensing
+from labeling import licensing, quality_rule
 from labeling.face_filter import in_source
 from labeling.licensing import LeftOut
 from labeling.models import Campaign, CampaignFace, DiscardedVote, Face, Item, Skip, Source
+from labeling.quality_rule import KeptOut
 
 SAMPLE = 12
 """Faces shown of a choice."""
@@ -121,6 +122,8 @@ class ChosenFaces:
     sample: list[int]
     left_out: LeftOut = field(default_factory=LeftOut)
     """Those that the rule on licences leaves out."""
+    kept_out: KeptOut = field(default_factory=KeptOut)
+    """Those of the others that the rule on quality keeps out."""
 
     @property
     def all(self) -> int:
@@ -128,20 +131,27 @@ class ChosenFaces:
 
 
 def chosen_faces(
-    choice: FaceChoice, *, without: Campaign | None = None, rule: Collection[str] = ()
+    choice: FaceChoice,
+    *,
+    without: Campaign | None = None,
+    rule: Collection[str] = (),
+    quality: quality_rule.Rule | None = None,
 ) -> ChosenFaces:
-    """Count a choice, less what is in the campaign `without` and what the rule on licences leaves out.
+    """Count a choice, less what is in the campaign `without` and what the rules on licences and quality leave out.
 
-    In one statement, another if there is a rule, and one per face of the sample.
+    In one statement, another for each rule there is, and one per face of the sample.
     """
+    asked = quality or {}
     every_licence = choice.matching(without=without)
     left_out = licensing.left_out(every_licence, rule)
-    matching = every_licence.filter(licensing.meets(rule))
+    allowed = every_licence.filter(licensing.meets(rule))
+    kept_out = quality_rule.kept_out(allowed, asked)
+    matching = allowed.filter(quality_rule.meets(asked))
     found = matching.order_by().aggregate(every=Count("pk"), first=Min("pk"), last=Max("pk"))
     every = found["every"]
     count = every if choice.limit is None else min(every, choice.limit)
     sample = _sample(matching, found["first"], found["last"]) if every else []
-    return ChosenFaces(count, every - count, sample[:count], left_out)
+    return ChosenFaces(count, every - count, sample[:count], left_out, kept_out)
 
 
 def _sample(faces: QuerySet[Face], first: int, last: int) -> list[int]:

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from labeling import quality_rule
 from labeling.expressions import EIGHT, OTHER_ANSWERS, word
 from labeling.licences import DEMANDS
 from labeling.models import Campaign
@@ -17,6 +18,7 @@ SETTINGS = (
     "name", "question", "instructions", "expressions", "keys", "icons", "mixed_allowed", "votes_per_face", "rule",
     "minimum_agreement", "gold_share", "qualification_faces", "qualification_pass", "qualification_attempts",
     "languages", "daily_cap", "cap", "order", "undo_minutes", "lease_seconds", "deadline", "licence_rule",
+    "quality_rule",
 )  # fmt: skip
 """The columns a manager chooses, in the order of the form; the groups stand beside them."""
 ICONS = (*EIGHT, "expression")
@@ -54,6 +56,7 @@ def problems(campaign: Campaign) -> list[Problem]:
         *_of_icons(campaign),
         *_of_people(campaign),
         *(Problem("licence_rule", text) for text in rule_problems(campaign.licence_rule)),
+        *(Problem("quality_rule", text) for text in quality_rule.problems(campaign.quality_rule)),
     ]
     named = {problem.field for problem in found}
     return [*found, *(problem for problem in _of_columns(campaign) if problem.field not in named)]

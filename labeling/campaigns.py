@@ -13,7 +13,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling import audit, campaign_changes, licences, licensing, placing
+from labeling import audit, campaign_changes, licences, licensing, placing, quality_rule
 from labeling.campaign_changes import change, demand_future
 from labeling.campaign_queries import drawn
 from labeling.campaign_settings import SETTINGS, CannotChange, CannotCreate, demand_sound, kept_keys, named
@@ -22,6 +22,7 @@ from labeling.licensing import LeftOut
 from labeling.models import Campaign, CampaignFace, Example, Face, Gold, Outcome, Participation
 from labeling.models.campaign import LAP
 from labeling.placing import Turn, chunked
+from labeling.quality_rule import KeptOut
 from labeling.voting import line
 
 __all__ = [
@@ -70,6 +71,7 @@ def _made(
         expressions=named(expressions),
         keys=kept_keys(fields.pop("keys", {})),
         licence_rule=licences.kept(fields.pop("licence_rule", ())),
+        quality_rule=quality_rule.kept(fields.pop("quality_rule", {})),
         created_by=by if getattr(by, "pk", None) else None,
         **fields,
     )
@@ -107,7 +109,9 @@ def duplicate(*, campaign: Campaign, name: str, same_faces: bool = True, by: Any
         examples = Example.objects.filter(campaign=campaign).values("face_id", "expression", "note")
         Example.objects.bulk_create(Example(campaign=made, **example) for example in examples)
         if same_faces:
-            add_faces(campaign=made, faces=Face.objects.filter(campaign_faces__campaign=campaign), by=by)
+            faces = Face.objects.filter(campaign_faces__campaign=campaign)
+            # Those that were let in whatever their quality come along.
+            add_faces(campaign=made, faces=faces, by=by, whatever_quality=True)
             _copy_gold(campaign, made, by)
     return made
 
@@ -143,31 +147,47 @@ def _copy_gold(campaign: Campaign, made: Campaign, by: Any) -> None:
 
 @dataclass(frozen=True)
 class Added:
-    """How many faces came into a campaign, and which did not for what their licences do not allow."""
+    """How many faces came into a campaign, and which did not: for what their licences do not allow, and of those whose
+    licence does, for how badly they can be seen."""
 
     added: int
     left_out: LeftOut
+    kept_out: KeptOut
 
 
 def add_faces(
-    *, campaign: Campaign, faces: QuerySet[Face], limit: int | None = None, by: Any = None
+    *,
+    campaign: Campaign,
+    faces: QuerySet[Face],
+    limit: int | None = None,
+    by: Any = None,
+    whatever_quality: bool = False,
 ) -> Added:
     """Ask the campaign's question about these faces too. Those that are in it stay as they are.
 
-    Faces whose media's licence does not meet the campaign's rule are left out, and counted. limit: so many of the
-    others, at random. Until the first annotator has begun, they mix with those that are in it; later they go to the
+    Faces whose media's licence does not meet the campaign's rule are left out, and counted; so are those that its rule
+    on quality keeps out, which stay listed (`quality_rule.kept_out_of`), but with whatever_quality. limit: so many of
+    the others, at random. Until the first annotator has begun, they mix with those that are in it; later they go to the
     end of the line.
     """
     faces = faces.exclude(campaign_faces__campaign=campaign)
     left_out = licensing.left_out(faces, campaign.licence_rule)
-    allowed = drawn(faces.filter(licensing.meets(campaign.licence_rule)), limit)
-    new = allowed.order_by("pk").values_list("pk", "media").distinct()
+    allowed = faces.filter(licensing.meets(campaign.licence_rule))
+    rule = {} if whatever_quality else campaign.quality_rule
+    kept_out = quality_rule.kept_out(allowed, rule)
+    new = drawn(allowed.filter(quality_rule.meets(rule)), limit)
+    new = new.order_by("pk").values_list("pk", "media").distinct()
     first_lap = not campaign_changes.has_begun(campaign)
     added = place(campaign, list(new), first_lap=first_lap)
-    if added or left_out.faces:
-        beside: dict[str, Any] = {"left_out": left_out.faces} if left_out.faces else {}
-        audit.write(campaign, "faces_added", by=by, faces=added, **beside)
-    return Added(added, left_out)
+    if added or left_out.faces or kept_out.faces:
+        beside = {
+            "left_out": left_out.faces,
+            "kept_out": kept_out.faces,
+            "whatever_quality": whatever_quality,
+        }
+        told = {name: value for name, value in beside.items() if value}
+        audit.write(campaign, "faces_added", by=by, faces=added, **told)
+    return Added(added, left_out, kept_out)
 
 
 def place(campaign: Campaign, faces: Iterable[tuple[int, int]], *, first_lap: bool) -> int:

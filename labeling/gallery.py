@@ -53,6 +53,8 @@ class Deed:
     beside: int = 0
     """left_out: those that stay in a campaign they are in; added: those left out, which were not added; taken_back:
     those whose box was corrected, which others stand for; corrected: campaigns in which the old face stays."""
+    kept_out: int = 0
+    """added: those that the campaign's rule on quality keeps out."""
 
 
 def leave_out(*, faces: QuerySet[Face], by: Any) -> Deed:
@@ -91,11 +93,15 @@ def add_to_campaign(*, faces: QuerySet[Face], campaign: Campaign, by: Any) -> De
         held = _held(faces)
         kept = [pk for pk, left_out in held if not left_out]
         before = _keys_in(campaign, kept)
-        for chunk in chunked(kept):
-            campaigns.add_faces(campaign=campaign, faces=Face.objects.filter(pk__in=chunk), by=by)
+        kept_out = sum(
+            campaigns.add_faces(
+                campaign=campaign, faces=Face.objects.filter(pk__in=chunk), by=by
+            ).kept_out.faces
+            for chunk in chunked(kept)
+        )
         added = sorted(_keys_in(campaign, kept) - before)
     token = signing.dumps({"campaign": campaign.pk, "faces": _steps(added)}, salt=_SALT, compress=True)
-    return Deed("added", len(added), token, beside=len(held) - len(kept))
+    return Deed("added", len(added), token, beside=len(held) - len(kept), kept_out=kept_out)
 
 
 def correct(*, face: Face, box: tuple[int, int, int, int], by: Any) -> tuple[Deed, Face]:

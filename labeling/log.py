@@ -15,6 +15,7 @@ from labeling.audit import WORDS
 from labeling.expressions import word
 from labeling.licences import DEMANDS
 from labeling.models import AuditEntry, Campaign
+from labeling.quality_words import rule_line
 
 NAMES = {
     "since": gettext_noop("since"),
@@ -54,6 +55,9 @@ NAMES = {
     "lease_seconds": gettext_noop("seconds a face is held"),
     "licence_rule": gettext_noop("what licences must allow"),
     "left_out": gettext_noop("left out for their licences"),
+    "kept_out": gettext_noop("kept out for their quality"),
+    "whatever_quality": gettext_noop("whatever their quality"),
+    "quality_rule": gettext_noop("what quality must reach"),
 }
 """What is written beside a deed, for people; other names are told as they are written."""
 HIDDEN = frozenset({"discard", "face", "erasure"})
@@ -111,6 +115,8 @@ def _value(name: str, value: Any) -> str:
         return _("yes") if value else _("no")
     if isinstance(value, int | float):
         return str(number_format(value, force_grouping=True))
+    if name == "quality_rule" and isinstance(value, Mapping):
+        return rule_line(value)
     if isinstance(value, Mapping):
         return ", ".join(f"{_name(str(key))}: {_value(str(key), each)}" for key, each in value.items()) or _(
             "none"

@@ -20,6 +20,7 @@ from labeling.models import (
     Snapshot,
     Source,
 )
+from labeling.quality_rule import REASONS
 from labeling.rules import may_see_labels
 from labeling.sources import watching
 
@@ -133,6 +134,13 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
         required=False,
         help_text="What the licences of media must allow; unknown licences meet nothing.",
     )
+    quality_rule = serializers.DictField(
+        child=serializers.FloatField(),
+        required=False,
+        help_text="What faces must reach: "
+        + ", ".join(REASONS)
+        + ". What was not measured of a face passes.",
+    )
     groups = serializers.PrimaryKeyRelatedField(queryset=Group.objects.all(), many=True, required=False)
 
     class Meta:
@@ -141,7 +149,8 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
             "id", "name", "question", "instructions", "expressions", "keys", "icons", "mixed_allowed",
             "votes_per_face", "rule", "minimum_agreement", "gold_share", "qualification_faces",
             "qualification_pass", "qualification_attempts", "groups", "languages", "daily_cap", "cap", "order",
-            "undo_minutes", "lease_seconds", "deadline", "licence_rule", "state", "closed_at", "created_at",
+            "undo_minutes", "lease_seconds", "deadline", "licence_rule", "quality_rule", "state", "closed_at",
+            "created_at",
         )  # fmt: skip
         read_only_fields = ("state", "closed_at", "created_at")
 
@@ -211,9 +220,18 @@ class LeftOutSerializer(serializers.Serializer[Any]):
     )
 
 
+class KeptOutSerializer(serializers.Serializer[Any]):
+    faces = serializers.IntegerField()
+    why = serializers.DictField(
+        child=serializers.IntegerField(), help_text="What speaks against them → against how many."
+    )
+    unmeasured = serializers.IntegerField(help_text="Faces that pass as something was not measured of them.")
+
+
 class AddedSerializer(serializers.Serializer[Any]):
     added = serializers.IntegerField()
     left_out = LeftOutSerializer(help_text="For what their licences do not allow.")
+    kept_out = KeptOutSerializer(help_text="For their quality.")
 
 
 class LimitSerializer(serializers.Serializer[Any]):

@@ -19,6 +19,9 @@ from labeling.expressions import SEVEN, word
 from labeling.licences import DEMANDS
 from labeling.models import Campaign, Detection, Media, Outcome, Source
 from labeling.preferences import OTHER_KEYS, keys_for
+from labeling.web import quality_forms
+from labeling.web.percent import PercentField
+from labeling.web.quality_forms import QualityPart
 
 OTHER_WORDS = {
     "cant_tell": gettext_lazy("can't tell"),
@@ -45,21 +48,6 @@ ORDER_SENTENCES = {
         "As before, and each source in turn, so that no large source is settled before a small one."
     ),
 }
-
-
-class PercentField(forms.FloatField):
-    """A share of 0–1, written as percent."""
-
-    def __init__(self, *, most: float = 100, **kwargs: Any) -> None:
-        kwargs.setdefault("widget", forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}))
-        super().__init__(min_value=0, max_value=most, **kwargs)
-
-    def prepare_value(self, value: Any) -> Any:
-        return f"{100 * value:.6g}" if isinstance(value, float) else value
-
-    def clean(self, value: Any) -> float | None:
-        percent = super().clean(value)
-        return None if percent is None else round(percent / 100, 6)
 
 
 class FacesForm(forms.Form):
@@ -171,7 +159,7 @@ class ExpressionRows(forms.Widget):
         return [row for row in rows if row.name]
 
 
-class CampaignForm(forms.Form):
+class CampaignForm(QualityPart):
     """All that is asked of a campaign besides its faces."""
 
     name = forms.CharField(
@@ -362,7 +350,8 @@ class CampaignForm(forms.Form):
 
     def refuse(self, refusal: CannotSet) -> None:
         """Say it at the setting it is about, once."""
-        field = {"keys": "expressions", "icons": "expressions"}.get(refusal.field, refusal.field)
+        elsewhere = {"keys": "expressions", "icons": "expressions", "quality_rule": "quality_max_brightness"}
+        field = elsewhere.get(refusal.field, refusal.field)
         if field not in self.fields:
             self.add_error(None, str(refusal))
         elif field not in self.errors:
@@ -387,6 +376,7 @@ class CampaignForm(forms.Form):
             "expressions": [row.name for row in given],
             "keys": self._keys(given),
             "icons": {row.name: row.icon for row in given if row.icon},
+            "quality_rule": self.quality_rule(),
         }
         before = self.campaign.deadline if self.campaign else None
         if before and asked.get("deadline") == before.replace(second=0, microsecond=0):
@@ -406,10 +396,12 @@ class CampaignForm(forms.Form):
 
 
 def _initial(campaign: Campaign) -> Mapping[str, Any]:
-    names = [
-        name for name in CampaignForm.base_fields if name not in ("expressions", "settled_too", "groups")
-    ]
-    return {**{name: getattr(campaign, name) for name in names}, "groups": list(campaign.groups.all())}
+    names = [name for name in SETTINGS if name in CampaignForm.base_fields and name != "expressions"]
+    return {
+        **{name: getattr(campaign, name) for name in names},
+        **quality_forms.initial(campaign),
+        "groups": list(campaign.groups.all()),
+    }
 
 
 def _rows(campaign: Campaign) -> list[ExpressionRow]:

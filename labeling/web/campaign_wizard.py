@@ -13,15 +13,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from labeling import campaign_changes, campaign_queries, campaigns, licensing
+from labeling import campaign_changes, campaign_queries, campaigns, licensing, quality_rule
 from labeling.campaign_settings import ICONS, CannotSet
 from labeling.consensus.trial import Rule, telling, trial
 from labeling.licence_words import left_out_line
 from labeling.models import Campaign, CampaignFace, Face
+from labeling.quality_words import kept_out_line, reasons, unmeasured_line
 from labeling.rules import may_manage
 from labeling.web import campaign_words, paging
 from labeling.web.campaign_forms import CampaignForm, DuplicateForm, ExtendForm, FacesForm, TrialForm
 from labeling.web.doors import door
+from labeling.web.quality_forms import QualityPart
 
 GIVEN = "given"
 """Instead of a campaign's key: try a rule on the votes that sources came with."""
@@ -35,9 +37,10 @@ STEPS = {
     "consensus": gettext_lazy("Votes and consensus"),
     "gold": gettext_lazy("Gold and qualification"),
     "people": gettext_lazy("Who and when"),
+    "quality": gettext_lazy("Quality"),
     "rights": gettext_lazy("Rights"),
 }
-"""The parts of the form, in order; the faces are chosen when a campaign is made, and there the rights with them."""
+"""The parts of the form, in order; a new campaign has the faces first, and quality and rights with them."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def _create(request: HttpRequest, form: CampaignForm, faces: FacesForm) -> HttpR
         added = campaigns.add_faces(
             campaign=made, faces=choice.matching(), limit=choice.limit, by=request.user
         )
-    if line := left_out_line(added.left_out):
+    for line in filter(None, (left_out_line(added.left_out), kept_out_line(added.kept_out))):
         messages.warning(request, line)
     return redirect("labeling:campaign", made.pk)
 
@@ -136,8 +139,8 @@ def _page(request: HttpRequest, template: str, form: CampaignForm, **context: An
 
 def _steps(form: CampaignForm, *, with_faces: bool) -> list[Step]:
     lines = _summary(form)
-    without = "rights" if with_faces else "faces"
-    asked = [key for key in STEPS if key != without]
+    without = ("quality", "rights") if with_faces else ("faces",)
+    asked = [key for key in STEPS if key not in without]
     around = zip(["", *asked], asked, [*asked[1:], ""], strict=False)
     return [Step(key, lines.get(key, ""), before, after) for before, key, after in around]
 
@@ -159,7 +162,8 @@ def _summary(form: CampaignForm) -> dict[str, str]:
 def draft_faces(request: HttpRequest) -> HttpResponseBase:
     """How many faces a choice takes, and some of them.
 
-    `?without=`: a campaign whose faces are left out; then its rule on licences holds, else that of the form.
+    `?without=`: a campaign whose faces are left out; then its rules on licences and quality hold, else those of the
+    form.
     """
     form = FacesForm(request.POST)
     if not form.is_valid():
@@ -167,15 +171,39 @@ def draft_faces(request: HttpRequest) -> HttpResponseBase:
     pk = paging.number(request, "without")
     without = get_object_or_404(Campaign, pk=pk) if pk else None
     rule = without.licence_rule if without else request.POST.getlist("licence_rule")
-    found = campaign_queries.chosen_faces(form.choice(), without=without, rule=rule)
-    nothing = not found.all and not found.left_out.faces
+    quality = without.quality_rule if without else _quality(request)
+    found = campaign_queries.chosen_faces(form.choice(), without=without, rule=rule, quality=quality)
+    nothing = not found.all and not found.left_out.faces and not found.kept_out.faces
     context = {
         "found": found,
         "left_out": left_out_line(found.left_out),
+        "kept_out": kept_out_line(found.kept_out),
+        "unmeasured": unmeasured_line(found.kept_out),
         "there": nothing and form.choice().faces().exists(),
     }
     html = render_to_string("labeling/campaign_draft_faces.html", context)
     return JsonResponse({"html": html, "count": found.count, "line": campaign_words.faces_line(found)})
+
+
+def _quality(request: HttpRequest) -> dict[str, Any]:
+    """The rule on quality as it stands in the form; what makes no sense there asks for nothing."""
+    form = QualityPart(request.POST)
+    form.is_valid()
+    rule = form.quality_rule()
+    return {} if any(quality_rule.problems(rule)) else rule
+
+
+@door(may_manage)
+@require_POST
+def draft_quality(request: HttpRequest) -> HttpResponseBase:
+    """How many of a campaign's faces (`?campaign=`) would meet the rule of the form, and why others would not."""
+    campaign = get_object_or_404(Campaign, pk=paging.number(request, "campaign") or 0)
+    faces = Face.objects.filter(campaign_faces__campaign=campaign)
+    kept_out = quality_rule.kept_out(faces, _quality(request))
+    every = faces.count()
+    context = {"every": every, "meet": every - kept_out.faces, "why": reasons(kept_out.why)}
+    context |= {"unmeasured": unmeasured_line(kept_out)}
+    return JsonResponse({"html": render_to_string("labeling/campaign_draft_quality.html", context)})
 
 
 def _errors(form: Form) -> dict[str, list[str]]:

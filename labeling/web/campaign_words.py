@@ -10,6 +10,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from labeling import quality_words
 from labeling.campaign_queries import ChosenFaces
 from labeling.consensus.trial import (
     ALWAYS_MORE_THAN_HALF,
@@ -51,6 +52,7 @@ def summary(campaign: Campaign, *, groups: Iterable[str] = ()) -> dict[str, str]
         "gold": _gold(campaign),
         "people": _people(campaign, list(groups)),
         "rights": rule_line(campaign.licence_rule),
+        "quality": quality_words.rule_line(campaign.quality_rule),
     }
 
 
@@ -69,6 +71,7 @@ def settings_of(campaign: Campaign) -> list[tuple[str, str]]:
         *((title, lines[step]) for step, title in titles.items()),
         (_("Order"), order),
         (_("Rights"), _rights(campaign)),
+        (_("Quality"), lines["quality"]),
     ]
 
 

@@ -18,6 +18,7 @@ from labeling.campaign_queries import campaign_rows
 from labeling.face_filter import STATES, FaceFilter
 from labeling.licence_words import left_out_line
 from labeling.models import Campaign, CampaignFace, Outcome
+from labeling.quality_words import kept_out_line
 from labeling.refusals import Refusal
 from labeling.rules import may_manage
 from labeling.voting import integrity
@@ -90,7 +91,7 @@ def campaign_add(request: HttpRequest, pk: int) -> HttpResponseBase:
         made.added,
     )
     messages.success(request, text.format(n=campaign_words.number(made.added)))
-    if line := left_out_line(made.left_out):
+    for line in filter(None, (left_out_line(made.left_out), kept_out_line(made.kept_out))):
         messages.warning(request, line)
     return redirect("labeling:campaign", pk)
 

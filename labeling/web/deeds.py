@@ -102,6 +102,13 @@ def _added(deed: Deed, count: str, beside: str, campaign: str) -> str:
     text = ngettext(
         "{count} face added to {campaign}.", "{count} faces added to {campaign}.", deed.faces
     ).format(count=count, campaign=campaign)
+    if deed.kept_out:
+        kept_out = ngettext(
+            "{count} does not meet its rule on quality.",
+            "{count} do not meet its rule on quality.",
+            deed.kept_out,
+        )
+        text = f"{text} {kept_out.format(count=number_format(deed.kept_out, force_grouping=True))}"
     if not deed.beside:
         return text
     not_added = ngettext(

@@ -13,6 +13,7 @@ from labeling import expressions, gallery_queries, labels
 from labeling.face_filter import ANY, GOOD, NONE, STATES, UNKNOWN, FaceFilter
 from labeling.licences import LICENCES
 from labeling.models import Campaign, CampaignFace, Outcome, Source
+from labeling.quality_words import REASON_WORDS
 
 CHOICES = 200
 """Sources and campaigns offered; older ones are reached from their own pages."""
@@ -20,15 +21,7 @@ OF_CAMPAIGN = ("state", "outcome", "label", "min_agreement", "max_agreement", "o
 """What means nothing without a campaign."""
 QUALITY_WORDS: dict[str, str | Promise] = {
     GOOD: gettext_lazy("nothing against them"),
-    "small": gettext_lazy("small"),
-    "blurred": gettext_lazy("blurred"),
-    "dark": gettext_lazy("dark"),
-    "bright": gettext_lazy("too bright"),
-    "flat": gettext_lazy("hardly any contrast"),
-    "cut_off": gettext_lazy("cut off by the edge"),
-    "turned": gettext_lazy("turned away"),
-    "nodding": gettext_lazy("looking far up or down"),
-    "tilted": gettext_lazy("tilted"),
+    **REASON_WORDS,
 }
 TRACKS: dict[str, str | Promise] = {"yes": gettext_lazy("on a track"), "no": gettext_lazy("on none")}
 ALIKE: dict[str, str | Promise] = {"yes": gettext_lazy("with others like it")}
@@ -146,7 +139,7 @@ class Chip:
 
 
 class Offered:
-    """What there is to choose from: four statements, however much that is."""
+    """What there is to choose from: five statements, however much that is."""
 
     def __init__(self, wanted: FaceFilter) -> None:
         self._wanted = wanted

@@ -97,9 +97,9 @@ def face(request: HttpRequest, pk: int) -> HttpResponseBase:
     )
 
 
-def measured(face: Face) -> quality.Quality:
-    """How well the face can be seen; what was not measured passes for good."""
-    limits = quality.Limits()
+def measured(face: Face, limits: quality.Limits | None = None) -> quality.Quality:
+    """How well the face can be seen; what was not measured passes for good by these limits, or the usual ones."""
+    limits = limits or quality.Limits()
     return quality.Quality(
         side=min(face.width, face.height),
         sharpness=_or(face.sharpness, limits.min_sharpness),

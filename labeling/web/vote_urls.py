@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.web import campaign_wizard, campaigns, context, mine, preferences, vote, vote_api
+from labeling.web import campaign_wizard, campaigns, context, kept_out, mine, preferences, vote, vote_api
 
 urlpatterns = [
     path("vote/", vote.vote_home, name="vote_home"),
@@ -28,6 +28,7 @@ urlpatterns = [
     path("campaigns/new/", campaign_wizard.campaign_new, name="campaign_new"),
     path("campaigns/draft/", campaign_wizard.draft, name="campaign_draft"),
     path("campaigns/draft/faces/", campaign_wizard.draft_faces, name="campaign_draft_faces"),
+    path("campaigns/draft/quality/", campaign_wizard.draft_quality, name="campaign_draft_quality"),
     path("campaigns/draft/trial/", campaign_wizard.draft_trial, name="campaign_draft_trial"),
     path("campaigns/<int:pk>/edit/", campaign_wizard.campaign_edit, name="campaign_edit"),
     path("campaigns/<int:pk>/duplicate/", campaign_wizard.campaign_duplicate, name="campaign_duplicate"),
@@ -36,6 +37,8 @@ urlpatterns = [
     path("campaigns/<int:pk>/live.json", campaigns.campaign_live, name="campaign_live"),
     path("campaigns/<int:pk>/add/", campaigns.campaign_add, name="campaign_add"),
     path("campaigns/<int:pk>/faces/", campaigns.campaign_faces, name="campaign_faces"),
+    path("campaigns/<int:pk>/kept-out/", kept_out.kept_out, name="campaign_kept_out"),
+    path("campaigns/<int:pk>/kept-out/add/", kept_out.let_in, name="campaign_let_in"),
     path("campaigns/<int:pk>/integrity/", campaigns.campaign_integrity, name="campaign_integrity"),
     path("campaigns/<int:pk>/pause/", campaigns.campaign_pause, name="campaign_pause"),
     path("campaigns/<int:pk>/reopen/", campaigns.campaign_reopen, name="campaign_reopen"),

@@ -170,7 +170,11 @@ def test_the_rule_by_api(faces) -> None:
     made = client.post("/api/v1/campaigns/", body, format="json").json()
     assert made["licence_rule"] == ["no_nc"]
     added = client.post(f"/api/v1/campaigns/{made['id']}/faces/", {}, format="json").json()
-    assert added == {"added": 2, "left_out": {"faces": 3, "why": {"no_unknown": 1, "no_nc": 2}}}
+    assert added == {
+        "added": 2,
+        "left_out": {"faces": 3, "why": {"no_unknown": 1, "no_nc": 2}},
+        "kept_out": {"faces": 0, "why": {}, "unmeasured": 0},
+    }
     address = f"/api/v1/campaigns/{made['id']}/"
     assert client.patch(address, {"licence_rule": []}, format="json").json()["licence_rule"] == []
     wrong = client.patch(address, {"licence_rule": ["no_cats"]}, format="json")

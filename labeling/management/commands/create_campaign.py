@@ -1,5 +1,6 @@
 """manage.py create_campaign NAME: ask a question about faces."""
 
+from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -10,6 +11,8 @@ from labeling.campaign_queries import FaceChoice
 from labeling.expressions import SEVEN
 from labeling.licence_words import left_out_line, rule_help
 from labeling.models import Campaign, Source
+from labeling.quality_rule import REASONS
+from labeling.quality_words import kept_out_line, unmeasured_line
 from labeling.refusals import Refusal
 
 
@@ -33,6 +36,15 @@ class Command(BaseCommand):
             metavar="DEMAND,DEMAND",
             help="Only faces of media whose licence meets these. " + rule_help(),
         )
+        parser.add_argument(
+            "--quality",
+            action="append",
+            default=[],
+            type=_limit,
+            metavar="NAME=NUMBER",
+            help="Only faces that reach this, such as min_side=48; several times. There are "
+            + ", ".join(REASONS),
+        )
         parser.add_argument("--limit", type=int, help="So many of the faces, at random.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -48,6 +60,7 @@ class Command(BaseCommand):
                     rule=options["rule"],
                     minimum_agreement=options["minimum_agreement"],
                     order=options["order"],
+                    quality_rule=dict(options["quality"]),
                     licence_rule=filter(None, options["licence_rule"].split(",")),
                 )
                 choice = FaceChoice(
@@ -63,3 +76,13 @@ class Command(BaseCommand):
         )
         if made.left_out.faces:
             self.stdout.write(left_out_line(made.left_out))
+        for line in filter(None, (kept_out_line(made.kept_out), unmeasured_line(made.kept_out))):
+            self.stdout.write(line)
+
+
+def _limit(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError as error:
+        raise ArgumentTypeError(f"“{text}” is not of the form NAME=NUMBER.") from error

@@ -139,6 +139,8 @@ editor.addEventListener("pointerdown", (event) => {
   drag = { pointer: event.pointerId, box, corner, off: { x: at.x - held.x, y: at.y - held.y } };
   editor.setPointerCapture(event.pointerId);
 });
+// Whoever pulls the box does not scroll; touch-action does not reach into a picture.
+editor.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
 editor.addEventListener("pointermove", (event) => {
   if (drag?.pointer !== event.pointerId) return;
   const at = inPicture(event);

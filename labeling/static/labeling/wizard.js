@@ -273,6 +273,12 @@ function followWizard(form) {
     form.querySelector("[data-told]").textContent = found.line;
   });
 
+  const quality = form.querySelector("[data-quality-found]");
+  const askQuality = settled(async (signal) => {
+    const found = await asked(form, form.dataset.quality, signal);
+    if (found?.html) quality.innerHTML = found.html;
+  });
+
   const box = form.querySelector("[data-expressions]");
   expressions = editExpressions(box, () => { touched.add("expressions"); askDraft(); });
   for (const part of form.querySelectorAll("[data-needs-script]")) part.hidden = false;
@@ -282,6 +288,7 @@ function followWizard(form) {
     event.target.closest(".field")?.querySelector(":scope > .errorlist:not([data-error])")?.remove();
     if (event.target.name.startsWith("key_")) touched.add("expressions");
     askDraft();
+    if (quality && event.target.name.startsWith("quality_")) askQuality();
     if (["votes_per_face", "rule", "minimum_agreement", "tried_on"].includes(event.target.name)) askTrial();
   });
   followFaces(form, (found) => {
@@ -291,6 +298,7 @@ function followWizard(form) {
   });
   askDraft();
   askTrial();
+  if (quality) askQuality();
 }
 
 document.querySelectorAll("[data-wizard]").forEach(followWizard);

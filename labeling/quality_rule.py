@@ -1,0 +1,160 @@
+"""What a campaign asks of how well its faces can be seen, and which faces that keeps out."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from labeling.face_filter import poor
+from labeling.models import Campaign, CampaignFace, Face, Item, Source
+from labeling.vision.quality import Limits
+
+REASONS = {
+    "min_side": "small",
+    "min_sharpness": "blurred",
+    "min_brightness": "dark",
+    "max_brightness": "bright",
+    "min_contrast": "flat",
+    "max_outside": "cut_off",
+    "max_yaw": "turned",
+    "max_pitch": "nodding",
+    "max_roll": "tilted",
+}
+"""What may be asked (a field of labeling.vision.quality.Limits) → the code of what speaks against who fails it."""
+RANGES: dict[str, tuple[float, float]] = {
+    "min_side": (1, 10_000),
+    "min_sharpness": (0, 1),
+    "min_brightness": (0, 1),
+    "max_brightness": (0, 1),
+    "min_contrast": (0, 0.5),
+    "max_outside": (0, 1),
+    "max_yaw": (0, 90),
+    "max_pitch": (0, 90),
+    "max_roll": (0, 180),
+}
+"""Pixels, shares and degrees, as labeling.vision.quality.Quality has them."""
+MEASURES = {
+    "min_sharpness": "sharpness",
+    "min_brightness": "brightness",
+    "max_brightness": "brightness",
+    "min_contrast": "contrast",
+    "max_outside": "outside",
+    "max_yaw": "yaw",
+    "max_pitch": "pitch",
+    "max_roll": "roll",
+}
+"""What is asked → the column of a face that may not be measured. The side of the box always is."""
+Rule = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class KeptOut:
+    """Faces that a rule on quality keeps out.
+
+    why: code → how many of them it speaks against; several may speak against one. unmeasured: faces that pass, though
+    something that is asked for was not measured of them.
+    """
+
+    faces: int = 0
+    why: dict[str, int] = field(default_factory=dict)
+    unmeasured: int = 0
+
+
+def kept(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """The rule as it is kept: in a fixed order, whole pixels as whole numbers, nothing that is not asked for."""
+    ordered = {**{name: rule[name] for name in REASONS if name in rule}, **rule}
+    return {name: _number(name, value) for name, value in ordered.items() if value not in (None, "")}
+
+
+def _number(name: str, value: Any) -> Any:
+    whole = name == "min_side" and isinstance(value, float) and value.is_integer()
+    return int(value) if whole else value
+
+
+def problems(rule: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the rule."""
+    if not isinstance(rule, Mapping):
+        yield _("The rule on quality is a list of names, each with a number.")
+        return
+    for name, value in rule.items():
+        if name not in REASONS:
+            text = _("Nothing called “{name}” is measured; choose of {known}.")
+            yield text.format(name=name, known=", ".join(REASONS))
+            continue
+        low, high = RANGES[name]
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not low <= value <= high or (name == "min_side" and not isinstance(value, int)):
+            text = _("{name} is a number from {low} to {high}, not {value}.")
+            yield text.format(name=name, low=f"{low:g}", high=f"{high:g}", value=value)
+            return
+    if rule.get("min_brightness", 0) > rule.get("max_brightness", 1):
+        yield _("The least brightness is above the greatest: no face meets both.")
+
+
+def limits(rule: Rule) -> Limits:
+    """What is not asked for is None."""
+    return Limits(**{name: rule.get(name) for name in REASONS})  # type: ignore[arg-type]
+
+
+def meets(rule: Rule) -> Q:
+    """Of faces: those against which nothing the rule asks for speaks. What was not measured speaks against none."""
+    found = Q()
+    for name in rule:
+        found &= ~poor(REASONS[name], limits=limits(rule))
+    return found
+
+
+def fails(rule: Rule, code: str = "") -> Q:
+    """Of faces: those that the rule keeps out; with a code, for that reason."""
+    asked = [reason for name, reason in REASONS.items() if name in rule and code in ("", reason)]
+    found = Q(pk__in=[])
+    for reason in asked:
+        found |= poor(reason, limits=limits(rule))
+    return found
+
+
+def kept_out(faces: QuerySet[Face], rule: Rule) -> KeptOut:
+    """How many of the faces the rule keeps out, and why; in one statement, in none without a rule."""
+    if not rule:
+        return KeptOut()
+    unknown = Q(pk__in=[])
+    for column in {MEASURES[name] for name in rule if name in MEASURES}:
+        unknown |= Q(**{f"{column}__isnull": True})
+    by_reason = {REASONS[name]: Count("pk", filter=fails({name: value})) for name, value in rule.items()}
+    # Each once, whatever tables the choice of faces has joined.
+    once = Face.objects.filter(pk__in=faces.order_by().values("pk"))
+    counts = once.aggregate(
+        every=Count("pk", filter=fails(rule)),
+        unmeasured=Count("pk", filter=unknown & meets(rule)),
+        **by_reason,
+    )
+    why = {code: counts[code] for code in REASONS.values() if counts.get(code)}
+    return KeptOut(counts["every"], why, counts["unmeasured"])
+
+
+def kept_out_of(campaign: Campaign, code: str = "") -> QuerySet[Face]:
+    """The faces that a campaign's rule keeps out of it; with a code, for that reason.
+
+    They are of the sources it asks about and found by the detectors that found its faces; all that are offered to
+    campaigns, as long as it has none.
+    """
+    faces = Face.objects.kept().filter(fails(campaign.quality_rule, code))
+    inside = CampaignFace.objects.filter(campaign=campaign)
+    if inside.exists():
+        faces = faces.filter(_beside(campaign))
+    return faces.filter(~Exists(inside.filter(face=OuterRef("pk"))))
+
+
+def _beside(campaign: Campaign) -> Q:
+    inside = CampaignFace.objects.filter(campaign=campaign, face__isnull=False)
+    # The kin of a face is its media.
+    of_source = Item.objects.filter(source=OuterRef("pk"), media__in=inside.values("kin"))
+    sources = list(Source.objects.filter(Exists(of_source)).values_list("pk", flat=True))
+    found_by = inside.order_by().values_list("face__detector", flat=True).distinct()
+    beside = Q(detector__in=[name for name in found_by if name])
+    if not sources:
+        return beside
+    media = Item.objects.filter(source__in=sources, media__isnull=False).order_by()
+    return beside & Q(media__in=media.values_list("media", flat=True))

@@ -1,0 +1,73 @@
+"""The faces that a campaign's rule on quality keeps out of it, and letting some of them in all the same."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
+
+from labeling import campaigns, quality_rule, quality_words
+from labeling.licence_words import left_out_line
+from labeling.models import Campaign, Face
+from labeling.rules import may_manage
+from labeling.vision import quality
+from labeling.web import campaign_words, paging
+from labeling.web.doors import door
+from labeling.web.faces import measured
+
+FACES_PER_PAGE = 60
+
+
+@door(may_manage)
+@require_safe
+def kept_out(request: HttpRequest, pk: int) -> HttpResponseBase:
+    shown = get_object_or_404(Campaign, pk=pk)
+    rule = shown.quality_rule
+    known = {quality_rule.REASONS[name] for name in rule if name in quality_rule.REASONS}
+    asked = request.GET.get("reason", "")
+    reason = asked if asked in known else ""
+    every = quality_rule.kept_out(quality_rule.kept_out_of(shown), rule)
+    page = paging.oldest_first(quality_rule.kept_out_of(shown, reason), request, "after", FACES_PER_PAGE)
+    limits = quality_rule.limits(rule)
+    context = {
+        "campaign": shown,
+        "rule": quality_words.rule_line(rule) if rule else "",
+        "every": every,
+        "reasons": [(code, quality_words.REASON_WORDS[code], count) for code, count in every.why.items()],
+        "reason": reason,
+        "page": page,
+        "faces": [(face, _against(face, limits)) for face in page.rows],
+        "tab": "kept_out",
+    }
+    return render(request, "labeling/campaign_kept_out.html", context)
+
+
+def _against(face: Face, limits: quality.Limits) -> str:
+    return ", ".join(
+        str(quality_words.REASON_WORDS[code]) for code in quality.reasons(measured(face, limits), limits)
+    )
+
+
+@door(may_manage)
+@require_POST
+def let_in(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Add chosen faces whatever the rule says."""
+    shown = get_object_or_404(Campaign, pk=pk)
+    keys = [
+        int(key) for key in request.POST.getlist("face") if key.isascii() and key.isdigit() and len(key) < 16
+    ]
+    chosen = quality_rule.kept_out_of(shown).filter(pk__in=keys[:FACES_PER_PAGE])
+    back = f"{reverse('labeling:campaign_kept_out', args=[pk])}?reason={request.POST.get('reason', '')[:10]}"
+    if not keys:
+        messages.error(request, _("Tick the faces to be added all the same."))
+        return redirect(back)
+    made = campaigns.add_faces(campaign=shown, faces=chosen, by=request.user, whatever_quality=True)
+    text = ngettext(
+        "{n} face added, whatever its quality.", "{n} faces added, whatever their quality.", made.added
+    )
+    messages.success(request, text.format(n=campaign_words.number(made.added)))
+    if line := left_out_line(made.left_out):
+        messages.warning(request, line)
+    return redirect(back)
