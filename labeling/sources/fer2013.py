@@ -7,6 +7,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,10 +21,12 @@ SIDE = 48
 USAGES = ("Training", "PublicTest", "PrivateTest")
 _COLUMNS = ("emotion", "pixels", "usage")
 _LONGEST_LINE = 64 * 1024
+_MOST_VOTE_ROWS = 200_000
 _UNREADABLE = gettext_noop("“{location}” cannot be read ({error}).")
 _NOT_A_TABLE = gettext_noop("This is no FER2013 table: its first line must name emotion, pixels and Usage.")
 _BAD_RANGE = gettext_noop("Rows are a first and a last number, from 1, both included; not {rows}.")
 _NOT_FERPLUS = gettext_noop("“{path}” is no FER+ table: it lacks {missing}.")
+_FERPLUS_LONG = gettext_noop("The FER+ table “{path}” has more than {most:,} rows.")
 _FERPLUS_UNREADABLE = gettext_noop("The FER+ table “{path}” cannot be read ({error}).")
 _COLUMNS_DIFFER = gettext_noop("It has {cells} columns where the heading names {columns}.")
 _NOT_CSV = gettext_noop("The line is not CSV ({error}).")
@@ -193,24 +196,26 @@ def _ferplus(path: Path, rows: tuple[int, int | None]) -> dict[int, _Votes]:
     """The votes by row. Raises CannotRead."""
     first, last = rows
     try:
-        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-            lines = csv.reader(file)
+        with path.open("rb") as file:
+            lines = (_split(line) for line in iter(partial(_line, file), b"") if line.strip())
             names = [name.strip() for name in next(lines, [])]
             missing = {"Usage", *FERPLUS_ANSWERS} - set(names)
             if missing:
                 raise CannotRead(_NOT_FERPLUS.format(path=path, missing=", ".join(sorted(missing))))
-            return {
-                row: _vote_row(dict(zip(names, cells, strict=False)))
-                for row, cells in enumerate((cells for cells in lines if cells), 1)
-                if row >= first and (last is None or row <= last)
-            }
-    except (OSError, csv.Error) as error:
+            votes = {}
+            for row, cells in enumerate(lines, 1):
+                if row > _MOST_VOTE_ROWS:
+                    raise CannotRead(_FERPLUS_LONG.format(path=path, most=_MOST_VOTE_ROWS))
+                if row >= first and (last is None or row <= last):
+                    votes[row] = _vote_row(dict(zip(names, cells, strict=False)))
+            return votes
+    except (OSError, _BadRow) as error:
         raise CannotRead(_FERPLUS_UNREADABLE.format(path=path, error=error)) from error
 
 
 def _vote_row(cells: Mapping[str, str]) -> _Votes:
     texts = {answer: cells.get(column, "").strip() for column, answer in FERPLUS_ANSWERS.items()}
-    if not all(text.isascii() and text.isdigit() for text in texts.values()):
+    if not all(text.isascii() and text.isdigit() and len(text) < 10 for text in texts.values()):
         return cells.get("Usage", ""), None
     return cells.get("Usage", ""), {answer: int(text) for answer, text in texts.items() if int(text)}
 

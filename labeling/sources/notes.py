@@ -11,11 +11,17 @@ from labeling.sources.base import NOTES_NAME, Note, Reader, Unusable
 COLUMNS = ("licence", "author", "page_url", "label")
 _ALSO = {"license": "licence", "url": "page_url", "filename": "file", "path": "file"}
 _LIMITS = {"licence": 200, "author": 200, "page_url": 2000, "label": 100}
-_MOST_BYTES = 64 * 1024**2
+_MOST_BYTES = 32 * 1024**2
+_MOST_ROWS = 500_000
+_MOST_COLUMNS = 1000
 _TOO_LONG = gettext_noop("It is longer than {most:,} bytes.")
 _NO_FILE_COLUMN = gettext_noop(
     "It has no column “file”. Its first line names the columns: file, licence, author …"
 )
+_MANY_ROWS = gettext_noop(
+    "It has more than {most:,} lines. Put each folder’s lines into a sources.csv of its own."
+)
+_MANY_COLUMNS = gettext_noop("Its first line names {columns:,} columns; {most:,} are allowed.")
 _NOT_CSV = gettext_noop("It is not a CSV file in UTF-8 ({error}).")
 
 
@@ -32,6 +38,7 @@ class Notes:
     def __init__(self, open_file: Callable[[str], AbstractContextManager[Reader]]) -> None:
         self._open = open_file
         self._folders: dict[str, dict[str, Note]] = {}
+        """Of those asked last, together no more than _MOST_ROWS notes: a tree may have any number of folders."""
 
     def of(self, locator: str) -> Note:
         """What is said about the file; an unreadable sources.csv says nothing."""
@@ -44,13 +51,20 @@ class Notes:
             name = f"{last}/{name}"
 
     def _in(self, folder: str) -> dict[str, Note]:
-        if folder not in self._folders:
-            try:
-                with self._open(f"{folder}/{NOTES_NAME}" if folder else NOTES_NAME) as file:
-                    self._folders[folder] = parse(file)
-            except (Unusable, BadNotes):
-                self._folders[folder] = {}
-        return self._folders[folder]
+        found = self._folders.pop(folder, None)
+        if found is None:
+            found = self._read(folder)
+            while self._folders and sum(map(len, self._folders.values())) + len(found) > _MOST_ROWS:
+                del self._folders[next(iter(self._folders))]
+        self._folders[folder] = found
+        return found
+
+    def _read(self, folder: str) -> dict[str, Note]:
+        try:
+            with self._open(f"{folder}/{NOTES_NAME}" if folder else NOTES_NAME) as file:
+                return parse(file)
+        except (Unusable, BadNotes):
+            return {}
 
 
 def parse(file: Reader) -> dict[str, Note]:
@@ -58,12 +72,21 @@ def parse(file: Reader) -> dict[str, Note]:
     data = file.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:
         raise BadNotes(_TOO_LONG.format(most=_MOST_BYTES))
+    if data.count(b"\n") > _MOST_ROWS:
+        raise BadNotes(_MANY_ROWS.format(most=_MOST_ROWS))
     try:
-        rows = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), restkey="")
-        names = {name: _column(name) for name in rows.fieldnames or () if name}
-        if "file" not in names.values():
+        rows = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""))
+        names = [_column(name) for name in next(rows, [])]
+        if len(names) > _MOST_COLUMNS:
+            raise BadNotes(_MANY_COLUMNS.format(columns=len(names), most=_MOST_COLUMNS))
+        if "file" not in names:
             raise BadNotes(_NO_FILE_COLUMN)
-        return dict(_entry({names[k]: v for k, v in row.items() if k in names}) for row in rows)
+        notes: dict[str, Note] = {}
+        for row in rows:
+            if row:
+                file_name, note = _entry(dict(zip(names, row, strict=False)))
+                notes[file_name] = note
+        return notes
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadNotes(_NOT_CSV.format(error=error)) from error
 
@@ -73,7 +96,7 @@ def _column(name: str) -> str:
     return _ALSO.get(plain, plain)
 
 
-def _entry(row: dict[str, str | None]) -> tuple[str, Note]:
-    values = {column: (row.get(column) or "").strip()[: _LIMITS[column]] for column in COLUMNS}
-    file = (row.get("file") or "").strip().replace("\\", "/").removeprefix("./")
+def _entry(row: dict[str, str]) -> tuple[str, Note]:
+    values = {column: row.get(column, "").strip()[: _LIMITS[column]] for column in COLUMNS}
+    file = row.get("file", "").strip().replace("\\", "/").removeprefix("./")
     return file, Note(**{column: value.replace("\x00", "") for column, value in values.items()})

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -11,7 +11,11 @@ from labeling.fetching.refusals import CannotFetch
 from labeling.sayings import gettext_noop
 from labeling.sources.base import LONGEST_LOCATOR, Note
 
-MOST_BYTES = 64 * 1024**2
+MOST_BYTES = 32 * 1024**2
+MOST_LINES = 500_000
+_MOST_COLUMNS = 1000
+_LONGEST_HEADING = 64 * 1024
+_NOTHING_SAID = Note()
 _COLUMNS = {
     "url": "url", "address": "url", "link": "url", "image_url": "url", "file_url": "url", "src": "url",
     "licence": "licence", "license": "licence", "rights": "licence",
@@ -27,6 +31,8 @@ _NOT_A_LIST = gettext_noop(
     "This is no list of web addresses: it has neither an address a line nor a CSV’s first line with a column “url”."
 )
 _NOT_TEXT = gettext_noop("The list is not text in UTF-8 ({error}).")
+_MANY = gettext_noop("The list has more than {most:,} lines. Make several of it.")
+_MANY_COLUMNS = gettext_noop("Its first line names {columns:,} columns; {most:,} are allowed.")
 _TOO_LONG = gettext_noop("The list is longer than {most:,} bytes.")
 
 
@@ -34,7 +40,7 @@ class BadList(Exception):
     """The list as a whole cannot be read; the text says why, for people."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     name: str
     """The address as it is written; `line 7` if there is none."""
@@ -45,7 +51,7 @@ class Entry:
 
 def looks_like_one(begin: bytes) -> bool:
     """Whether a file that begins so is a list of addresses."""
-    first = _first_line(begin.decode("utf-8-sig", "ignore"))
+    first = _first_line(io.StringIO(begin.decode("utf-8-sig", "ignore"), newline=None))
     return _is_address(first) or _heading(first) is not None
 
 
@@ -53,20 +59,29 @@ def parse(data: bytes) -> list[Entry]:
     """The entries in their order, each address once. Raises BadList."""
     if len(data) > MOST_BYTES:
         raise BadList(_TOO_LONG.format(most=MOST_BYTES))
+    if data.count(b"\n") > MOST_LINES:
+        raise BadList(_MANY.format(most=MOST_LINES))
     try:
-        text = data.decode("utf-8-sig")
+        first = _first_line(_lines(data))
+        delimiter = None if _is_address(first) else _heading(first[:_LONGEST_HEADING])
+        if delimiter is None and not _is_address(first):
+            raise BadList(_NOT_A_LIST)
+        entries = _plain(_lines(data)) if delimiter is None else _table(_lines(data, newline=""), delimiter)
+        once: dict[str, Entry] = {}
+        for entry in entries:
+            once.setdefault(entry.name, entry)
+        return list(once.values())
     except UnicodeDecodeError as error:
         raise BadList(_NOT_TEXT.format(error=error)) from error
-    first = _first_line(text)
-    delimiter = None if _is_address(first) else _heading(first)
-    if delimiter is None and not _is_address(first):
-        raise BadList(_NOT_A_LIST)
-    entries = _plain(text) if delimiter is None else _table(text, delimiter)
-    return list({entry.name: entry for entry in reversed(list(entries))}.values())[::-1]
 
 
-def _first_line(text: str) -> str:
-    lines = (line.strip() for line in text.splitlines())
+def _lines(data: bytes, newline: str | None = None) -> Iterator[str]:
+    # Line by line: the whole as text may take four times its bytes.
+    return io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=newline)
+
+
+def _first_line(text: Iterable[str]) -> str:
+    lines = (line.strip() for line in text)
     return next((line for line in lines if line and not line.startswith("#")), "")
 
 
@@ -87,15 +102,15 @@ def _column(name: str) -> str:
     return _COLUMNS.get(name.strip().lower().replace(" ", "_"), "")
 
 
-def _plain(text: str) -> Iterator[Entry]:
-    for line in text.splitlines():
+def _plain(text: Iterable[str]) -> Iterator[Entry]:
+    for line in text:
         url = line.strip()
         if url and not url.startswith("#"):
-            yield _entry(url, Note())
+            yield _entry(url, _NOTHING_SAID)
 
 
-def _table(text: str, delimiter: str) -> Iterator[Entry]:
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+def _table(text: Iterable[str], delimiter: str) -> Iterator[Entry]:
+    rows = csv.reader(text, delimiter=delimiter)
     columns: list[str] = []
     shown = ""
     try:
@@ -103,6 +118,8 @@ def _table(text: str, delimiter: str) -> Iterator[Entry]:
             if not any(cell.strip() for cell in cells) or (not columns and cells[0].strip().startswith("#")):
                 continue
             if not columns:
+                if len(cells) > _MOST_COLUMNS:
+                    raise BadList(_MANY_COLUMNS.format(columns=len(cells), most=_MOST_COLUMNS))
                 columns = [_column(name) for name in cells]
                 shown = cells[columns.index("url")].strip() if "url" in columns else ""
                 continue
@@ -111,7 +128,7 @@ def _table(text: str, delimiter: str) -> Iterator[Entry]:
             if url:
                 yield _entry(url, Note(**{name: value[: _LIMITS[name]] for name, value in values.items()}))
             else:
-                yield Entry(f"line {rows.line_num}", Note(), _NO_ADDRESS.format(column=shown))
+                yield Entry(f"line {rows.line_num}", _NOTHING_SAID, _NO_ADDRESS.format(column=shown))
     except csv.Error as error:
         raise BadList(_NOT_TEXT.format(error=error)) from error
 

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
@@ -41,7 +42,9 @@ _BEYOND = gettext_noop(
 _LONG_DIRECTORY = gettext_noop(
     "“{location}” lists its members in {bytes:,} bytes; {most:,} are allowed. Unpack it and add the folder."
 )
-_PACKED_OTHERWISE = gettext_noop("It is packed by method {method}, which is not read. Pack it anew with Deflate.")
+_PACKED_OTHERWISE = gettext_noop(
+    "It is packed by method {method}, which is not read. Pack it anew with Deflate."
+)
 _SHARED = gettext_noop("It shares bytes with another member of the zip, as only bombs do.")
 _DAMAGED = gettext_noop("This member of the zip is damaged ({error}).")
 _TOO_LARGE = gettext_noop("It would unpack to {bytes:,} bytes; {most:,} are allowed (MAX_MEDIA_BYTES).")
@@ -152,15 +155,13 @@ def _named(infos: Sequence[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
 
 
 def _sharing(members: Mapping[str, zipfile.ZipInfo]) -> frozenset[str]:
-    """Members whose bytes lie within those of another (Fifield, "A better zip bomb", 2019)."""
-    sharing, last, end = set(), "", 0
-    for name, info in sorted(members.items(), key=lambda item: item[1].header_offset):
-        if info.header_offset < end:
-            sharing |= {last, name}
-        ends = info.header_offset + _HEADER_BYTES + info.compress_size
-        if ends > end:
-            last, end = name, ends
-    return frozenset(sharing)
+    """Members whose bytes reach into those of another (Fifield, "A better zip bomb", 2019)."""
+    places = [(info.header_offset, -number, name) for number, (name, info) in enumerate(members.items())]
+    return frozenset(
+        name
+        for (start, _, name), (following, _, _) in pairwise(sorted(places))
+        if start + _HEADER_BYTES + members[name].compress_size > following
+    )
 
 
 def _beyond(members: Mapping[str, zipfile.ZipInfo]) -> frozenset[str]:

@@ -70,7 +70,7 @@ VIDEOS: list[Row] = [
     file_row("edit list that begins after 146 million years", "a.mp4", fixed(movie(edits=edit_list((2**62, -1, 0x10000)))), NO_PICTURE),
     file_row("edit list that begins before the film", "a.mp4", fixed(movie(edits=edit_list((1000, -5, 0x10000)))), TAKEN, "there is one picture"),
     file_row("edit list that stands still", "a.mp4", fixed(movie(edits=edit_list((1000, 0, 0)))), TAKEN, "there is one picture"),
-    file_row("edit list of 20,000 repetitions", "a.mp4", fixed(movie(edits=edit_list(*[(1, 0, 0x10000)] * 20_000))), TAKEN,
+    file_row("edit list of 5,000 repetitions", "a.mp4", fixed(movie(edits=edit_list(*[(1, 0, 0x10000)] * 5000))), TAKEN,
              "each is a frame of its own time, at most 1,000 a second"),
     file_row("turned by a matrix of -2³¹", "a.mp4", fixed(movie(matrix=struct.pack(">9i", *[-(2**31)] * 9))), TAKEN, "turned by quarters only"),
     file_row("turned by a matrix of zeros", "a.mp4", fixed(movie(matrix=bytes(36))), TAKEN, "turned by quarters only"),
