@@ -1,26 +1,24 @@
-"""Which faces a snapshot holds, and in which split each goes."""
+"""Which faces a snapshot holds, and in which split and fold each goes."""
 
-import sys
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 from django.db.models import QuerySet
+from numpy.typing import NDArray
 
 from labeling import work
-from labeling.expressions import OTHER_ANSWERS
-from labeling.licences import meeting
 from labeling.models import Campaign, CampaignFace, Face, Outcome
 from labeling.sayings import gettext_noop
+from labeling.snapshots import certificate, split
 from labeling.snapshots import format as snapshots
-from labeling.snapshots.split import split_groups
+from labeling.snapshots.candidates import Candidates, read
+from labeling.snapshots.earlier import Earlier
+from labeling.snapshots.grouping import connected
+from labeling.snapshots.rule import ADJUDICATED, ALIKE, AUTHOR, GIVEN, SOURCES, STRATIFIED, USUAL_LABELS, Rule
 from labeling.snapshots.stored import Alive
 
-STRATIFIED, GIVEN = "stratified", "given"
-MEDIA, ALIKE = "media", "alike"
-GROUPS = (MEDIA, ALIKE)
-"""What never straddles splits: all of one media, and near-duplicates (labeling.likeness)."""
 GIVEN_SPLITS = {
     "Training": "train",
     "PublicTest": "validation",
@@ -28,10 +26,8 @@ GIVEN_SPLITS = {
     **{split: split for split in snapshots.SPLITS},
 }
 """What publishers call the splits, FER2013's names among them, and what we call them."""
-LICENCE = "licence"
-"""Why a face with a label is left out: the licence of its media is not as asked for."""
-_CHUNK = 2_000
 _EXAMPLES = 3
+_TRAIN, _TEST = snapshots.SPLITS.index("train"), snapshots.SPLITS.index("test")
 _TOO_FEW_CLASSES = gettext_noop(
     "A snapshot needs settled faces of at least two expressions. Let people vote on more."
 )
@@ -42,199 +38,187 @@ _STRANGE_LABEL = gettext_noop(
 _WITHOUT_SPLIT = gettext_noop(
     "{some} of {all} faces came without a split of their own: {examples}. Freeze with drawn splits instead."
 )
+_FEW_GROUPS = gettext_noop("{groups} groups cannot make {folds} folds. Ask for fewer, or keep less together.")
 _NOTHING_TO_TRAIN_ON = gettext_noop("No face of {words} to train on.")
 _EMPTY_SPLIT = gettext_noop("No face in {words}.")
 _MOVED = gettext_noop(
-    "{faces} faces left the split they came with, because their media stands in a stricter one."
+    "{faces} faces left the split they came with, because their group stands in a stricter one."
 )
 _ONE_ADJUDICATED = gettext_noop("1 face carries an adjudicated label.")
 _ADJUDICATED = gettext_noop("{faces:,} faces carry an adjudicated label.")
+_OTHERS_WORD = gettext_noop("{faces:,} faces carry a label of “{column}”.")
+Whole: TypeAlias = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """A settled face with its consensus as it stood at one moment. votes: in the order of the snapshot's column."""
-
-    face: int
-    key: str
-    media: str
-    label: str
-    agreement: float
-    votes: tuple[int, ...]
-    given_split: str
-    likeness: int | None = None
-    adjudicated: bool = False
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Choice:
-    """faces: by face_key. splits, group_names: of each. groups: how many each split holds, none of them in two.
-
-    left_out: reason → faces. moved: faces that left their given split.
+    """What a snapshot will hold. split: (n,) number in snapshots.SPLITS. fold: (n,), -1 for none. group: (n,) the
+    64 bits its smallest media begins with. certificate: what was found out about the splits. moved: faces that left
+    the split they came with.
     """
 
-    faces: list[Chosen]
-    splits: list[str]
-    group_names: list[str]
-    groups: dict[str, int]
-    left_out: dict[str, int]
+    faces: Candidates
+    split: Whole
+    fold: Whole
+    group: NDArray[np.uint64]
+    certificate: dict[str, Any]
     moved: int
     notes: tuple[str, ...]
 
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Split → class → faces."""
+        table = split.count(self.faces.label, self.split, len(self.faces.classes), len(snapshots.SPLITS))
+        return {
+            name: dict(zip(self.faces.classes, row, strict=True))
+            for name, row in zip(snapshots.SPLITS, table.tolist(), strict=True)
+        }
+
 
 def with_label(campaign: Campaign) -> QuerySet[Face]:
-    """The faces a snapshot of the campaign could hold now, whatever their licences."""
+    """The faces a snapshot of the campaign could hold now by its votes, whatever their licences."""
     settled = CampaignFace.objects.filter(campaign=campaign, state=CampaignFace.State.SETTLED)
     return Face.objects.filter(
         campaign_faces__in=settled.filter(outcome__in=[Outcome.AGREED, Outcome.ADJUDICATED])
     )
 
 
-def choose(*, campaign: Campaign, rule: Mapping[str, Any], alive: Alive) -> Choice:
-    """The agreed and adjudicated faces as they stand now, whoever goes on voting meanwhile. Raises Refused."""
-    faces, left_out = _settled(campaign, rule.get("licences", ()), alive)
-    _demand_classes(faces, campaign.expressions)
-    faces.sort(key=lambda face: face.key)
-    groups = group(faces, rule.get("groups", (MEDIA,)))
-    if rule["splits"] == GIVEN:
-        splits, moved = _given_splits(faces, groups)
+def choose(*, campaigns: Sequence[Campaign], rule: Rule, earlier: Earlier, alive: Alive) -> Choice:
+    """The faces the rule lets in as they stand now, whoever goes on voting meanwhile. Raises Refused."""
+    faces = read(campaigns, rule, alive)
+    _demand_classes(faces)
+    alive()
+    group = connected(faces.media, _links(faces, rule))
+    dense, size = _dense(group)
+    names = _group_prefixes(faces, group)
+    kept = _strictest(earlier.splits_of(faces, rule), dense, size)
+    if rule.splits == STRATIFIED:
+        place, moved, own = _drawn(faces, dense, names, kept, rule), 0, None
     else:
-        labels = [face.label for face in faces]
-        splits, moved = split_groups(labels, groups, rule["fractions"], rule["seed"]), 0
-    wanted = [split for split in snapshots.SPLITS if rule["splits"] == GIVEN or rule["fractions"][split]]
-    notes = tuple(_notes(faces, splits, campaign.expressions, wanted, moved))
-    names = [snapshots.group_of(media) for media in groups]
-    return Choice(faces, splits, names, _groups_per_split(groups, splits), left_out, moved, notes)
+        own = _given(faces) if rule.splits == GIVEN else faces.source
+        strictest = _strictest(own, dense, size)
+        place = np.where(kept == _TEST, _TEST, strictest)
+        moved = int((place[dense] != own).sum())
+    splits = place[dense]
+    folds = _folds(faces, dense, names, splits != _TEST, rule)
+    alive()
+    proof = certificate.of(faces, splits, dense, rule, own=own)
+    proof |= earlier.certified(faces, splits, rule)
+    notes = tuple(_notes(faces, splits, rule, moved))
+    return Choice(faces, splits, folds, names[dense], proof, moved, notes)
 
 
-def group(faces: Sequence[Chosen], by: Collection[str]) -> list[str]:
-    """The group of each face, named by the smallest media in it: what is linked by media or likeness is one.
-
-    by: of GROUPS. Named by content, so that the same faces are split alike on every machine.
-    """
-    above: dict[str | int, str | int] = {}
-
-    def root(node: str | int) -> str | int:
-        above.setdefault(node, node)
-        while above[node] != node:
-            above[node] = above[above[node]]
-            node = above[node]
-        return node
-
-    if ALIKE in by:
-        for face in faces:
-            if face.likeness is not None:
-                above[root(face.likeness)] = root(face.media)
-    name: dict[str | int, str] = {}
-    for face in faces:
-        top = root(face.media)
-        name[top] = min(face.media, name.get(top, face.media))
-    return [name[root(face.media)] for face in faces]
+def _links(faces: Candidates, rule: Rule) -> list[Whole]:
+    return [link for name, link in ((ALIKE, faces.likeness), (AUTHOR, faces.author)) if name in rule.groups]
 
 
-def _groups_per_split(groups: Sequence[str], splits: Sequence[str]) -> dict[str, int]:
-    """Raises RuntimeError if a group is in two splits: such a snapshot must not be."""
-    place = dict(zip(groups, splits, strict=True))
-    if any(place[name] != split for name, split in zip(groups, splits, strict=True)):
-        raise RuntimeError("A group straddles splits.")
-    return {split: count for split in snapshots.SPLITS if (count := Counter(place.values())[split])}
+def _dense(group: Whole) -> tuple[Whole, int]:
+    """Groups by numbers from 0 without gaps, in their order, and how many there are."""
+    names, dense = np.unique(group, return_inverse=True)
+    return dense, len(names)
 
 
-def _settled(
-    campaign: Campaign, licences: Collection[str], alive: Alive
-) -> tuple[list[Chosen], dict[str, int]]:
-    """The agreed and adjudicated faces; the others counted. One statement reads all, so they are of one moment.
-
-    Counted too are those whose media's licence does not meet what is asked of it.
-    """
-    allowed = meeting(licences)
-    media, *box = ("face__media__sha256", "face__x", "face__y", "face__width", "face__height")
-    where = ("face", media, "face__detector", "face__time_ms", "face__row", *box)
-    what = ("label", "agreement", "counts", "face__given__split", "face__likeness")
-    columns = ("state", "outcome", "face__media__licence_code", *where, *what)
-    rows = CampaignFace.objects.filter(campaign=campaign).exclude(state=CampaignFace.State.GOLD).order_by()
-    chosen, left_out = [], Counter[str]()
-    for state, outcome, licence, *rest in rows.values_list(*columns).iterator(_CHUNK):
-        alive()
-        if state == CampaignFace.State.OPEN:
-            # A face re-opened for fresh votes still carries its former outcome; that is under question now.
-            left_out["open"] += 1
-        elif outcome not in (Outcome.AGREED, Outcome.ADJUDICATED):
-            left_out[outcome] += 1
-        elif licences and licence not in allowed:
-            left_out[LICENCE] += 1
-        else:
-            chosen.append(_chosen(campaign.expressions, outcome == Outcome.ADJUDICATED, *rest))
-    return chosen, dict(sorted(left_out.items()))
+def _group_prefixes(faces: Candidates, group: Whole) -> NDArray[np.uint64]:
+    """Of each dense group the 64 bits its smallest media begins with."""
+    names = np.unique(group)
+    prefix = np.zeros(int(faces.media.max()) + 1 if len(faces) else 0, np.uint64)
+    prefix[faces.media] = faces.prefix
+    return prefix[names]
 
 
-def _chosen(expressions: Sequence[str], adjudicated: bool, face: int, media: str, *rest: Any) -> Chosen:
-    detector, time_ms, row, *box, label, agreement, counts, given_split, likeness = rest
-    key = snapshots.face_key(media_sha256=media, detector=detector, time_ms=time_ms, row=row, box=box)
-    return Chosen(
-        face=face,
-        key=key,
-        # A million faces share a few labels and fewer media.
-        media=sys.intern(media),
-        label=sys.intern(label),
-        agreement=agreement,
-        votes=tuple(counts.get(answer, 0) for answer in (*expressions, *OTHER_ANSWERS)),
-        given_split=sys.intern(str(given_split or "")),
-        likeness=likeness,
-        adjudicated=adjudicated,
-    )
+def _strictest(ranks: Whole, group: Whole, size: int) -> Whole:
+    """Of each group the largest of its faces' ranks."""
+    found = np.full(size, split.FREE)
+    np.maximum.at(found, group, ranks)
+    return found
 
 
-def _demand_classes(faces: Sequence[Chosen], expressions: Sequence[str]) -> None:
-    labels = Counter(face.label for face in faces)
-    if len(labels) < 2:
+def _drawn(faces: Candidates, group: Whole, names: NDArray[np.uint64], kept: Whole, rule: Rule) -> Whole:
+    """Group → split. Groups that stay keep theirs, also where it has no share any more."""
+    ranks = np.array([snapshots.SPLITS.index(name) for name in split.in_order(rule.fractions)])
+    number = {rank: place for place, rank in enumerate(ranks.tolist())}
+    known = np.array([number.get(rank, split.FREE) for rank in range(len(snapshots.SPLITS))] + [split.FREE])
+    fixed = (kept != split.FREE) & ~np.isin(kept, ranks)
+    counts = split.count(faces.label, group, len(faces.classes), len(names))
+    free = ~fixed
+    place = kept.copy()
+    if free.any():
+        dealt = split.deal(counts[free], _hex(names[free]), rule.fractions, rule.seed, known[kept[free]])
+        place[free] = ranks[dealt]
+    return place
+
+
+def _folds(
+    faces: Candidates, group: Whole, names: NDArray[np.uint64], there: NDArray[np.bool_], rule: Rule
+) -> Whole:
+    """The fold of each face that is not tested on, so that each class is parted evenly and no group straddles."""
+    folds = np.full(len(faces), -1)
+    if not rule.folds:
+        return folds
+    inside, dense = np.unique(group[there], return_inverse=True)
+    if len(inside) < rule.folds:
+        raise work.Refused(_FEW_GROUPS.format(groups=len(inside), folds=rule.folds))
+    counts = split.count(faces.label[there], dense, len(faces.classes), len(inside))
+    shares = {f"{number:03d}": 1 / rule.folds for number in range(rule.folds)}
+    free = np.full(len(inside), split.FREE)
+    folds[there] = split.deal(counts, _hex(names[inside]), shares, rule.seed, free)[dense]
+    return folds
+
+
+def _hex(names: NDArray[np.uint64]) -> list[str]:
+    return [f"{name:016x}" for name in names.tolist()]
+
+
+def _demand_classes(faces: Candidates) -> None:
+    for label, count in sorted(faces.strange.items()):
+        raise work.Refused(_STRANGE_LABEL.format(faces=count, label=label))
+    if len(np.unique(faces.label)) < 2:
         raise work.Refused(_TOO_FEW_CLASSES)
-    for label in sorted(labels.keys() - set(expressions)):
-        raise work.Refused(_STRANGE_LABEL.format(faces=labels[label], label=label))
 
 
-def _given_splits(faces: Sequence[Chosen], groups: Sequence[str]) -> tuple[list[str], int]:
-    """What the publisher says; but a group that stands in several splits goes whole to the strictest of them.
+def _given(faces: Candidates) -> Whole:
+    """What the publisher says of each face.
 
-    So a picture that is in both Training and PrivateTest is tested on and not learnt. Returns how many faces moved.
+    A group that stands in several splits goes whole to the strictest of them, so a picture that is in both Training
+    and PrivateTest is tested on and not learnt.
     """
-    unknown = [face for face in faces if face.given_split not in GIVEN_SPLITS]
-    if unknown:
+    ranks = np.array(
+        [
+            snapshots.SPLITS.index(GIVEN_SPLITS[name]) if name in GIVEN_SPLITS else split.FREE
+            for name in faces.given_splits
+        ]
+    )
+    own = ranks[faces.given]
+    unknown = np.flatnonzero(own == split.FREE)
+    if len(unknown):
         raise work.Refused(
-            _WITHOUT_SPLIT.format(some=len(unknown), all=len(faces), examples=_examples(unknown))
+            _WITHOUT_SPLIT.format(some=len(unknown), all=len(faces), examples=_examples(faces, unknown))
         )
-    own = [snapshots.SPLITS.index(GIVEN_SPLITS[face.given_split]) for face in faces]
-    strictest: dict[str, int] = {}
-    for name, rank in zip(groups, own, strict=True):
-        strictest[name] = max(rank, strictest.get(name, 0))
-    ranks = [strictest[name] for name in groups]
-    moved = sum(rank != before for rank, before in zip(ranks, own, strict=True))
-    return [snapshots.SPLITS[rank] for rank in ranks], moved
+    return own
 
 
-def _examples(faces: Sequence[Chosen]) -> str:
-    shown = sorted(faces, key=lambda face: face.face)[:_EXAMPLES]
-    named = [f"face {face.face}" + (f" (“{face.given_split}”)" if face.given_split else "") for face in shown]
-    return ", ".join(named) + (" …" if len(faces) > _EXAMPLES else "")
+def _examples(faces: Candidates, rows: Whole) -> str:
+    shown = sorted((int(faces.face[row]), faces.given_splits[faces.given[row]]) for row in rows)[:_EXAMPLES]
+    named = [f"face {face}" + (f" (“{name}”)" if name else "") for face, name in shown]
+    return ", ".join(named) + (" …" if len(rows) > _EXAMPLES else "")
 
 
-def _notes(
-    faces: Sequence[Chosen],
-    splits: Iterable[str],
-    expressions: Sequence[str],
-    wanted: Sequence[str],
-    moved: int,
-) -> Iterator[str]:
+def _notes(faces: Candidates, splits: Whole, rule: Rule, moved: int) -> Iterator[str]:
     """What a person should know before trusting the snapshot."""
-    there = Counter(splits)
-    learnt = {face.label for face, split in zip(faces, splits, strict=True) if split == "train"}
-    missing = [name for name in expressions if name not in learnt]
-    if missing and learnt:
+    learnt = np.unique(faces.label[splits == _TRAIN])
+    missing = [name for number, name in enumerate(faces.classes) if number not in learnt]
+    if missing and len(learnt):
         yield _NOTHING_TO_TRAIN_ON.format(words=", ".join(missing))
-    for split in wanted:
-        if not there[split]:
-            yield _EMPTY_SPLIT.format(words=split)
-    if moved:
+    for rank, name in enumerate(snapshots.SPLITS):
+        if (rule.splits != STRATIFIED or rule.fractions[name]) and not (splits == rank).any():
+            yield _EMPTY_SPLIT.format(words=name)
+    if moved and rule.splits != SOURCES:
         yield _MOVED.format(faces=moved)
-    if adjudicated := sum(face.adjudicated for face in faces):
-        yield _ONE_ADJUDICATED if adjudicated == 1 else _ADJUDICATED.format(faces=adjudicated)
+    for number, origin in enumerate(faces.origins):
+        count = int((faces.origin == number).sum())
+        if not count or origin in USUAL_LABELS[1:]:
+            continue
+        if origin == ADJUDICATED:
+            yield _ONE_ADJUDICATED if count == 1 else _ADJUDICATED.format(faces=count)
+        else:
+            yield _OTHERS_WORD.format(faces=count, column=origin)

@@ -1,7 +1,7 @@
 """From a campaign's settled faces to a frozen snapshot in the storage."""
 
 import hashlib
-import math
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -10,26 +10,33 @@ from typing import Any
 
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from labeling import licensing, work
 from labeling.campaign_settings import rule_problems
 from labeling.licence_words import reasons
 from labeling.licences import kept
-from labeling.models import Campaign, Face, Item, Snapshot, WorkState
+from labeling.models import Campaign, Face, FaceLabel, Item, Snapshot, Source, WorkState
 from labeling.refusals import Refusal
-from labeling.sayings import gettext_noop
+from labeling.sayings import gettext_noop, told
 from labeling.snapshots import format as snapshots
 from labeling.snapshots import stored
-from labeling.snapshots.choosing import (
+from labeling.snapshots.candidates import label_columns
+from labeling.snapshots.choosing import Choice, choose, with_label
+from labeling.snapshots.earlier import versions_before
+from labeling.snapshots.rule import (
+    ALIKE,
     GIVEN,
     GROUPS,
     MEDIA,
+    MOST_FOLDS,
+    SOURCES,
     STRATIFIED,
-    Choice,
-    Chosen,
-    choose,
-    with_label,
+    USUAL_LABELS,
+    WAYS,
+    Rule,
+    shares,
 )
 from labeling.snapshots.stored import local_folder, verify
 from labeling.snapshots.telling import Tell, Telling, nobody
@@ -41,17 +48,22 @@ __all__ = [
     "CannotFreeze",
     "freeze",
     "local_folder",
+    "preview",
+    "rule_of",
     "run_freeze",
     "verify",
 ]
 
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
-_CHUNK = 500
+PREVIEWED = 200_000
+"""Faces up to which a preview deals out the splits; of more it would take minutes."""
+_CHUNK = 2_000
 _MESSAGE = 500
 _READING = gettext_noop("Reading the votes")
 _FREEZING = gettext_noop("Freezing")
 _STORING = gettext_noop("Storing")
 _FACE_GONE = gettext_noop("Face {face} was deleted while it was being frozen. Start again.")
+_CAMPAIGN_GONE = gettext_noop("There is no campaign “{name}” any more. Freeze without it.")
 _PICTURE_GONE = gettext_noop(
     "The picture of face {face} ({name}) is not in the storage. Put it back, then go on."
 )
@@ -65,85 +77,155 @@ class CannotFreeze(Refusal):
 
 
 def freeze(
-    *,
-    campaign: Campaign,
-    name: str = "",
-    fractions: Mapping[str, float] | None = None,
-    seed: int = 0,
-    splits: str = STRATIFIED,
-    licences: Collection[str] | None = None,
-    together: Collection[str] | None = None,
-    created_by: Any = None,
-    wake: bool = True,
+    *, campaign: Campaign, name: str = "", created_by: Any = None, wake: bool = True, **wanted: Any
 ) -> Snapshot:
     """Queue the freezing of what is settled in the campaign when a worker takes it up.
 
-    fractions: split → share, scaled to add up to 1. splits: `stratified` draws them, `given` takes those the faces'
-    source came with. licences: what the licences of media must allow (labeling.licences.DEMANDS), the campaign's
-    rule if left out; faces that do not meet it stay out. together: what never straddles splits (choosing.GROUPS),
-    always the media; drawn splits keep near-duplicates together too unless told otherwise. wake: tell a worker;
-    without it the caller does the work. Raises CannotFreeze.
+    wanted: as of `rule_of`. wake: tell a worker; without it the caller does the work. Raises CannotFreeze.
     """
-    if splits not in (STRATIFIED, GIVEN):
-        raise CannotFreeze(
-            _("Splits are “{stratified}” or “{given}”, not “{asked}”.").format(
-                stratified=STRATIFIED, given=GIVEN, asked=splits
-            )
-        )
-    usual = GROUPS if splits == STRATIFIED else ()
-    kept_together = {MEDIA, *(usual if together is None else together)}
-    if not kept_together <= set(GROUPS):
-        raise CannotFreeze(
-            _("Splits keep these together: {known}; not {asked}.").format(
-                known=", ".join(GROUPS), asked=", ".join(sorted(kept_together - set(GROUPS)))
-            )
-        )
-    asked = kept(campaign.licence_rule if licences is None else licences)
-    _demand_faces(campaign, asked)
-    rule: dict[str, Any] = {
-        "label": "majority",
-        "consensus": campaign.rule,
-        "minimum_agreement": campaign.minimum_agreement,
-        "splits": splits,
-        "groups": sorted(kept_together),
-    }
-    shares = _shares(FRACTIONS if fractions is None else fractions)
-    if asked:
-        rule["licences"] = asked
-    if splits == STRATIFIED:
-        rule |= {"seed": seed, "fractions": shares}
+    rule = rule_of(campaign=campaign, **wanted)
+    _demand_faces(campaign, rule)
     with transaction.atomic():
         row = Snapshot.objects.create(
-            campaign=campaign, name=name or _next_name(campaign), rule=rule, created_by=created_by
+            campaign=campaign, name=name or _next_name(campaign), rule=rule.to_json(), created_by=created_by
         )
         if wake:
             work.enqueue(row)
     return row
 
 
-def _demand_faces(campaign: Campaign, licences: Collection[str]) -> None:
-    for problem in rule_problems(licences):
+def rule_of(
+    *,
+    campaign: Campaign,
+    also: Collection[Campaign] = (),
+    labels: Sequence[str] = USUAL_LABELS,
+    labelled_sources: Collection[str] = (),
+    votes_at_least: int = 0,
+    agreement_at_least: float = 0.0,
+    classes: Collection[str] = (),
+    side_at_least: int = 0,
+    licences: Collection[str] | None = None,
+    sources: Collection[str] = (),
+    splits: str = STRATIFIED,
+    fractions: Mapping[str, float] | None = None,
+    seed: int = 0,
+    split_sources: Mapping[str, Collection[str]] | None = None,
+    together: Collection[str] | None = None,
+    folds: int = 0,
+    test_stays: bool = True,
+) -> Rule:
+    """A rule for freezing the campaign, checked. Raises CannotFreeze.
+
+    also: other campaigns with the same expressions. fractions: split → share, scaled to add up to 1. licences: what the
+    licences of media must allow (labeling.licences.DEMANDS), the campaign's rule if left out. together: what never
+    straddles splits (rule.GROUPS), always the media; drawn splits keep near-duplicates together too unless told
+    otherwise. The others: see rule.Rule.
+    """
+    usual = (MEDIA, ALIKE) if splits == STRATIFIED else (MEDIA,)
+    rule = Rule(
+        consensus=campaign.rule,
+        minimum_agreement=campaign.minimum_agreement,
+        campaigns=tuple(each.name for each in (campaign, *also)) if also else (),
+        labels=tuple(labels),
+        labelled_sources=tuple(sorted(labelled_sources)),
+        votes_at_least=votes_at_least,
+        agreement_at_least=agreement_at_least,
+        classes=tuple(name for name in campaign.expressions if name in classes),
+        side_at_least=side_at_least,
+        licences=tuple(kept(campaign.licence_rule if licences is None else licences)),
+        sources=tuple(sorted(sources)),
+        splits=splits,
+        fractions=_shares(FRACTIONS if fractions is None else fractions) if splits == STRATIFIED else {},
+        seed=seed if splits == STRATIFIED or folds else 0,
+        split_sources={
+            split: sorted(names) for split, names in sorted((split_sources or {}).items()) if names
+        },
+        groups=tuple(sorted({MEDIA, *(usual if together is None else together)})),
+        folds=folds,
+        test_stays=test_stays,
+    )
+    for problem in _problems(rule, campaign, also, classes):
         raise CannotFreeze(problem)
+    return rule
+
+
+def _problems(
+    rule: Rule, campaign: Campaign, also: Collection[Campaign], classes: Collection[str]
+) -> Iterator[str]:
+    yield from rule_problems(rule.licences)
+    if rule.splits not in WAYS:
+        yield _("Splits are {known}, not “{asked}”.").format(known=", ".join(WAYS), asked=rule.splits)
+    if strange := set(rule.groups) - set(GROUPS):
+        yield _("Splits keep these together: {known}; not {asked}.").format(
+            known=", ".join(GROUPS), asked=", ".join(sorted(strange))
+        )
+    if not rule.labels or len(set(rule.labels)) < len(rule.labels):
+        yield _("Say whose labels count, each once: {usual}, or columns of labels.").format(
+            usual=", ".join(USUAL_LABELS)
+        )
+    asked = set(label_columns(rule))
+    if asked and (unknown := asked - set(columns_there())):
+        yield _("No face has a label of “{asked}”. There are: {known}.").format(
+            asked=", ".join(sorted(unknown)), known=", ".join((*USUAL_LABELS, *columns_there()))
+        )
+    if rule.labelled_sources and not label_columns(rule):
+        yield _("Sources whose faces join by their labels need a column of labels, such as “expert”.")
+    if unknown := set(classes) - set(campaign.expressions):
+        yield _("The campaign has no expression {names}.").format(names=", ".join(sorted(unknown)))
+    if classes and len(rule.classes) < 2:
+        yield _("A snapshot needs at least two expressions.")
+    if not 0 <= rule.agreement_at_least <= 1:
+        yield _("The agreement asked for is a share from 0 to 1.")
+    if rule.votes_at_least < 0 or rule.side_at_least < 0:
+        yield _("Votes and pixels are none below 0.")
+    if rule.folds and not 2 <= rule.folds <= MOST_FOLDS:
+        yield _("Folds are 2 to {most}, or none.").format(most=MOST_FOLDS)
+    if rule.splits == SOURCES:
+        yield from _source_problems(rule)
+    for each in also:
+        if each.expressions != campaign.expressions:
+            yield _("“{name}” asks for other expressions.").format(name=each)
+    named = {name for names in rule.split_sources.values() for name in names}
+    named |= {*rule.sources, *rule.labelled_sources}
+    known = set(Source.objects.filter(name__in=named).values_list("name", flat=True))
+    if unknown := named - known:
+        yield _("There is no source “{names}”.").format(names="”, “".join(sorted(unknown)))
+
+
+def columns_there() -> list[str]:
+    """The columns of labels there are in the whole collection."""
+    return list(FaceLabel.objects.order_by("column").values_list("column", flat=True).distinct())
+
+
+def _source_problems(rule: Rule) -> Iterator[str]:
+    if not rule.split_sources or not set(rule.split_sources) <= {"validation", "test"}:
+        yield _("Name sources for validation or test; everything else is trained on.")
+    names = [name for each in rule.split_sources.values() for name in each]
+    if len(set(names)) < len(names):
+        yield _("A source is named for two splits.")
+
+
+def _demand_faces(campaign: Campaign, rule: Rule) -> None:
+    if rule.labelled_sources or label_columns(rule):
+        return
     agreed = with_label(campaign)
     if not agreed.exists():
         raise CannotFreeze(_("No face of this campaign has a consensus yet. Let people vote first."))
-    if not agreed.filter(licensing.meets(licences)).exists():
+    if not agreed.filter(licensing.meets(rule.licences)).exists():
         raise CannotFreeze(
             _("Of no face with a consensus the licence is as asked for: {why}. Ask for less.").format(
-                why=reasons(licensing.left_out(agreed, licences).why)
+                why=reasons(licensing.left_out(agreed, rule.licences).why)
             )
         )
 
 
 def _shares(fractions: Mapping[str, float]) -> dict[str, float]:
-    """Of every split, adding up to 1: 8, 1, 1 is the same rule as 0.8, 0.1, 0.1."""
-    known = set(fractions) <= set(snapshots.SPLITS)
-    if not known or not all(math.isfinite(share) and share >= 0 for share in fractions.values()):
-        raise CannotFreeze(_("Fractions are shares of train, validation and test, none below 0."))
     if not fractions.get("train"):
         raise CannotFreeze(_("Train needs a share: without it there is nothing to learn from."))
-    total = sum(fractions.values())
-    return {split: round(fractions.get(split, 0.0) / total, 9) for split in snapshots.SPLITS}
+    try:
+        return shares(fractions, snapshots.SPLITS)
+    except ValueError as error:
+        raise CannotFreeze(_("Fractions are shares of train, validation and test, none below 0.")) from error
 
 
 def _next_name(campaign: Campaign) -> str:
@@ -151,33 +233,71 @@ def _next_name(campaign: Campaign) -> str:
     return campaign.name[: 200 - len(number)] + number
 
 
+def preview(*, campaign: Campaign, **wanted: Any) -> Choice:
+    """What `freeze` would take now, and how it would part it. Nothing is changed. Raises CannotFreeze.
+
+    For up to PREVIEWED faces: it reads them all.
+    """
+    rule = rule_of(campaign=campaign, **wanted)
+    if campaign.campaign_faces.count() > PREVIEWED:
+        raise CannotFreeze(
+            _("So many faces are not parted for a preview; freeze them, and look at what came of it.")
+        )
+    try:
+        with translation.override("en"):
+            earlier = versions_before(Snapshot(campaign=campaign))
+            return choose(
+                campaigns=_campaigns(campaign, rule), rule=rule, earlier=earlier, alive=lambda: None
+            )
+    except work.Refused as refusal:
+        raise CannotFreeze(told(str(refusal))) from refusal
+
+
+def _campaigns(campaign: Campaign, rule: Rule) -> list[Campaign]:
+    """The campaign, and those the rule names besides. Raises Refused."""
+    found = [campaign]
+    for name in rule.campaigns[1:]:
+        other = Campaign.objects.filter(name=name).first()
+        if other is None:
+            raise work.Refused(_CAMPAIGN_GONE.format(name=name))
+        found.append(other)
+    return found
+
+
 def run_freeze(snapshot_id: int, *, tell: Tell = nobody) -> None:
     """Freeze. Killed at any instruction, the next attempt begins anew and leaves nothing half-made in sight."""
     attempts = f"snapshot-{snapshot_id}"
     with work.claimed(Snapshot, snapshot_id) as job:
         stored.forget_attempts(attempts)
-        campaign, rule = job.row.campaign, job.row.rule
+        campaign, rule = job.row.campaign, Rule.of(job.row.rule)
         telling = Telling(job, tell)
-        choice = choose(campaign=campaign, rule=rule, alive=telling.alive(_READING))
-        with stored.making(attempts) as folder, _base(job.row, telling.alive(_READING)) as base:
+        alive = telling.alive(_READING)
+        choice = choose(
+            campaigns=_campaigns(campaign, rule),
+            rule=rule,
+            earlier=versions_before(job.row, alive),
+            alive=alive,
+        )
+        with stored.making(attempts) as folder, _base(job.row, alive) as base:
             manifest = snapshots.write(
                 folder,
-                _rows(choice, job.row, telling.of(len(choice.faces), _FREEZING)),
-                classes=campaign.expressions,
-                rule=rule,
-                left_out=choice.left_out,
+                _rows(choice, telling.of(len(choice.faces), _FREEZING)),
+                classes=choice.faces.classes,
+                rule=job.row.rule,
+                left_out=choice.faces.left_out,
                 notes=choice.notes,
+                certificate=choice.certificate,
                 base=base,
                 unseen=stored.is_elsewhere(),
             )
             added = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
             there = _store(folder, manifest, job.row, telling)
         counts = {
-            "classes": campaign.expressions,
+            "classes": list(choice.faces.classes),
             "splits": there.splits,
-            "left_out": choice.left_out,
+            "left_out": choice.faces.left_out,
             "moved": choice.moved,
-            "groups": choice.groups,
+            "certificate": choice.certificate,
             "added_bytes": added,
         }
         job.leave(
@@ -242,19 +362,27 @@ def _forget_others(before: Snapshot, there: snapshots.Manifest, packs: set[str])
         default_storage.delete(stored.pack_of(pack))
 
 
-def _rows(choice: Choice, snapshot: Snapshot, done: Callable[[int], None]) -> Iterator[dict[str, Any]]:
-    """The rows of the snapshot, a chunk of faces at a time, a fixed number of statements a chunk."""
-    # A picture is read only where no earlier version holds it.
-    for start in range(0, len(choice.faces), _CHUNK):
-        chunk = choice.faces[start : start + _CHUNK]
-        faces = Face.objects.select_related("media", "track").in_bulk([one.face for one in chunk])
-        sources = _sources({face.media_id for face in faces.values()})
-        for number, one in enumerate(chunk, start=start):
-            if one.face not in faces:
-                raise work.Refused(_FACE_GONE.format(face=one.face))
-            face = faces[one.face]
-            row = _row(one, face, sources.get(face.media_id, ""), snapshot)
-            yield row | {"split": choice.splits[number], "group": choice.group_names[number]}
+_FACE = (
+    "pk", "crop", "crop_sha256", "media", "media__sha256", "media__kind", "time_ms", "x", "y", "width", "height",
+    "detector", "track__number", "media__licence", "media__author", "media__page_url",
+)  # fmt: skip
+
+
+def _rows(choice: Choice, done: Callable[[int], None]) -> Iterator[dict[str, Any]]:
+    """The rows of the snapshot, a chunk of faces at a time, a fixed number of statements a chunk.
+
+    A picture is read only where no earlier version holds it.
+    """
+    faces = choice.faces
+    for start in range(0, len(faces), _CHUNK):
+        pks = faces.face[start : start + _CHUNK].tolist()
+        found = {row[0]: row for row in Face.objects.filter(pk__in=pks).order_by().values_list(*_FACE)}
+        sources = _sources({row[3] for row in found.values()})
+        labels = _other_labels(pks)
+        for number, pk in enumerate(pks, start=start):
+            if pk not in found:
+                raise work.Refused(_FACE_GONE.format(face=pk))
+            yield _row(choice, number, found[pk], sources, labels.get(pk, {}))
             done(number + 1)
 
 
@@ -264,50 +392,69 @@ def _sources(media: set[int]) -> dict[int, str]:
     return {pk: name for pk, name in rows if pk is not None}
 
 
-def _soft_label(votes: Sequence[int], label: int) -> list[float]:
-    """Of the votes for expressions, the share of each; all for the label where a manager decided without any."""
-    if not any(votes):
+def _other_labels(faces: Sequence[int]) -> dict[int, dict[str, str]]:
+    """Face → column → label, of all columns there are."""
+    found: dict[int, dict[str, str]] = {}
+    rows = FaceLabel.objects.filter(face__in=faces).order_by("column")
+    for face, column, label in rows.values_list("face", "column", "label"):
+        found.setdefault(face, {})[column] = label
+    return found
+
+
+def _soft_label(votes: Sequence[int], label: int, *, by_votes: bool) -> list[float]:
+    """Of the votes for expressions, the share of each; all for the label where it is not theirs, or there are none."""
+    if not (by_votes and any(votes)):
         return [float(index == label) for index in range(len(votes))]
     return [count / sum(votes) for count in votes]
 
 
-def _row(one: Chosen, face: Face, source: str, snapshot: Snapshot) -> dict[str, Any]:
-    classes: list[str] = snapshot.campaign.expressions
+def _row(
+    choice: Choice, number: int, face: tuple[Any, ...], sources: Mapping[int, str], labels: Mapping[str, str]
+) -> dict[str, Any]:
+    faces = choice.faces
+    pk, crop, crop_sha256, media, sha256, kind, time_ms, x, y, width, height, detector, track, *rights = face
+    licence, author, page_url = rights
+    label, votes = int(faces.label[number]), faces.votes[number].tolist()
+    origin = faces.origins[faces.origin[number]]
     return {
-        "face_key": one.key,
-        "face_id": face.pk,
-        "image": partial(_picture, face),
-        "image_sha256": face.crop_sha256,
-        "label": one.label,
-        "label_index": classes.index(one.label),
-        "label_origin": "adjudicated" if one.adjudicated else "votes",
-        "votes": one.votes,
-        "soft_label": _soft_label(one.votes[: len(classes)], classes.index(one.label)),
-        "agreement": one.agreement,
-        "media_sha256": one.media,
-        "media_kind": face.media.kind,
-        "time_ms": face.time_ms,
-        "x": face.x,
-        "y": face.y,
-        "width": face.width,
-        "height": face.height,
-        "detector": face.detector,
-        "track": face.track.number if face.track else 0,
-        "licence": face.media.licence,
-        "author": face.media.author,
-        "page_url": face.media.page_url,
-        "source": source,
-        "given_split": one.given_split,
+        "face_key": faces.key(number),
+        "face_id": pk,
+        "image": partial(_picture, pk, crop, crop_sha256),
+        "image_sha256": crop_sha256,
+        "label": faces.classes[label],
+        "label_index": label,
+        "label_origin": origin,
+        "other_labels": json.dumps(labels, sort_keys=True, ensure_ascii=False) if labels else "{}",
+        "votes": votes,
+        "soft_label": _soft_label(votes[: len(faces.classes)], label, by_votes=origin in USUAL_LABELS),
+        "split": snapshots.SPLITS[choice.split[number]],
+        "fold": int(choice.fold[number]),
+        "group": f"{choice.group[number]:016x}",
+        "agreement": float(faces.agreement[number]),
+        "media_sha256": sha256,
+        "media_kind": kind,
+        "time_ms": time_ms,
+        "x": x,
+        "y": y,
+        "width": width,
+        "height": height,
+        "detector": detector,
+        "track": track or 0,
+        "licence": licence,
+        "author": author,
+        "page_url": page_url,
+        "source": sources.get(media, ""),
+        "given_split": faces.given_splits[faces.given[number]],
     }
 
 
-def _picture(face: Face) -> bytes:
+def _picture(face: int, crop: str, sha256: str) -> bytes:
     """The stored crop as it is. Raises Refused where it is gone or is not the one that people voted on."""
     try:
-        with default_storage.open(face.crop) as file:
+        with default_storage.open(crop) as file:
             picture: bytes = file.read()
     except FileNotFoundError as gone:
-        raise work.Refused(_PICTURE_GONE.format(face=face.pk, name=face.crop)) from gone
-    if hashlib.sha256(picture).hexdigest() != face.crop_sha256:
-        raise work.Refused(_OTHER_PICTURE.format(face=face.pk, name=face.crop))
+        raise work.Refused(_PICTURE_GONE.format(face=face, name=crop)) from gone
+    if hashlib.sha256(picture).hexdigest() != sha256:
+        raise work.Refused(_OTHER_PICTURE.format(face=face, name=crop))
     return picture

@@ -1,99 +1,132 @@
-"""Train, validation and test, without a group in two of them. Pure."""
+"""Train, validation and test, or folds, without a group in two of them. Pure."""
 
 import hashlib
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 TRAIN = "train"
-Members = dict[str, Counter[str]]
-"""Group → class → items."""
+Counts: TypeAlias = NDArray[np.int64]
+"""(groups, classes): how many items."""
+FREE = -1
 
 
 def split_groups(
-    labels: Sequence[str], groups: Sequence[str], fractions: Mapping[str, float], seed: int
+    labels: Sequence[str],
+    groups: Sequence[str],
+    fractions: Mapping[str, float],
+    seed: int,
+    kept: Mapping[str, str] | None = None,
 ) -> list[str]:
     """A split for every item, so that each class is parted by the fractions and no group straddles.
 
     labels, groups: one per item, in step. fractions: split → share, at least 0, not all 0; they are scaled to add
-    up to 1. The same items get the same splits on every machine, in whatever order items and fractions come.
+    up to 1. kept: group → the split in which it stays. The same items get the same splits on every machine, in
+    whatever order items and fractions come. Raises ValueError for bad fractions.
+    """
+    names, group_of = np.unique(np.asarray(groups, dtype=object), return_inverse=True)
+    classes, label_of = np.unique(np.asarray(labels, dtype=object), return_inverse=True)
+    counts = count(label_of, group_of, len(classes), len(names))
+    splits = in_order(fractions)
+    stays = [(kept or {}).get(name) for name in names]
+    known = np.array([splits.index(split) if split in splits else FREE for split in stays], np.int64)
+    place = deal(counts, list(names), fractions, seed, known)
+    return [splits[place[group]] for group in group_of]
+
+
+def in_order(fractions: Mapping[str, float]) -> list[str]:
+    """The splits with a share, the largest first: it is where a tie goes. A mapping's own order may not survive a
+    database. Raises ValueError for fractions that are none.
+    """
+    if not sum(fractions.values()) > 0 or min(fractions.values()) < 0:
+        raise ValueError("Fractions are shares of at least 0, and not all of them 0.")
+    return sorted((split for split in fractions if fractions[split]), key=lambda s: (-fractions[s], s))
+
+
+def count(labels: NDArray[np.integer], groups: NDArray[np.integer], classes: int, size: int) -> Counts:
+    """How many items of each class each group has. labels, groups: (n,) from 0."""
+    flat = groups.astype(np.int64) * classes + labels
+    return np.bincount(flat, minlength=classes * size).reshape(size, classes)
+
+
+def deal(
+    counts: Counts, names: Sequence[str], fractions: Mapping[str, float], seed: int, kept: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Group → number of its split in `in_order(fractions)`.
+
+    names: of the groups, for the drawing. kept: (groups,) the split in which it stays, or FREE.
 
     Groups are dealt out from the largest to the smallest, equal ones in an order drawn by the seed; each goes to
     the split that lacks most of its classes. Where there are enough groups every split with a share gets one, and
-    every class is in `train`. Raises ValueError for bad fractions.
+    every class is in `train`.
     """
+    splits = in_order(fractions)
     total = sum(fractions.values())
-    if not total > 0 or min(fractions.values()) < 0:
-        raise ValueError("Fractions are shares of at least 0, and not all of them 0.")
-    members = _members(labels, groups)
-    # The largest share first: it is where a tie goes. A mapping's own order may not survive a database.
-    splits = sorted((split for split in fractions if fractions[split]), key=lambda s: (-fractions[s], s))
-    shares = {split: fractions[split] / total for split in splits}
-    order = sorted(members, key=lambda group: (-members[group].total(), _drawn(seed, group), group))
-    place = _deal(order, members, shares, {})
-    pinned = _pinned(order, members, splits, place)
-    if pinned:
-        place = _deal(order, members, shares, pinned)
-    return [place[group] for group in groups]
+    shares = [fractions[split] / total for split in splits]
+    order = _drawn_order(counts, names, seed)
+    place = _deal(order, counts, shares, kept)
+    pinned = _pinned(order, counts, splits, place, kept)
+    return _deal(order, counts, shares, pinned) if (pinned != kept).any() else place
 
 
-def _members(labels: Sequence[str], groups: Sequence[str]) -> Members:
-    members: Members = defaultdict(Counter)
-    # In the order of the classes' names: sums of fractions must not depend on the order of the items.
-    for label, group in sorted(zip(labels, groups, strict=True)):
-        members[group][label] += 1
-    return members
-
-
-def _drawn(seed: int, group: str) -> str:
-    return hashlib.sha256(f"{seed}/{group}".encode()).hexdigest()
+def _drawn_order(counts: Counts, names: Sequence[str], seed: int) -> NDArray[np.int64]:
+    drawn = np.frombuffer(
+        b"".join(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8] for name in names), ">u8"
+    )
+    by_name = np.argsort(np.asarray(names, dtype=object), kind="stable")
+    rank = np.empty(len(names), np.int64)
+    rank[by_name] = np.arange(len(names))
+    return np.lexsort((rank, drawn, -counts.sum(axis=1)))
 
 
 def _deal(
-    order: Sequence[str], members: Members, shares: Mapping[str, float], pinned: Mapping[str, str]
-) -> dict[str, str]:
-    """Group → split, the pinned ones as they are."""
-    totals = sum((members[group] for group in sorted(members)), Counter[str]())
-    lacking = {
-        split: {label: count * share for label, count in totals.items()} for split, share in shares.items()
-    }
-    place: dict[str, str] = {}
-
-    def put(group: str, split: str) -> None:
-        place[group] = split
-        for label, count in members[group].items():
-            lacking[split][label] -= count
-
-    for group, split in pinned.items():
-        put(group, split)
-    empty = set(shares) - set(pinned.values())
-    free = [group for group in order if group not in pinned]
-    for left, group in zip(range(len(free), 0, -1), free, strict=True):
+    order: NDArray[np.int64], counts: Counts, shares: Sequence[float], kept: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    totals = counts.sum(axis=0).tolist()
+    lacking = [[share * every for every in totals] for share in shares]
+    place = kept.copy()
+    taken = [(kept == split) for split in range(len(shares))]
+    for split, there in enumerate(taken):
+        for label, held in enumerate(counts[there].sum(axis=0).tolist()):
+            lacking[split][label] -= held
+    empty = {split for split, there in enumerate(taken) if not there.any()}
+    free = order[kept[order] == FREE]
+    every = range(len(shares))
+    left = len(free)
+    for group in free.tolist():
+        row = counts[group]
+        held = [(label, row[label].item()) for label in np.flatnonzero(row).tolist()]
         # The last groups are for the splits that have none yet.
-        choice = [split for split in shares if split in empty] if left <= len(empty) else list(shares)
-        put(group, max(choice, key=lambda split: _lack(members[group], lacking[split])))
-        empty.discard(place[group])
+        choice = sorted(empty) if left <= len(empty) else every
+        best = max(choice, key=lambda split: sum(each * lacking[split][label] for label, each in held))
+        place[group] = best
+        for label, each in held:
+            lacking[best][label] -= each
+        empty.discard(best)
+        left -= 1
     return place
 
 
-def _lack(members: Counter[str], lacking: Mapping[str, float]) -> float:
-    """How many faces the split lacks, of each class as often as the group holds it."""
-    return sum(count * lacking[label] for label, count in members.items())
-
-
 def _pinned(
-    order: Sequence[str], members: Members, splits: Sequence[str], place: Mapping[str, str]
-) -> dict[str, str]:
-    """For each class missing in train: the smallest group that holds it, while others are left."""
-    train = TRAIN if TRAIN in splits else splits[0]
-    there = {label for group in members if place[group] == train for label in members[group]}
-    holders: dict[str, list[str]] = defaultdict(list)
-    for group in order:
-        for label in members[group]:
-            holders[label].append(group)
-    pinned: dict[str, str] = {}
-    for label in sorted(set(holders) - there, key=lambda label: (len(holders[label]), label)):
-        if len(members) - len(pinned) < len(splits):
+    order: NDArray[np.int64],
+    counts: Counts,
+    splits: Sequence[str],
+    place: NDArray[np.int64],
+    kept: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """For each class missing in train: the smallest free group that holds it goes there, while others are left."""
+    train = splits.index(TRAIN) if TRAIN in splits else 0
+    there = counts[place == train].sum(axis=0) > 0
+    held = counts > 0
+    pinned = kept.copy()
+    holders = held.sum(axis=0)
+    missing = [label for label in range(counts.shape[1]) if holders[label] and not there[label]]
+    for label in sorted(missing, key=lambda label: (holders[label], label)):
+        free = order[(pinned[order] == FREE) & held[order, label]]
+        if (pinned == FREE).sum() < len(splits) or not len(free):
             break
-        if not any(label in members[group] for group in pinned):
-            pinned[holders[label][-1]] = train
+        if not held[pinned == train, label].any():
+            pinned[free[-1]] = train
     return pinned

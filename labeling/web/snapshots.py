@@ -18,7 +18,8 @@ from labeling.refusals import Refusal
 from labeling.rules import may_manage, may_see_labels
 from labeling.sayings import told
 from labeling.snapshots import exporting, freezing
-from labeling.snapshots.choosing import LICENCE, with_label
+from labeling.snapshots.candidates import LICENCE
+from labeling.snapshots.choosing import with_label
 from labeling.web import files, jobs, paging
 from labeling.web.doors import door
 from labeling.web.snapshot_forms import NewSnapshot

@@ -11,7 +11,6 @@ from labeling.adjudication import CannotAdjudicate
 from labeling.models import Adjudication, AuditEntry, CampaignFace
 from labeling.queries import freeze_preview
 from labeling.snapshots import freezing
-from labeling.snapshots.choosing import STRATIFIED, choose
 from labeling.suggestions import doubt
 from labeling.voting import votes
 from tests.factories import make_campaign, make_user, settle
@@ -132,9 +131,8 @@ def test_a_snapshot_holds_adjudicated_faces_and_says_so():
     settle(decided, "sad")
     decide(decided, "happy")
     fractions = {"train": 1.0, "validation": 0.0, "test": 0.0}
-    rule = {"splits": STRATIFIED, "fractions": fractions, "seed": 0}
-    choice = choose(campaign=campaign, rule=rule, alive=lambda: None)
-    assert sorted(face.label for face in choice.faces) == ["happy", "happy", "sad"]
+    choice = freezing.preview(campaign=campaign, fractions=fractions)
+    assert choice.counts["train"] == {**dict.fromkeys(campaign.expressions, 0), "happy": 2, "sad": 1}
     assert "1 face carries an adjudicated label." in choice.notes
 
 

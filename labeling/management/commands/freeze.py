@@ -13,7 +13,7 @@ from labeling.management.following import follow
 from labeling.models import Campaign, Snapshot
 from labeling.snapshots import format as snapshots
 from labeling.snapshots import freezing
-from labeling.snapshots.choosing import GROUPS
+from labeling.snapshots.rule import GROUPS
 
 
 class Command(BaseCommand):

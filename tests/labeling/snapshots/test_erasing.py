@@ -57,15 +57,17 @@ def test_erased_faces_leave_every_version_that_held_them(versions: list[Snapshot
     assert rows_of(versions[0]) == rows[1:]
 
 
-def test_freezing_after_an_erasure_takes_what_is_left(versions: list[Snapshot]) -> None:
-    key = rows_of(versions[2])[5]["face_key"]
+def test_freezing_after_an_erasure_takes_what_is_left() -> None:
+    campaign = make_settled(20)
+    first = frozen(campaign, test_stays=False)
+    key = rows_of(first)[5]["face_key"]
     erasing.erase([key])
-    again = frozen(versions[2].campaign)
+    again = frozen(campaign, test_stays=False)
     # The face itself is there still, which is not for this module to remove; but the same content stays erased.
-    assert (again.digest, again.erased) == (versions[3].digest, 1)
+    assert (again.digest, again.erased) == (first.digest, 1)
     assert freezing.verify(snapshot=again) == []
-    settle(again.campaign.campaign_faces.all()[0], "angry")
-    other = frozen(again.campaign)
+    settle(campaign.campaign_faces.all()[0], "angry")
+    other = frozen(campaign)
     assert erasing.touched([key]) == {other.pk: 1}
     assert freezing.verify(snapshot=other) == []
 

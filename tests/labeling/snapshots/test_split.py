@@ -3,12 +3,12 @@
 import math
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from labeling.snapshots import choosing
-from labeling.snapshots.choosing import GROUPS, MEDIA, Chosen
+from labeling.snapshots.grouping import connected
 from labeling.snapshots.split import split_groups
 
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
@@ -125,18 +125,35 @@ def test_impossible_fractions_are_refused(shares: dict[str, float]) -> None:
 def test_faces_linked_by_media_or_likeness_are_one_group_and_others_are_not(
     links: list[tuple[int, int | None]],
 ) -> None:
-    faces = [
-        Chosen(n, str(n), f"m{media}", "happy", 1.0, (), "", likeness)
-        for n, (media, likeness) in enumerate(links)
-    ]
-    found = choosing.group(faces, GROUPS)
+    media, likeness = (
+        np.array([-1 if each is None else each for each in column]) for column in zip(*links, strict=True)
+    )
+    nodes = np.unique(media, return_inverse=True)[1]
+    found = connected(nodes, [likeness]).tolist()
     # By the book: walk from face to face over what they share.
     for start, name in enumerate(found):
         reached, grown = {start}, True
         while grown:
-            media = {links[n][0] for n in reached}
+            shared = {links[n][0] for n in reached}
             alike = {links[n][1] for n in reached} - {None}
-            more = {n for n, (own, like) in enumerate(links) if own in media or like in alike}
+            more = {n for n, (own, like) in enumerate(links) if own in shared or like in alike}
             grown, reached = not more <= reached, reached | more
         assert reached == {n for n, other in enumerate(found) if other == name}
-    assert choosing.group(faces, [MEDIA]) == [face.media for face in faces]
+        assert name == min(nodes[n] for n in reached)
+    assert connected(nodes, []).tolist() == nodes.tolist()
+
+
+@given(
+    items,
+    large_fractions,
+    some.integers(0, 5),
+    some.dictionaries(some.integers(0, 30), some.sampled_from(list(FRACTIONS))),
+)
+def test_what_is_kept_stays_and_the_others_are_dealt_around_it(pairs, shares, seed, kept) -> None:
+    stays = {str(group): name for group, name in kept.items()}
+    splits = split_groups(
+        [label for label, _ in pairs], [str(group) for _, group in pairs], shares, seed, stays
+    )
+    found = homes(pairs, splits)
+    assert {len(home) for home in found.values()} == {1}
+    assert all(found[group] == {kept[group]} for group in found if group in kept)
