@@ -126,10 +126,14 @@ def refresh(*, source: Source, wake: bool = True) -> None:
     work.restart(source, also_done=True, wake=wake)
 
 
-def retry_refused(*, source: Source) -> None:
-    """Try the refused items again. Raises NothingRefused, CannotMove."""
+def retry_refused(*, source: Source, item: int | None = None, reason: str = "") -> None:
+    """Try refused items again: all, one by its key, or those with a reason. Raises NothingRefused, CannotMove."""
     with transaction.atomic():
         refused = source.items.filter(state=Item.State.REFUSED).exclude(reason__startswith=ERASED)
+        if item is not None:
+            refused = refused.filter(pk=item)
+        if reason:
+            refused = refused.filter(reason=reason)
         again = refused.update(state=Item.State.FOUND, reason="")
         if not again:
             raise NothingRefused(_("Nothing of this source was refused; there is nothing to try again."))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from urllib.parse import urlencode
 
 from django import template
 from django.utils import timezone
@@ -42,6 +43,12 @@ def clock(milliseconds: int) -> str:
     hours, minutes = divmod(minutes, 60)
     start = f"{hours}:{minutes:02}" if hours else f"{minutes}"
     return f"{start}:{seconds:02}.{tenths}"
+
+
+@register.filter
+def reason_query(reason: str) -> str:
+    """The query of a source's page that lists what was refused for this reason."""
+    return urlencode({"state": "refused", "reason": reason})
 
 
 @register.filter

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 
 Row = TypeVar("Row")
 
@@ -18,9 +18,9 @@ class Page(Generic[Row]):
     """The key the next page begins behind; None on the last."""
 
 
-def number(request: HttpRequest, name: str) -> int | None:
-    """A positive whole number from the address; None when it is missing or is none."""
-    text = request.GET.get(name, "")
+def number(request: HttpRequest | QueryDict, name: str) -> int | None:
+    """A positive whole number from the address, or from a form; None when it is missing or is none."""
+    text = (request if isinstance(request, QueryDict) else request.GET).get(name, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
 
 

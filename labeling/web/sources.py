@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from labeling import labels, queries, work
+from labeling import labels, queries, source_queries, work
 from labeling.models import Detection, Item, Source, Work
 from labeling.refusals import Refusal
 from labeling.rules import may_manage
@@ -21,7 +21,7 @@ from labeling.web.source_forms import NewSource, detectors_offered
 
 SOURCES_PER_PAGE = 24
 MEDIA_PER_PAGE = 60
-REFUSED_PER_PAGE = 50
+ITEMS_PER_PAGE = 50
 
 
 @door(may_manage)
@@ -55,18 +55,30 @@ def source_new(request: HttpRequest) -> HttpResponseBase:
 @require_safe
 def source(request: HttpRequest, pk: int) -> HttpResponseBase:
     context = _progress(get_object_or_404(Source, pk=pk))
-    refused = context["source"].items.filter(state=Item.State.REFUSED)
+    row, counts = context["source"], context["items"]
+    state, reason = _items_asked_for(request, counts)
+    items = source_queries.items_of(row, state=state, reason=reason)
     return render(
         request,
         "labeling/source.html",
         {
             **context,
-            "refused": paging.oldest_first(refused, request, "refused_after", REFUSED_PER_PAGE),
-            "media": paging.oldest_first(
-                queries.media_of(context["source"]), request, "after", MEDIA_PER_PAGE
-            ),
+            "state": state,
+            "reason": reason,
+            "states": [(value, words, counts[value]) for value, words in Item.State.choices if counts[value]],
+            "item_page": paging.oldest_first(items, request, "items_after", ITEMS_PER_PAGE),
+            "reasons": source_queries.reasons(row, refused=counts[Item.State.REFUSED]),
+            "media": paging.oldest_first(queries.media_of(row), request, "after", MEDIA_PER_PAGE),
         },
     )
+
+
+def _items_asked_for(request: HttpRequest, counts: dict[str, int]) -> tuple[str, str]:
+    """(state, reason) of the items to list; first of all what went wrong."""
+    state = request.GET.get("state", Item.State.REFUSED if counts[Item.State.REFUSED] else "")
+    if state not in Item.State.values:
+        return "", ""
+    return state, request.GET.get("reason", "")[:500].replace("\0", "")
 
 
 @door(may_manage)
@@ -80,7 +92,9 @@ def source_live(request: HttpRequest, pk: int) -> JsonResponse:
 @require_POST
 def source_stop(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = get_object_or_404(Source, pk=pk)
-    return jobs.ask(request, lambda: work.stop(row), _("It will stop after the item it is at."), _page(pk))
+    return jobs.ask(
+        request, lambda: work.stop(row), _("It pauses after the item it is at. What is in stays."), _page(pk)
+    )
 
 
 @door(may_manage)
@@ -93,9 +107,14 @@ def source_restart(request: HttpRequest, pk: int) -> HttpResponseBase:
 @door(may_manage)
 @require_POST
 def source_retry(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Try again one refused item, those with one reason, or all."""
     row = get_object_or_404(Source, pk=pk)
+    item, reason = paging.number(request.POST, "item"), request.POST.get("reason", "")
     return jobs.ask(
-        request, lambda: ingest.retry_refused(source=row), _("The refused items are tried again."), _page(pk)
+        request,
+        lambda: ingest.retry_refused(source=row, item=item, reason=reason),
+        _("What was refused is tried again."),
+        f"{_page(pk)}#items",
     )
 
 
@@ -155,10 +174,12 @@ def _progress(row: Source) -> dict[str, Any]:
     ]
     searched = {detection.detector for detection, faces_found in detections}
     rows = [row, *(detection for detection, faces_found in detections)]
+    items = queries.items_per_state(row)
     return {
         "source": row,
-        "items": queries.items_per_state(row),
-        "media_count": queries.media_per_source([row.pk])[row.pk],
+        "items": items,
+        "amounts": source_queries.amounts(row),
+        "pace": source_queries.pace(row, left=items[Item.State.FOUND]),
         "detections": detections,
         # Faces that no search of this source found: a table's rows, or another source's with the same media.
         "others": found,

@@ -15,21 +15,23 @@ function spoken(seconds, words) {
   return filled(words.hours, { hours: Math.floor(minutes / 60), minutes: minutes % 60 });
 }
 
-/** Estimate from what this page has seen itself: work taken up again does not begin at zero. */
+const WINDOW_MS = 60_000;
+
+/** Estimate from the last minute that this page has seen itself: work taken up again does not begin at zero. */
 function estimator() {
-  const first = new Map();
+  const seen = new Map();
   return (part) => {
     part.querySelectorAll("[data-eta]").forEach((place, index) => {
       const done = Number(place.dataset.done);
       const total = Number(place.dataset.total);
       const now = performance.now();
-      const start = first.get(index);
-      if (!start || start.done > done) first.set(index, { done, now });
-      else if (done > start.done) {
-        const rate = (done - start.done) / (now - start.now);
-        const time = spoken((total - done) / rate / 1000, place.dataset);
-        place.textContent = filled(place.dataset.eta, { time });
-      }
+      const before = (seen.get(index) ?? []).filter((one) => one.done <= done && now - one.now < WINDOW_MS);
+      const [first = { done, now }] = before;
+      seen.set(index, [...before, { done, now }]);
+      const rate = (done - first.done) / (now - first.now);
+      place.textContent = rate > 0
+        ? filled(place.dataset.eta, { time: spoken((total - done) / rate / 1000, place.dataset) })
+        : place.dataset.unknown ?? "";
     });
   };
 }

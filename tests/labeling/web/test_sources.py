@@ -2,14 +2,16 @@
 
 import itertools
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
-from labeling import sayings
+from labeling import sayings, source_queries
 from labeling.models import Detection, Item, Media, Source
 from tests.factories import make_faces, make_media, make_over, make_user
 
@@ -117,20 +119,154 @@ def test_a_source_page_costs_the_same_however_much_it_holds(
     source = make_source(media=rows, refused=rows)
     for detector in ["haar", "yunet"][:rows]:
         make_over(Detection.objects.create(source=source, detector=detector))
-    with django_assert_num_queries(10):
-        # session, user, source, faces per detector, searches, items per state, media, labels, refused, media page
+    with django_assert_num_queries(11):
+        # session, user, source, faces per detector, searches, items per state, media, labels, items, reasons, media
         assert manager.get(reverse("labeling:source", args=[source.pk])).status_code == 200
 
 
-def test_refused_items_and_media_are_paged(manager: Client) -> None:
+def test_items_and_media_are_paged(manager: Client) -> None:
     source = make_source(media=61, faces_each=0, refused=51)
     address = reverse("labeling:source", args=[source.pk])
     first = manager.get(address).context
-    assert (len(first["refused"].rows), len(first["media"].rows)) == (50, 60)
+    assert (len(first["item_page"].rows), len(first["media"].rows)) == (50, 60)
     second = manager.get(
-        address, {"refused_after": first["refused"].next, "after": first["media"].next}
+        address, {"items_after": first["item_page"].next, "after": first["media"].next}
     ).context
-    assert (len(second["refused"].rows), len(second["media"].rows)) == (1, 1)
+    assert (len(second["item_page"].rows), len(second["media"].rows)) == (1, 1)
+
+
+def refuse(source: Source, reasons: dict[str, int]) -> None:
+    for reason, count in reasons.items():
+        for n in range(count):
+            Item.objects.create(source=source, locator=f"{reason} {n}", state="refused", reason=reason)
+
+
+def locators(response) -> list[str]:
+    return [item.locator for item in response.context["item_page"].rows]
+
+
+def test_items_are_listed_by_state_and_what_went_wrong_first(manager: Client) -> None:
+    source = make_source(media=2)
+    refuse(source, {"Not found.": 1})
+    address = reverse("labeling:source", args=[source.pk])
+    assert locators(manager.get(address)) == ["Not found. 0"]
+    assert locators(manager.get(address, {"state": "ingested"})) == ["0.png", "1.png"]
+    assert locators(manager.get(address, {"state": ""})) == ["0.png", "1.png", "Not found. 0"]
+    assert locators(manager.get(address, {"state": "nonsense"})) == ["0.png", "1.png", "Not found. 0"]
+    assert locators(manager.get(address, {"state": "known"})) == []
+
+
+def test_failures_are_counted_by_reason_the_commonest_first(manager: Client) -> None:
+    source = make_source()
+    refuse(source, {"Gone & away.": 2, "Not found.": 5, "Too long.": 1})
+    address = reverse("labeling:source", args=[source.pk])
+    response = manager.get(address)
+    assert response.context["reasons"].shown == [("Not found.", 5), ("Gone & away.", 2), ("Too long.", 1)]
+    assert 'href="?state=refused&amp;reason=Gone+%26+away.#items"' in response.content.decode()
+    assert locators(manager.get(address, {"state": "refused", "reason": "Gone & away."})) == [
+        "Gone & away. 0",
+        "Gone & away. 1",
+    ]
+
+
+def test_beyond_twenty_reasons_the_rest_is_counted(manager: Client) -> None:
+    source = make_source()
+    refuse(source, {f"Reason {n:02}.": 1 for n in range(25)})
+    told = manager.get(reverse("labeling:source", args=[source.pk])).context["reasons"]
+    assert (len(told.shown), told.others) == (20, 5)
+
+
+@pytest.mark.parametrize(
+    ("asked", "again"),
+    [
+        ({}, ["Gone. 0", "Gone. 1", "Late. 0"]),
+        ({"reason": "Gone."}, ["Gone. 0", "Gone. 1"]),
+        ({"item": "ONE"}, ["Gone. 1"]),
+        ({"reason": "Never said."}, []),
+        ({"item": "999999"}, []),
+    ],
+)
+def test_one_is_tried_again_or_those_of_a_reason_or_all(
+    manager: Client, asked: dict[str, str], again: list[str]
+) -> None:
+    source = make_source()
+    refuse(source, {"Gone.": 2, "Late.": 1})
+    one = str(source.items.get(locator="Gone. 1").pk)
+    asked = {name: one if value == "ONE" else value for name, value in asked.items()}
+    answer = manager.post(reverse("labeling:source_retry", args=[source.pk]), asked, follow=True)
+    assert [item.locator for item in source.items.filter(state="found").order_by("locator")] == again
+    source.refresh_from_db()
+    assert source.state == ("waiting" if again else "done")
+    assert ("nothing to try again" in answer.content.decode()) == (not again)
+
+
+def test_what_was_refused_waits_until_the_ingest_is_over(manager: Client) -> None:
+    source = make_source(refused=1)
+    Source.objects.filter(pk=source.pk).update(state="waiting", ended_at=None)
+    page = manager.get(reverse("labeling:source", args=[source.pk])).content.decode()
+    assert "can be tried again once this has paused or is done" in page
+    manager.post(reverse("labeling:source_retry", args=[source.pk]))
+    assert source.items.get().state == "refused"
+
+
+def test_paused_it_says_that_it_goes_on_where_it_was(manager: Client) -> None:
+    source = make_source()
+    Source.objects.filter(pk=source.pk).update(state="waiting", ended_at=None)
+    address = reverse("labeling:source", args=[source.pk])
+    page = manager.post(reverse("labeling:source_stop", args=[source.pk]), follow=True).content.decode()
+    assert "It stands where it was" in page
+    assert "paused</span>" in page
+    assert ">Resume</button>" in page
+    manager.post(reverse("labeling:source_restart", args=[source.pk]))
+    assert ">Pause</button>" in manager.get(address).content.decode()
+
+
+def running(source: Source, *, since_s: float, **fields: object) -> Source:
+    began = timezone.now() - timedelta(seconds=since_s)
+    Source.objects.filter(pk=source.pk).update(
+        state="running", worker="w", started_at=began, ended_at=None, **fields
+    )
+    source.refresh_from_db()
+    return source
+
+
+def came(source: Source, ages_s: list[float], size: int) -> None:
+    """New media of `size` bytes, so many seconds ago."""
+    for n, age in enumerate(ages_s):
+        media = make_media(bytes=size)
+        Media.objects.filter(pk=media.pk).update(fetched_at=timezone.now() - timedelta(seconds=age))
+        Item.objects.create(source=source, locator=f"{n}", state="ingested", media=media)
+
+
+def test_the_pace_is_that_of_the_last_minute(manager: Client) -> None:
+    source = running(make_source(), since_s=3600, total=100)
+    came(source, [300, 200, 100, 50, 40, 30], size=1000)
+    pace = source_queries.pace(source, left=10)
+    assert pace.bytes_per_second == pytest.approx(3 * 1000 / 60, rel=0.05)
+    assert pace.seconds_left == pytest.approx(200, abs=5)
+    young = running(source, since_s=45)
+    assert source_queries.pace(young, left=10).bytes_per_second == pytest.approx(2 * 1000 / 45, rel=0.05)
+
+
+def test_where_nothing_new_came_nothing_is_foretold(manager: Client) -> None:
+    source = running(make_source(), since_s=3600, total=100)
+    came(source, [300, 200], size=1000)
+    assert source_queries.pace(source, left=10) == source_queries.Pace()
+    assert "No new file came in during the last minute" in (
+        manager.get(reverse("labeling:source", args=[source.pk])).content.decode()
+    )
+    looking = running(make_source(), since_s=3600, total=None)
+    came(looking, [5], size=1000)
+    assert source_queries.pace(looking, left=10).seconds_left is None
+    assert source_queries.pace(make_source(), left=10) == source_queries.Pace()
+
+
+def test_bytes_are_those_of_each_media_once(manager: Client) -> None:
+    source = make_source()
+    media = make_media(bytes=1500)
+    Item.objects.create(source=source, locator="a", state="ingested", media=media)
+    Item.objects.create(source=source, locator="b", state="known", media=media)
+    assert source_queries.amounts(source) == source_queries.Amounts(media=1, bytes=1500)
 
 
 def test_live_progress_tells_when_it_is_over(manager: Client) -> None:
