@@ -336,6 +336,15 @@ def become_source(*, by: Any, batch: UUID, **wanted: Any) -> Source:
     return source
 
 
+def location_of(*, by: Any, batch: UUID) -> str:
+    """Where the files sent together lie, for a look at them before they are a source. Raises Unfinished, NotThere."""
+    rows = list(Upload.objects.filter(batch=batch, by=by, source=None).order_by("path"))
+    if not rows:
+        raise NotThere(_("There is no such upload of yours."))
+    _check_whole(rows)
+    return _location(batch, rows)
+
+
 def _location(batch: UUID, rows: Sequence[Upload]) -> str:
     if len(rows) == 1:
         return str(upload_files.path_of(batch, rows[0].path))

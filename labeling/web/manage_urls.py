@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from labeling.web import erasures, faces, gallery, licences, media, snapshots, sources
+from labeling.web import erasures, faces, gallery, labelled, licences, media, snapshots, sources
 
 urlpatterns = [
     path("sources/", sources.sources, name="sources"),
     path("sources/new/", sources.source_new, name="source_new"),
+    path("sources/new/labelled/", labelled.labelled_new, name="labelled_new"),
     path("sources/<int:pk>/", sources.source, name="source"),
     path("sources/<int:pk>/live.json", sources.source_live, name="source_live"),
     path("sources/<int:pk>/stop/", sources.source_stop, name="source_stop"),

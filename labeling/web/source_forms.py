@@ -26,7 +26,7 @@ DETECTOR_NAMES = {
     "haar": _("Viola–Jones cascade, as in the paper"),
     "yunet": _("YuNet, a small network"),
 }
-_TOO_LARGE = gettext_noop("This file is larger than {most:,} MB. Put it on the server and name its path.")
+TOO_LARGE = gettext_noop("This file is larger than {most:,} MB. Put it on the server and name its path.")
 
 
 def detectors_offered() -> list[str]:
@@ -112,7 +112,7 @@ class NewSource(FlickrPart, GooglePart, YouTubePart, StoragePart):
     def clean_upload(self) -> "UploadedFile[bytes] | None":
         upload: UploadedFile[bytes] | None = self.cleaned_data["upload"]
         if upload is not None and (upload.size or 0) > settings.MAX_UPLOAD_BYTES:
-            raise forms.ValidationError(said(_TOO_LARGE, most=settings.MAX_UPLOAD_BYTES // 1024**2))
+            raise forms.ValidationError(said(TOO_LARGE, most=settings.MAX_UPLOAD_BYTES // 1024**2))
         return upload
 
     def clean(self) -> dict[str, Any]:
@@ -159,7 +159,7 @@ class NewSource(FlickrPart, GooglePart, YouTubePart, StoragePart):
         elif self.asks_s3():
             place = {"kind": "s3", "location": data["s3_address"]}
         else:
-            place = {"kind": data["kind"], "location": data["location"] or str(_keep(data["upload"]))}
+            place = {"kind": data["kind"], "location": data["location"] or str(keep(data["upload"]))}
         return {
             **place,
             "name": data["name"] or (gettext("Web addresses") if data["addresses"] else ""),
@@ -193,7 +193,7 @@ class NewSource(FlickrPart, GooglePart, YouTubePart, StoragePart):
             raise forms.ValidationError(str(refusal)) from refusal
 
 
-def _keep(upload: "UploadedFile[bytes]") -> Path:
+def keep(upload: "UploadedFile[bytes]") -> Path:
     """Write an upload, block by block, to a folder of its own, where the worker finds it."""
     path = _own_folder() / get_valid_filename(Path(upload.name or "upload").name)
     with path.open("wb") as file:

@@ -13,6 +13,12 @@ from labeling.sources.s3 import parsed
 from labeling.templatetags.manage import every
 
 
+def watch_choices(kind: str) -> list[tuple[Any, Any]]:
+    """How often a source of that kind can be looked at, in words."""
+    once = ("", pgettext_lazy("how often", "once, and when I ask"))
+    return [once, *((minutes, every(minutes)) for minutes in watching.choices(kind))]
+
+
 class StoragePart(forms.Form):
     s3_address = forms.CharField(
         max_length=1000,
@@ -45,9 +51,7 @@ class StoragePart(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["s3_profile"].choices = [(name, name) for name in settings.S3_PROFILES]  # type: ignore[attr-defined]
-        once = ("", pgettext_lazy("how often", "once, and when I ask"))
-        offered = [(minutes, every(minutes)) for minutes in watching.choices("folder")]
-        self.fields["watch"].choices = [once, *offered]  # type: ignore[attr-defined]
+        self.fields["watch"].choices = watch_choices("folder")  # type: ignore[attr-defined]
 
     @property
     def knows_s3(self) -> bool:
