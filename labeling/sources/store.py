@@ -2,11 +2,10 @@
 
 import hashlib
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from labeling.sayings import gettext_noop
+from labeling.sources import leftovers
 
 _PARTS = "parts"
 _LEFTOVER_S = 24 * 3600
@@ -61,7 +61,7 @@ def name_of(folder: str, sha256: str, extension: str) -> str:
 @contextmanager
 def staged() -> Iterator[Path]:
     """A path to write a file to before it is known what it is; whatever is left there goes at the end."""
-    part = _parts() / secrets.token_hex(16)
+    part = _parts() / leftovers.new_name()
     try:
         yield part
     finally:
@@ -87,11 +87,12 @@ def local_file(name: str) -> Iterator[Path]:
 
 
 def sweep_leftovers() -> None:
-    """Delete what killed attempts left unfinished a day ago or longer."""
+    """Delete what killed attempts left unfinished: those of this machine at once, others' after a day."""
     old = time.time() - _LEFTOVER_S
     for part in _parts().iterdir():
-        if part.stat().st_mtime < old:
-            part.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another worker finished it meanwhile, or sweeps too
+            if leftovers.is_of_the_dead(part.name) or part.stat().st_mtime < old:
+                part.unlink()
 
 
 def parts() -> list[Path]:

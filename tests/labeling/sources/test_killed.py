@@ -15,7 +15,7 @@ from django.core.files.storage import default_storage
 from django.db import models
 
 from labeling.models import Face, Item, Media, Source
-from labeling.sources import ingest, store
+from labeling.sources import ingest, leftovers, store
 from tests.labeling.sources.places import fer_csv, fer_row, kept, png, states, write
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -89,15 +89,20 @@ def test_a_process_killed_for_good_is_succeeded_by_another(tmp_path: Path) -> No
     subprocess.run(
         [sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True, timeout=120
     )
+    parts = tmp_path / "home" / "storage" / "parts"
     for wanted in (5, 30):
         child = subprocess.Popen(command, cwd=ROOT, env=environment)
         _wait_for_items(tmp_path / "home" / "vemo.sqlite3", wanted)
         child.send_signal(signal.SIGKILL)
         assert child.wait(30) == -signal.SIGKILL
+    # As of a process killed while it wrote; and of one elsewhere, which may live.
+    (parts / leftovers.new_name().replace(f"-{os.getpid()}-", f"-{child.pid}-")).write_bytes(b"half")
+    (parts / f"0123456789abcdef-{child.pid}-1-00").write_bytes(b"elsewhere")
     last = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
     assert last.returncode == 0, last.stderr
     assert "50 media, 0 faces; 10 items were known already, 0 refused." in last.stdout
     assert len(list((tmp_path / "home" / "storage" / "media").rglob("*.png"))) == 50
+    assert [part.read_bytes() for part in parts.iterdir()] == [b"elsewhere"]
 
 
 def _wait_for_items(database: Path, count: int) -> None:
