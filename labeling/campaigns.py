@@ -175,8 +175,8 @@ def add_faces(
     allowed = faces.filter(licensing.meets(campaign.licence_rule))
     rule = {} if whatever_quality else campaign.quality_rule
     kept_out = quality_rule.kept_out(allowed, rule)
-    new = drawn(allowed.filter(quality_rule.meets(rule)), limit)
-    new = new.order_by("pk").values_list("pk", "media").distinct()
+    chosen = drawn(allowed.filter(quality_rule.meets(rule)), limit)
+    new = chosen.order_by("pk").values_list("pk", "media").distinct()
     first_lap = not campaign_changes.has_begun(campaign)
     added = place(campaign, list(new), first_lap=first_lap)
     if added or left_out.faces or kept_out.faces:
@@ -185,7 +185,7 @@ def add_faces(
             "kept_out": kept_out.faces,
             "whatever_quality": whatever_quality,
         }
-        told = {name: value for name, value in beside.items() if value}
+        told: dict[str, Any] = {name: value for name, value in beside.items() if value}
         audit.write(campaign, "faces_added", by=by, faces=added, **told)
     return Added(added, left_out, kept_out)
 

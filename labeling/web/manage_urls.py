@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.web import erasures, faces, gallery, labelled, licences, media, snapshots, sources
+from labeling.web import erasures, faces, gallery, labelled, licences, media, searches, snapshots, sources
 
 urlpatterns = [
     path("sources/", sources.sources, name="sources"),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("sources/<int:pk>/retry/", sources.source_retry, name="source_retry"),
     path("sources/<int:pk>/watch/", sources.source_watch, name="source_watch"),
     path("sources/<int:pk>/detect/", sources.source_detect, name="source_detect"),
+    path("sources/<int:pk>/search/", searches.source_search, name="source_search"),
     path("detections/<int:pk>/stop/", sources.detection_stop, name="detection_stop"),
     path("detections/<int:pk>/restart/", sources.detection_restart, name="detection_restart"),
     path("media/licences/", licences.licences_changed, name="licences_changed"),

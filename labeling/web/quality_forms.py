@@ -35,29 +35,37 @@ class QualityPart(forms.Form):
         required=False,
         min_value=1,
         max_value=10_000,
-        label=gettext_lazy("Shorter side at least"),
-        help_text=gettext_lazy("Pixels of the box."),
+        label=gettext_lazy("Least side, in pixels"),
+        help_text=gettext_lazy("The shorter one of the box."),
     )
     quality_min_sharpness = _number(
         "min_sharpness",
-        gettext_lazy("Sharpness at least"),
-        gettext_lazy("0.4 to 0.6 is sharp, 0.2 blurred."),
+        gettext_lazy("Least sharpness"),
+        gettext_lazy("0.5 is sharp, 0.2 blurred."),
     )
-    quality_min_brightness = _percent("min_brightness", gettext_lazy("Brightness at least, in %"))
-    quality_max_brightness = _percent("max_brightness", gettext_lazy("Brightness at most, in %"))
+    quality_min_brightness = _percent(
+        "min_brightness", gettext_lazy("Least brightness, in %"), gettext_lazy("Of the grey values’ mean.")
+    )
+    quality_max_brightness = _percent(
+        "max_brightness", gettext_lazy("Most brightness, in %"), gettext_lazy("Of the grey values’ mean.")
+    )
     quality_min_contrast = _percent(
-        "min_contrast", gettext_lazy("Contrast at least, in %"), gettext_lazy("6 is hardly any, 20 usual.")
+        "min_contrast", gettext_lazy("Least contrast, in %"), gettext_lazy("6 is hardly any, 20 is usual.")
     )
     quality_max_outside = _percent(
-        "max_outside", gettext_lazy("Beyond the edge at most, in %"), gettext_lazy("Of the face.")
+        "max_outside", gettext_lazy("Most cut off, in %"), gettext_lazy("Of the face, by the edge.")
     )
     quality_max_yaw = _number(
         "max_yaw",
-        gettext_lazy("Turned aside at most, in °"),
-        gettext_lazy("0 from the front, 90 in profile."),
+        gettext_lazy("Most turn aside, in °"),
+        gettext_lazy("0 from the front, 90 aside."),
     )
-    quality_max_pitch = _number("max_pitch", gettext_lazy("Up or down at most, in °"))
-    quality_max_roll = _number("max_roll", gettext_lazy("Tilted at most, in °"))
+    quality_max_pitch = _number(
+        "max_pitch", gettext_lazy("Most up or down, in °"), gettext_lazy("Known to some ten degrees.")
+    )
+    quality_max_roll = _number(
+        "max_roll", gettext_lazy("Most tilt, in °"), gettext_lazy("Of the head to a side.")
+    )
 
     def quality_fields(self) -> list[forms.BoundField]:
         return [self[PREFIX + name] for name in REASONS]
