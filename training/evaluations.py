@@ -12,6 +12,8 @@ from training.models import Evaluation, TrainingRun
 
 RESULT = "result.json"
 COLUMNS = ("images", "accuracy", "macro_f1")
+_OF_A_GROUP = ("value", "images", "accuracy", "accuracy_interval", "macro_f1", "top2_accuracy", "ece")
+"""What is kept of the figures of a group, or of another way to look: the whole is in the run folder, and large."""
 _UNREADABLE = gettext_noop("The training ended without a readable {file}: {problem}.")
 
 
@@ -32,9 +34,30 @@ def take_in(*, run: TrainingRun, folder: Path) -> None:
                 split=split,
                 defaults={
                     **{column: figures[column] for column in COLUMNS},
-                    "figures": {**rest, "classes": result["classes"], "best_epoch": result["best_epoch"]},
+                    "figures": {
+                        **rest,
+                        "classes": result["classes"],
+                        "best_epoch": result["best_epoch"],
+                        "groups": _groups(result.get("groups", {}).get(split, {})),
+                        "augmented": _augmented(result.get("augmented", {}), split),
+                    },
                 },
             )
+
+
+def _groups(by_trait: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    return {trait: [_short(row) for row in rows] for trait, rows in by_trait.items()}
+
+
+def _augmented(ways: dict[str, Any], split: str) -> dict[str, dict[str, Any]]:
+    """Way → the figures of the split, where that way looked at it."""
+    return {way: _short(judged["splits"][split]) for way, judged in ways.items() if split in judged["splits"]}
+
+
+def _short(figures: dict[str, Any]) -> dict[str, Any]:
+    short = {name: figures[name] for name in _OF_A_GROUP if name in figures}
+    people = figures.get("people")
+    return {**short, "worth": people["worth"]["people"] if people else None}
 
 
 def classes(run: TrainingRun) -> list[str]:

@@ -102,6 +102,30 @@ def _eta(last: Event, now: float) -> float | None:
     return max(0.0, float(last["eta_seconds"]) - max(0.0, now - float(last.get("time", now))))
 
 
+@dataclass(frozen=True)
+class Note:
+    """What a training found worth telling, in English as it was written. epoch: None for what it knew beforehand."""
+
+    epoch: int | None
+    message: str
+
+
+def notes(events: list[Event]) -> list[Note]:
+    """Every note once, however often the training went on, in order."""
+    found = [
+        Note(None, str(message))
+        for event in events
+        if event["event"] == "begin"
+        for message in event.get("warnings", [])
+    ]
+    found += [
+        Note(event.get("epoch"), str(event.get("message", "")))
+        for event in events
+        if event["event"] == "note"
+    ]
+    return list(dict.fromkeys(found))
+
+
 def last_error(events: list[Event], *, since: float = 0.0) -> str:
     """What the core said on giving up, if that is its last word and not older than `since`; else empty."""
     last = events[-1] if events else {}

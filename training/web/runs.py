@@ -17,9 +17,9 @@ from labeling.web import jobs
 from labeling.web.doors import door
 from training import evaluations, metrics, predictions, queries
 from training import runs as verbs
-from training.models import TrainingRun
+from training.models import Evaluation, TrainingRun
 from training.rules import may_train
-from training.web import charts, presets
+from training.web import charts, judged, presets
 from training.web.forms import PredictForm, StartForm
 from training.web.matrix import confusion
 
@@ -84,6 +84,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
             "test": test,
             "validation": queries.evaluation_of(run, "validation"),
             "matrix": confusion(test) if test else None,
+            **(_judged_context(test) if test else {}),
             "mistakes": queries.with_faces(mistakes[:MISTAKES_SHOWN]),
             "mistake_count": len(mistakes),
             "predictions": run.predictions.select_related("campaign"),
@@ -91,6 +92,15 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
             "predict_form": PredictForm(initial={"campaign": run.snapshot.campaign_id}),
         },
     )
+
+
+def _judged_context(test: Evaluation) -> dict[str, Any]:
+    return {
+        "reliability": judged.reliability(test),
+        "traits": judged.traits(test),
+        "views": judged.views(test),
+        "worth": judged.worth(test),
+    }
 
 
 def _live_context(run: TrainingRun) -> dict[str, Any]:
@@ -101,6 +111,7 @@ def _live_context(run: TrainingRun) -> dict[str, Any]:
     return {
         "run": run,
         "progress": progress,
+        "notes": metrics.notes(events),
         "charts": charts.charts(epochs, until=until, best_epoch=progress.best_epoch),
         "trained_seconds": sum(epoch.get("seconds") or 0.0 for epoch in epochs),
         "log": verbs.log_tail(run),

@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from training.web import doubts, runs
+from training.web import compare, doubts, runs
 
 app_name = "training"
 urlpatterns = [
     path("runs/", runs.listing, name="runs"),
     path("runs/new/", runs.new, name="run_new"),
+    path("runs/compare/", compare.page, name="compare"),
     path("runs/<int:pk>/", runs.page, name="run"),
     path("runs/<int:pk>/live.json", runs.live, name="run_live"),
     path("runs/<int:pk>/log/", runs.log, name="run_log"),

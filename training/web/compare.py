@@ -1,0 +1,45 @@
+"""The page that holds two runs side by side."""
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET
+
+from labeling.models import WorkState
+from labeling.web.doors import door
+from training import comparisons, queries
+from training.models import TrainingRun
+from training.rules import may_train
+
+
+class RunField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.name} ({obj.network}, {obj.snapshot})"
+
+
+class CompareForm(forms.Form):
+    first = RunField(queryset=TrainingRun.objects.none(), label=gettext_lazy("This run"))
+    second = RunField(queryset=TrainingRun.objects.none(), label=gettext_lazy("against that one"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        done = queries.runs_for_list().filter(state=WorkState.DONE, evaluations__split="test")
+        for name in ("first", "second"):
+            self.fields[name].queryset = done  # type: ignore[attr-defined]
+
+
+@door(may_train)
+@require_GET
+def page(request: HttpRequest) -> HttpResponse:
+    asked = "first" in request.GET and "second" in request.GET
+    form = CompareForm(request.GET if asked else None, initial={"first": request.GET.get("first")})
+    found = None
+    if asked and form.is_valid():
+        try:
+            found = comparisons.compare(**form.cleaned_data)
+        except comparisons.CannotCompare as refusal:
+            form.add_error(None, str(refusal))
+    return render(request, "training/compare.html", {"form": form, "found": found})
