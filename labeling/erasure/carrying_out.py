@@ -71,7 +71,7 @@ class _Steps:
         rows.write_audit(self._erasure)
         keys = frozenset(self._keys())
         campaigns = frozenset(int(pk) for pk in self._erasure.touched.get("campaigns", {}))
-        holders.let_go(self._erasure, keys, campaigns, self._at(_SNAPSHOTS))
+        holders.let_go(self._erasure, keys, self._at(_SNAPSHOTS))
         self._forget_remains(keys, campaigns)
         self._say(_FILES)
         files.forget_all(self._erasure, self._at(_FILES))

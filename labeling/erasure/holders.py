@@ -17,16 +17,18 @@ def touched(keys: Collection[str], alive: Alive) -> dict[int, int]:
     return erasing.touched(keys, alive) if keys else {}
 
 
-def let_go(erasure: Erasure, keys: Collection[str], campaigns: Collection[int], alive: Alive) -> None:
+def let_go(erasure: Erasure, keys: Collection[str], alive: Alive) -> None:
     """Take the faces out of all snapshots, and have the exports of these made anew.
 
     The faces must be gone from the database: what is frozen from now on cannot hold them.
     """
-    _forget_unfinished(Snapshot.objects.filter(campaign__in=campaigns).exclude(state=WorkState.DONE))
+    if not keys:
+        return
+    # Of any campaign: a rule may take in faces of others, and of labelled sources.
+    _forget_unfinished(Snapshot.objects.exclude(state=WorkState.DONE))
     # Kept first: killed in between, the next attempt still knows whose exports are to be made anew.
     _keep(erasure, touched(keys, alive))
-    if keys:
-        erasing.erase(keys, alive)
+    erasing.erase(keys, alive)
     for entry in erasure.touched.get("snapshots", []):
         if not entry.get("let_go"):
             _make_exports_anew(entry["pk"])

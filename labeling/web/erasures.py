@@ -88,11 +88,11 @@ def _named(scope: str, what: list[Any]) -> list[tuple[str, str]]:
     if scope == Erasure.Scope.AUTHOR:
         return [(name, "") for name in some]
     if scope == Erasure.Scope.MEDIA:
-        rows = Media.objects.filter(pk__in=some).values_list("pk", "original_name")
-        return [(name, reverse("labeling:media", args=[pk])) for pk, name in rows]
+        media = Media.objects.filter(pk__in=some).values_list("pk", "original_name")
+        return [(name, reverse("labeling:media", args=[pk])) for pk, name in media]
     if scope == Erasure.Scope.SOURCE:
-        rows = Source.objects.filter(pk__in=some).values_list("pk", "name")
-        return [(name, reverse("labeling:source", args=[pk])) for pk, name in rows]
+        sources = Source.objects.filter(pk__in=some).values_list("pk", "name")
+        return [(name, reverse("labeling:source", args=[pk])) for pk, name in sources]
     if scope == Erasure.Scope.TRACK:
         tracks = Track.objects.filter(pk__in=some).select_related("media")
         faces = reverse("labeling:faces")
