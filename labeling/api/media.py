@@ -1,5 +1,6 @@
 """Sources, media and faces."""
 
+from dataclasses import asdict
 from typing import Any
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -8,7 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import corrections, work
+from labeling import corrections, queries, source_queries, work
 from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
@@ -32,6 +33,32 @@ Readers = those_who(may_see_labels, may_manage)
 
 class ItemFilterSerializer(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=Item.State.choices, required=False)
+    reason = serializers.CharField(max_length=500, required=False, help_text="Refused for just this.")
+
+
+class RetrySerializer(serializers.Serializer[Any]):
+    """Which refused items; none of the two: all."""
+
+    item = serializers.IntegerField(required=False, min_value=1, max_value=MOST)
+    reason = serializers.CharField(max_length=500, required=False)
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField()
+    items = serializers.IntegerField()
+
+
+class SourceProgressSerializer(serializers.Serializer[Any]):
+    """How far a source has come. The pace is that of the last minute; null where nothing new came in it."""
+
+    items = serializers.DictField(child=serializers.IntegerField(), help_text="State → how many.")
+    media = serializers.IntegerField()
+    bytes = serializers.IntegerField()
+    bytes_per_second = serializers.FloatField(allow_null=True)
+    items_per_second = serializers.FloatField(allow_null=True)
+    seconds_left = serializers.IntegerField(allow_null=True)
+    reasons = ReasonSerializer(many=True, help_text="Why items were refused, the commonest 20.")
+    refused_for_others = serializers.IntegerField(help_text="Items refused for other reasons.")
 
 
 class SourceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Source]):
@@ -55,6 +82,31 @@ class SourceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         wanted = asked(ItemFilterSerializer, request)
         rows = Item.objects.filter(source=self.get_object(), **wanted)
         return self.get_paginated_response(ItemSerializer(self.paginate_queryset(rows), many=True).data)  # type: ignore[arg-type]
+
+    @extend_schema(responses=SourceProgressSerializer)
+    @action(detail=True)
+    def progress(self, request: Request, pk: str) -> Response:
+        """How far it has come, how fast, and what went wrong how often."""
+        source = self.get_object()
+        items = queries.items_per_state(source)
+        reasons = source_queries.reasons(source, refused=items[Item.State.REFUSED])
+        return Response(
+            {
+                "items": items,
+                **asdict(source_queries.amounts(source)),
+                **asdict(source_queries.pace(source, left=items[Item.State.FOUND])),
+                "reasons": [{"reason": reason, "items": count} for reason, count in reasons.shown],
+                "refused_for_others": reasons.others,
+            }
+        )
+
+    @extend_schema(request=RetrySerializer, responses=SourceSerializer)
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str) -> Response:
+        """Try refused items again: one, those refused for a reason, or all."""
+        source = self.get_object()
+        ingest.retry_refused(source=source, **asked(RetrySerializer, request))
+        return Response(self.get_serializer(source).data)
 
     @extend_schema(request=None, responses=SourceSerializer)
     @action(detail=True, methods=["post"])
