@@ -1,8 +1,15 @@
 """Frozen dataset versions and their exports."""
 
+import json
+from typing import Any
+
+from django.http import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, status, viewsets
+from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -10,9 +17,39 @@ from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
 from labeling.api.serializers import ExportSerializer, FreezeSerializer, ProblemSerializer, SnapshotSerializer
-from labeling.models import Snapshot
+from labeling.models import Export, Snapshot, WorkState
 from labeling.rules import may_manage, may_see_labels
 from labeling.snapshots import exporting, freezing
+from labeling.snapshots.exports import card
+from labeling.web import exports
+
+
+class ExportAsked(serializers.Serializer[Any]):
+    format = serializers.CharField(max_length=40, help_text=f"One of {', '.join(exporting.FORMATS)}.")
+    words = serializers.DictField(
+        child=serializers.CharField(allow_blank=True, max_length=card.LONGEST),
+        required=False,
+        help_text=f"For the dataset card: an answer each to {', '.join(card.QUESTIONS)}.",
+    )
+    to = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=500,
+        help_text="A folder or s3://bucket/prefix that the files are written to besides; below EXPORT_ROOTS.",
+    )
+    profile = serializers.CharField(
+        required=False, allow_blank=True, max_length=40, help_text="Which of S3_PROFILES the bucket is in."
+    )
+
+
+class ZipRenderer(BaseRenderer):
+    """What comes is a zip, whatever is asked for; only refusals are rendered here."""
+
+    media_type = "*/*"
+    format = "zip"
+
+    def render(self, data: Any, *rest: Any) -> bytes:
+        return json.dumps(data, default=str).encode()
 
 
 class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Snapshot]):
@@ -27,13 +64,30 @@ class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         snapshot = freezing.freeze(**asked(FreezeSerializer, request), created_by=request.user)
         return Response(SnapshotSerializer(snapshot).data, status=status.HTTP_201_CREATED)
 
-    @extend_schema(request=ExportSerializer, responses={201: ExportSerializer})
+    @extend_schema(request=ExportAsked, responses={201: ExportSerializer})
     @action(detail=True, methods=["post"])
     def export(self, request: Request, pk: str) -> Response:
-        """Write the snapshot in a format; download it from the snapshot's page once done."""
-        wanted = asked(ExportSerializer, request)
-        export = exporting.export(snapshot=self.get_object(), **wanted)
+        """Write the snapshot in a format; its file is at `files/FORMAT/` once done.
+
+        Asked for again, the file there is stays, unless other words or another place are asked for.
+        """
+        wanted = asked(ExportAsked, request)
+        export = exporting.export(snapshot=self.get_object(), from_outside=True, **wanted)
         return Response(ExportSerializer(export).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})
+    @action(
+        detail=True,
+        url_path="files/(?P<kind>[a-z0-9]+)",
+        url_name="file",
+        renderer_classes=[ZipRenderer],
+        permission_classes=[those_who(may_manage)],
+    )
+    def file(self, request: Request, pk: str, kind: str) -> HttpResponseBase:
+        """The finished file of a format, whole or in ranges. Where the storage signs addresses, a redirect to one."""
+        rows = Export.objects.select_related("snapshot").filter(snapshot=self.get_object())
+        row = get_object_or_404(rows, format=kind, state=WorkState.DONE)
+        return exports.response(request, row)
 
     @extend_schema(request=None, responses=ProblemSerializer(many=True))
     @action(detail=True, methods=["post"], pagination_class=None)

@@ -223,6 +223,24 @@ class Bucket:
         finally:
             answer["Body"].close()
 
+    def put(self, key: str, file: Path, alive: Alive) -> None:
+        """Store the file under the key, in the place of what is there. Raises CannotFetch, BucketAway."""
+        # Not with the module, as little as the client.
+        from boto3.s3.transfer import TransferConfig
+
+        in_turn = TransferConfig(use_threads=False)
+
+        def store() -> None:
+            self._client.upload_file(
+                str(file), self._name, key, Config=in_turn, Callback=lambda sent: alive()
+            )
+
+        self._asked(store, alive, _BAD_CODES)
+
+    def remove(self, key: str, alive: Alive) -> None:
+        """Remove the object, if it is there. Raises CannotFetch, BucketAway."""
+        self._asked(lambda: self._client.delete_object(Bucket=self._name, Key=key), alive, _BAD_CODES)
+
     def _asked(self, ask: Callable[[], T], alive: Alive, codes: Mapping[str, str]) -> T:
         return self._patiently(lambda: self._once(ask, codes), alive)
 

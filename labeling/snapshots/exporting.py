@@ -1,10 +1,13 @@
-"""Write a snapshot in somebody's format, as one file in the storage."""
+"""Write a snapshot in somebody's format, as one file in the storage, and beside it where it was asked for."""
 
 import hashlib
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from datetime import UTC
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -12,29 +15,81 @@ from django.utils.translation import gettext as _
 from labeling import work
 from labeling.models import Export, Media, Snapshot, WorkState
 from labeling.refusals import Refusal
-from labeling.sayings import gettext_noop
+from labeling.sayings import gettext_noop, told
+from labeling.snapshots import delivering, stored
 from labeling.snapshots import format as snapshots
-from labeling.snapshots import stored
-from labeling.snapshots.exports import FORMATS
-from labeling.snapshots.exports.format import Facts
+from labeling.snapshots.ballots import Ballots
+from labeling.snapshots.exports import ENDING, FORMATS, card, write
+from labeling.snapshots.exports.format import Facts, Format, Given
 from labeling.snapshots.telling import Tell, Telling, nobody
 
-__all__ = ["FORMATS", "CannotExport", "export", "run_export"]
+__all__ = ["FORMATS", "CannotExport", "export", "room_for", "run_export"]
 
 _MESSAGE = 500
 _CHECKING = gettext_noop("Checking")
+_WRITING = gettext_noop("Writing")
+_STORING = gettext_noop("Storing")
+_NO_ROOM = gettext_noop(
+    "The file takes some {wanted:,} MB, and on the disk where it is made {free:,} MB may be used. Make room and go on."
+)
+_FIXED_BYTES = 4 * 1024**2
+"""The card, its pictures, and what else is in every export."""
+_MB = 1_000_000
 
 
 class CannotExport(Refusal):
     """No file will be made; the text says why."""
 
 
-def export(*, snapshot: Snapshot, format: str, wake: bool = True) -> Export:
+def export(
+    *,
+    snapshot: Snapshot,
+    format: str,
+    words: Mapping[str, str] | None = None,
+    to: str = "",
+    profile: str = "",
+    from_outside: bool = False,
+    wake: bool = True,
+) -> Export:
     """Queue the making of a file; one per snapshot and format, so asking again returns the one there is.
 
-    Where the making failed or was stopped, or the file is gone from the storage, it is made again. wake: tell a
-    worker; without it the caller does the work. Raises CannotExport.
+    Where the making failed or was stopped, or the file is gone from the storage, it is made again; and where other
+    words or another place are asked for. words: answers to card.QUESTIONS; left out: those it has. to: a folder on the
+    worker's disk, or s3://bucket/prefix of the profile, to which the files are written besides. from_outside: the
+    folder must be in settings.EXPORT_ROOTS. wake: tell a worker; without it the caller does the work.
+    Raises CannotExport.
     """
+    _demand(snapshot, format)
+    if any(len(answer) > card.LONGEST for answer in (words or {}).values()):
+        raise CannotExport(
+            _("An answer for the dataset card has at most {most} characters.").format(most=card.LONGEST)
+        )
+    options = {"to": to, "profile": profile} if to else {}
+    try:
+        delivering.demand(to, profile, from_outside=from_outside)
+    except delivering.CannotDeliver as refusal:
+        raise CannotExport(str(refusal)) from refusal
+    with transaction.atomic():
+        row, made = Export.objects.get_or_create(snapshot=snapshot, format=format)
+        told_before = dict(row.options)
+        said = card.words_of(told_before.get("words", {}) if words is None else words)
+        wanted = options | ({"words": said} if said else {})
+        changed = wanted != told_before
+        if changed:
+            Export.objects.filter(pk=row.pk).update(options=wanted)
+            row.options = wanted
+        if made and wake:
+            work.enqueue(row)
+    if row.state in (WorkState.FAILED, WorkState.STOPPED):
+        work.restart(row, wake=wake)
+    elif row.state == WorkState.DONE and (changed or to or not default_storage.exists(row.stored_as)):
+        work.restart(row, also_done=True, wake=wake)
+    elif row.state == WorkState.RUNNING and changed:
+        work.begin_again(row, wake=wake)
+    return row
+
+
+def _demand(snapshot: Snapshot, format: str) -> None:
     if format not in FORMATS:
         raise CannotExport(
             _("There is no format “{format}”; choose one of {known}.").format(
@@ -45,50 +100,81 @@ def export(*, snapshot: Snapshot, format: str, wake: bool = True) -> Export:
         raise CannotExport(
             _("This snapshot is {state}; wait until it is frozen.").format(state=snapshot.get_state_display())
         )
-    with transaction.atomic():
-        row, made = Export.objects.get_or_create(snapshot=snapshot, format=format)
-        if made and wake:
-            work.enqueue(row)
-    if row.state in (WorkState.FAILED, WorkState.STOPPED):
-        work.restart(row)
-    elif row.state == WorkState.DONE and not default_storage.exists(row.stored_as):
-        work.restart(row, also_done=True)
-    return row
+    if problem := FORMATS[format].problem(snapshot.counts.get("classes", snapshot.campaign.expressions)):
+        raise CannotExport(told(problem))
 
 
 def run_export(export_id: int, *, tell: Tell = nobody) -> None:
     """Make the file. Killed at any instruction, the next attempt begins anew and leaves no half file in sight."""
     attempts = f"export-{export_id}"
     with work.claimed(Export, export_id) as job:
+        row = job.row
         stored.forget_attempts(attempts)
-        chosen, digest = FORMATS[job.row.format], job.row.snapshot.digest
         telling = Telling(job, tell)
-        folder = _whole_folder(job.row.snapshot, telling)
-        total = snapshots.read_manifest(folder).rows
+        folder = _whole_folder(row.snapshot, telling)
+        chosen, total = FORMATS[row.format], snapshots.read_manifest(folder).rows
         with stored.making(attempts) as made:
-            note = chosen.write(folder, made, telling.of(total, gettext_noop("Writing")), _about)
-            sha256, size = _sha256(made), made.stat().st_size
+            _demand_room(chosen, folder, made.parent)
+            given = _given(row, folder, telling, total)
+            note = write(chosen, given, made)
+            sha256, size = _sha256(made, telling), made.stat().st_size
             # Named by its bytes: the same content written by another version of the code replaces nobody's file.
-            name = f"exports/{digest}/{job.row.format}-{sha256[:16]}{chosen.ending}"
-            _forget_other_file(job.row, name)
+            name = f"exports/{row.snapshot.digest}/{row.format}-{sha256[:16]}{ENDING}"
+            _forget_other_file(row, name)
+            if row.options.get("to"):
+                called = f"{row.snapshot.digest[:12]}-{row.format}"
+                delivering.deliver(made, row.options, called, telling)
             # The row names the file before it is there: what a killed attempt stores is never without an owner.
-            telling(gettext_noop("Storing"), total, total, stored_as=name)
+            telling(_STORING, total, total, stored_as=name)
             stored.put_file(made, name)
         job.leave(WorkState.DONE, stored_as=name, sha256=sha256, bytes=size, message=note[:_MESSAGE])
+
+
+def _given(row: Export, folder: Path, telling: Telling, total: int) -> Given:
+    snapshot = row.snapshot
+    return Given(
+        folder,
+        name=snapshot.name,
+        frozen_on=snapshot.ended_at.astimezone(UTC).strftime("%Y-%m-%d") if snapshot.ended_at else "",
+        progress=telling.of(total, _WRITING),
+        about=_about,
+        ballots=Ballots(snapshot, snapshots.read_manifest(folder).classes),
+        words=row.options.get("words", {}),
+    )
 
 
 def _about(sha256s: Sequence[str]) -> dict[str, Facts]:
     """What the site knows of media beside their snapshot: the title its page gives it, else the name of the file."""
     rows = Media.objects.filter(sha256__in=sha256s).values_list(
-        "sha256", "given", "original_name", "fetched_at"
+        "sha256", "given", "original_name", "fetched_at", "width", "height", "stored_as"
     )
     return {
         sha256: Facts(
             title=str(given.get("title") or name),
             fetched_at=fetched_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            width=width,
+            height=height,
+            ending=PurePosixPath(stored_as).suffix,
         )
-        for sha256, given, name, fetched_at in rows
+        for sha256, given, name, fetched_at, width, height, stored_as in rows
     }
+
+
+def room_for(format: Format, folder: Path) -> int:
+    """How many bytes the file of the snapshot in this folder will take at most, as far as one can tell before."""
+    rows = images = 0
+    for batch in snapshots.iter_batches(folder, ["image_bytes"]):
+        rows += batch.num_rows
+        images += sum(batch.column("image_bytes").to_pylist()) if format.images else 0
+    return _FIXED_BYTES + images + rows * format.per_face
+
+
+def _demand_room(format: Format, folder: Path, place: Path) -> None:
+    """Raises Refused before a byte is written that the disk has no room for."""
+    wanted = room_for(format, folder)
+    free = shutil.disk_usage(place).free - settings.EXPORT_KEEP_FREE_BYTES
+    if wanted > free:
+        raise work.Refused(_NO_ROOM.format(wanted=-(-wanted // _MB), free=max(0, free) // _MB))
 
 
 def _whole_folder(snapshot: Snapshot, telling: Telling) -> Path:
@@ -106,6 +192,10 @@ def _forget_other_file(row: Export, name: str) -> None:
         default_storage.delete(row.stored_as)
 
 
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+def _sha256(file: Path, telling: Telling) -> str:
+    digest: Any = hashlib.sha256()
+    with file.open("rb", buffering=0) as content:
+        while block := content.read(1024**2):
+            digest.update(block)
+            telling(_CHECKING)
+    return str(digest.hexdigest())

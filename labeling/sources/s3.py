@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 
-from labeling.fetching.buckets import Bucket, BucketAway, Changed, Patience, is_bucket_name
+from labeling.fetching.buckets import Bucket, BucketAway, Changed, Patience, Profile, is_bucket_name
 from labeling.fetching.refusals import CannotFetch
 from labeling.sayings import gettext_noop
 from labeling.sources.base import (
@@ -57,20 +57,26 @@ class S3:
 
     @contextmanager
     def open(self, address: str, options: Mapping[str, Any], alive: Alive) -> Iterator["S3Place"]:
-        bucket, prefix = parsed(address)
-        known = settings.S3_PROFILES
-        if not known:
-            raise CannotRead(_NO_PROFILES)
-        value = options.get(PROFILE) or (next(iter(known)) if len(known) == 1 else "")
-        if value not in known:
-            raise CannotRead(_BAD_PROFILE.format(known=", ".join(known), value=repr(value)))
-        profile = known[value]
-        if profile.buckets and bucket not in profile.buckets:
-            raise CannotRead(
-                _NOT_THIS_BUCKET.format(profile=value, known=", ".join(profile.buckets), bucket=bucket)
-            )
+        profile, bucket, prefix = bucket_of(address, options.get(PROFILE) or "")
         patience = Patience(total_s=settings.FETCH_MAX_S, first_pause_s=settings.S3_FIRST_PAUSE_S)
         yield S3Place(Bucket(profile, bucket, patience), prefix, alive)
+
+
+def bucket_of(address: str, name: str) -> tuple[Profile, str, str]:
+    """Profile, bucket and prefix; without a name the one profile there is. Raises CannotRead."""
+    bucket, prefix = parsed(address)
+    known = settings.S3_PROFILES
+    if not known:
+        raise CannotRead(_NO_PROFILES)
+    value = name or (next(iter(known)) if len(known) == 1 else "")
+    if value not in known:
+        raise CannotRead(_BAD_PROFILE.format(known=", ".join(known), value=repr(value)))
+    profile = known[value]
+    if profile.buckets and bucket not in profile.buckets:
+        raise CannotRead(
+            _NOT_THIS_BUCKET.format(profile=value, known=", ".join(profile.buckets), bucket=bucket)
+        )
+    return profile, bucket, prefix
 
 
 def parsed(address: str) -> tuple[str, str]:

@@ -21,6 +21,8 @@ from django.utils.translation import gettext as _
 BLOCK = 256 * 1024
 FOREVER = "private, max-age=31536000, immutable"
 """For what is named by its content: the browser never asks again, and no shared cache keeps it."""
+SIGNED_S = 15 * 60
+"""So long an address that the storage signed can be begun with."""
 _RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})$")
 
 
@@ -85,7 +87,7 @@ def download(
     disposition = content_disposition_header(True, filename) or ""
     if storage_signs():
         signed = {"ResponseContentDisposition": disposition, "ResponseContentType": mime}
-        return HttpResponseRedirect(default_storage.url(name, parameters=signed))  # type: ignore[call-arg]
+        return HttpResponseRedirect(default_storage.url(name, parameters=signed, expire=SIGNED_S))  # type: ignore[call-arg]
     etag = f'"{sha256}"'
     asked = _range_asked(request, size, etag)
     if asked is not None and asked[0] >= asked[1]:

@@ -285,6 +285,14 @@ IMPORT_ROOTS = [
 """Folders a manager may ingest from by naming a path. While the site answers to this machine only, whoever
 signs in sits at it: the home folder of who started the site counts too. Once ALLOWED_HOSTS names another
 host, only VEMO_HOME/import does. Commands (manage.py) may read anything: who can run them has the disk already."""
+EXPORT_ROOTS = env.list("EXPORT_ROOTS", default=[str(VEMO_HOME / "export")])
+"""Folders, and addresses such as s3://bucket/prefix, that the browser and the API may have exports written to."""
+if not all(root.startswith(("/", "s3://")) for root in EXPORT_ROOTS):
+    raise environ.ImproperlyConfigured(
+        "EXPORT_ROOTS are whole paths, or addresses such as s3://bucket/prefix."
+    )
+EXPORT_KEEP_FREE_BYTES = env.int("EXPORT_KEEP_FREE_BYTES", default=1024**3)
+"""Left free on the disk an export is made on or written to: what would use it is refused before it begins."""
 UPLOAD_ROOT = Path(env("UPLOAD_ROOT", default=str(VEMO_HOME / "uploads")))
 """Where files uploaded by a browser lie until they are ingested; workers must see it too."""
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=2 * 1024**3)

@@ -8,8 +8,10 @@ from typing import Any
 
 from labeling.licences import licence, understood
 from labeling.snapshots import format as snapshots
-from labeling.snapshots.exports.format import About, Facts, Progress
+from labeling.snapshots.exports.format import About, Facts, Given
+from labeling.snapshots.exports.tree import Tree
 
+NAME = "media.csv"
 COLUMNS = (
     "media_sha256", "title", "author", "licence", "licence_name", "licence_url", "page_url", "source", "fetched_at",
 )  # fmt: skip
@@ -18,14 +20,14 @@ _BATCH = 500
 _UNKNOWN = Facts()
 
 
-def write(folder: Path, target: Path, progress: Progress, about: About) -> str:
-    """Write the CSV. Same snapshot, same facts: same bytes."""
+def write(given: Given, tree: Tree) -> str:
+    """Put media.csv in. Same snapshot, same facts: same bytes."""
     done = 0
-    with target.open("wb") as file:
-        for lines, faces in table(folder, about):
+    with tree.open(NAME) as file:
+        for lines, faces in table(given.folder, given.about):
             file.write(lines)
             done += faces
-            progress(done)
+            given.progress(done)
     return ""
 
 

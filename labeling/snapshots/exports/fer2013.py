@@ -1,56 +1,81 @@
 """A CSV of emotion, pixels, Usage, as the FER2013 challenge shipped it."""
 
 import io
+import struct
 from collections.abc import Sequence
-from pathlib import Path
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from labeling.expressions import SEVEN
-from labeling.sayings import gettext_noop
-from labeling.snapshots import format as snapshots
-from labeling.snapshots.exports.format import About, Progress
+from labeling.snapshots.exports.format import Given
+from labeling.snapshots.exports.tree import Tree
 
+NAME = "fer2013.csv"
 SIZE = 48
 USAGE = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
-_NO_PLACE = gettext_noop(
-    "This format has no place for licences and authors: pass on the Attribution CSV too."
-)
-_TEXT = [str(value) for value in range(256)]
+_HEAD = struct.Struct(">8s4x4sIIBB")
+"""How a PNG begins: signature, the first chunk's name, width, height, bits, colours."""
+_GREY = (b"\x89PNG\r\n\x1a\n", b"IHDR", SIZE, SIZE, 8, 0)
+_DIGITS = np.frombuffer(b"".join(f"{value} ".encode().ljust(4, b"\0") for value in range(256)), np.uint8)
+_TEXTS = _DIGITS.reshape(256, 4)
+_WRITTEN = _TEXTS != 0
+
+Grey = NDArray[np.uint8]
 
 
-def write(folder: Path, target: Path, progress: Progress, about: About) -> str:
-    """Write the CSV: grey 48×48 pixels, a line per face. `emotion` is the index in the snapshot's classes.
+def write(given: Given, tree: Tree) -> str:
+    """Grey 48×48 pixels, a line per face. `emotion` is the index in the snapshot's classes.
 
-    Returns notes: which number is which class where these are not FER2013's seven in its order, and what the format
-    has no place for.
+    Returns a note which number is which class where these are not FER2013's seven in its order.
     """
-    done, owned = 0, False
-    columns = ["image", "label_index", "split", "licence", "author"]
-    with target.open("w", encoding="ascii", newline="\n") as file:
-        file.write("emotion,pixels,Usage\n")
-        for batch in snapshots.iter_batches(folder, columns):
-            for face in batch.to_pylist():
-                file.write(f"{face['label_index']},{pixels(face['image'])},{USAGE[face['split']]}\n")
-                owned = owned or bool(face["licence"] or face["author"])
+    done = 0
+    with tree.open(NAME) as file:
+        file.write(b"emotion,pixels,Usage\n")
+        for batch in given.batches(["image", "label_index", "split"]):
+            images, indexes, splits = (column.to_pylist() for column in batch.columns)
+            texts = pixels([grey(image) for image in images])
+            file.write(
+                b"".join(
+                    b"%d,%b,%b\n" % (index, text, USAGE[split].encode())
+                    for index, text, split in zip(indexes, texts, splits, strict=True)
+                )
+            )
             done += batch.num_rows
-            progress(done)
-    return " ".join(_notes(snapshots.read_manifest(folder).classes, owned))
+            given.progress(done)
+    return _note(given.classes)
 
 
-def _notes(classes: Sequence[str], owned: bool) -> list[str]:
-    notes = []
-    if tuple(classes) != SEVEN:
-        notes.append("emotion: " + ", ".join(f"{index} {name}" for index, name in enumerate(classes)) + ".")
-    if owned:
-        notes.append(_NO_PLACE)
-    return notes
+def _note(classes: Sequence[str]) -> str:
+    if tuple(classes) == SEVEN:
+        return ""
+    return "emotion: " + ", ".join(f"{index} {name}" for index, name in enumerate(classes)) + "."
 
 
-def pixels(png: bytes) -> str:
-    """2,304 numbers from 0 to 255, row by row. Another size is averaged by area, without keeping its proportions."""
+def is_as_it_is(png: bytes) -> bool:
+    """Whether the picture is grey and 48×48 already."""
+    return len(png) >= _HEAD.size and _HEAD.unpack_from(png) == _GREY
+
+
+def grey(png: bytes) -> Grey:
+    """The picture as (48, 48). Another size is averaged by area, without keeping its proportions."""
+    if is_as_it_is(png):
+        found = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+        if found is not None and found.shape == (SIZE, SIZE) and found.dtype == np.uint8:
+            return np.asarray(found, dtype=np.uint8)
     with Image.open(io.BytesIO(png)) as image:
-        grey = image.convert("L")
-        if grey.size != (SIZE, SIZE):
-            grey = grey.resize((SIZE, SIZE), Image.Resampling.BOX)
-        return " ".join(map(_TEXT.__getitem__, grey.tobytes()))
+        one = image.convert("L")
+        if one.size != (SIZE, SIZE):
+            one = one.resize((SIZE, SIZE), Image.Resampling.BOX)
+        return np.asarray(one)
+
+
+def pixels(images: Sequence[Grey]) -> list[bytes]:
+    """Of each picture 2,304 numbers from 0 to 255, row by row, with blanks between them."""
+    found = []
+    for image in images:
+        flat = image.reshape(-1)
+        found.append(_TEXTS[flat][_WRITTEN[flat]].tobytes()[:-1])
+    return found

@@ -1,8 +1,14 @@
 """What a format is, and what it is handed."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+
+import pyarrow as pa
+
+from labeling.snapshots import format as snapshots
+from labeling.snapshots.exports.tree import Tree
 
 Progress = Callable[[int], None]
 """Called with the number of faces written so far; may raise to stop."""
@@ -10,20 +16,98 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a media beside what its snapshot says. fetched_at: ISO 8601 in UTC, to the second."""
+    """What is known of a media beside what its snapshot says. fetched_at: ISO 8601 in UTC, to the second.
+
+    width, height: pixels, upright; 0: not known. ending: of its file, with the dot.
+    """
 
     title: str = ""
     fetched_at: str = ""
+    width: int = 0
+    height: int = 0
+    ending: str = ""
 
 
 About = Callable[[Sequence[str]], Mapping[str, Facts]]
 """What is known of the media with these sha256; those nobody knows any more are left out."""
 
+Ballot = tuple[str, str]
+"""A pseudonym and an answer: one of the classes, or of labeling.expressions.OTHER_ANSWERS."""
+Ballots = Callable[[pa.RecordBatch], Sequence[Sequence[Ballot] | None]]
+"""Who voted what on the faces of a batch with BALLOT_COLUMNS; None where that is not known any more."""
+BALLOT_COLUMNS = ("face_id", "votes")
+
+
+def _nothing(sha256s: Sequence[str]) -> Mapping[str, Facts]:
+    return {}
+
+
+def _no_ballots(batch: pa.RecordBatch) -> Sequence[None]:
+    return [None] * batch.num_rows
+
+
+def _silent(done: int) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Given:
+    """A frozen snapshot as a folder on this machine, and what the site knows besides.
+
+    frozen_on: the day, as ISO 8601. words: what a person says of the dataset: key of card.QUESTIONS → text.
+    """
+
+    folder: Path
+    name: str = ""
+    frozen_on: str = ""
+    progress: Progress = _silent
+    about: About = _nothing
+    ballots: Ballots = _no_ballots
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def manifest(self) -> snapshots.Manifest:
+        return snapshots.read_manifest(self.folder)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.manifest.classes
+
+    @property
+    def splits(self) -> list[str]:
+        """Those that hold a face, train first."""
+        return [split for split in snapshots.SPLITS if any(self.counts(split).values())]
+
+    def counts(self, split: str) -> dict[str, int]:
+        """Class → faces of the split."""
+        return self.manifest.splits.get(split, {})
+
+    def batches(self, columns: Sequence[str], split: str | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows in order of face_key."""
+        return snapshots.iter_batches(self.folder, columns, split)
+
+    def told(self, columns: Sequence[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """Split after split, with its name; says how far it is."""
+        done = 0
+        for split in self.splits:
+            for batch in self.batches(columns, split):
+                yield split, batch
+                done += batch.num_rows
+                self.progress(done)
+
 
 @dataclass(frozen=True)
 class Format:
-    """title: for people. ending: of the one file it makes. write: snapshot folder → file; returns notes for people."""
+    """title, purpose: for people. write: everything that is in its one file; returns notes for people.
+
+    per_face: bytes it takes for a face, beside the images where these are in it; generous.
+    problem: why these classes cannot be written so; empty if they can. front: lines for the head of the dataset card.
+    """
 
     title: str
-    ending: str
-    write: Callable[[Path, Path, Progress, About], str]
+    purpose: str
+    write: Callable[[Given, Tree], str]
+    per_face: int
+    images: bool = True
+    problem: Callable[[Sequence[str]], str] = lambda classes: ""
+    front: Callable[[Given], Sequence[str]] = lambda given: ()

@@ -1,49 +1,46 @@
-"""A zip of split/class/face.png, as torchvision's ImageFolder and most others read it."""
+"""split/class/face.png, as torchvision's ImageFolder and most others read it."""
 
 import csv
 import io
 import re
-import zipfile
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
 
 from labeling.sayings import gettext_noop
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.exports import attribution
-from labeling.snapshots.exports.format import About, Progress
+from labeling.snapshots.exports.format import Given
+from labeling.snapshots.exports.tree import Tree
 
 ATTRIBUTION = "attribution.csv"
-MEDIA = "media.csv"
 _RENAMED = gettext_noop("Folders of classes whose name a folder cannot have: {folders}")
 _WHOSE = ["licence", "author", "page_url", "source", "media_sha256"]
+_PLACE = ["face_key", "label_index", "split"]
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f%/\\:*?"<>|]|^[. ]|[. ]$')
 
 
-def write(folder: Path, target: Path, progress: Progress, about: About) -> str:
-    """Write the zip: the pictures as they are, whose they are, and the snapshot's manifest. Same input, same bytes.
-
-    Whose they are stands there by picture and, with title and licence in full, by media.
+def write(given: Given, tree: Tree) -> str:
+    """The pictures as they are, whose they are picture by picture, and the snapshot's manifest.
 
     Returns a note where a class's folder is not called as the class.
     """
+    folders = [folder_name(name) for name in given.classes]
     done = 0
-    with zipfile.ZipFile(target, "w") as archive:
-        for batch in snapshots.iter_batches(folder, ["face_key", "image", "label", "split"]):
-            for face in batch.to_pylist():
-                archive.writestr(_entry(_name(face)), face["image"])
-            done += batch.num_rows
-            progress(done)
-        with archive.open(_entry(ATTRIBUTION), "w", force_zip64=True) as file:
-            for lines in _attribution(folder):
-                file.write(lines)
-                progress(done)
-        with archive.open(_entry(MEDIA), "w", force_zip64=True) as file:
-            for lines, _faces in attribution.table(folder, about):
-                file.write(lines)
-                progress(done)
-        archive.writestr(_entry(snapshots.MANIFEST), (folder / snapshots.MANIFEST).read_bytes())
-    classes = snapshots.read_manifest(folder).classes
-    renamed = [f"{name}: {folder_name(name)}" for name in classes if folder_name(name) != name]
+    for batch in given.batches([*_PLACE, "image", "image_sha256"]):
+        tree.add_many(
+            _names(batch, folders),
+            batch.column("image").to_pylist(),
+            batch.column("image_sha256").to_pylist(),
+        )
+        done += batch.num_rows
+        given.progress(done)
+    with tree.open(ATTRIBUTION) as file:
+        for lines in _attribution(given, folders):
+            file.write(lines)
+            given.progress(done)
+    tree.add(snapshots.MANIFEST, (given.folder / snapshots.MANIFEST).read_bytes())
+    renamed = [f"{name}: {own}" for name, own in zip(given.classes, folders, strict=True) if own != name]
     return _RENAMED.format(folders=", ".join(renamed)) if renamed else ""
 
 
@@ -52,24 +49,18 @@ def folder_name(label: str) -> str:
     return _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", label)
 
 
-def _name(face: dict[str, str]) -> str:
-    return f"{face['split']}/{folder_name(face['label'])}/{face['face_key']}.png"
+def _names(batch: pa.RecordBatch, folders: Sequence[str]) -> list[str]:
+    return [
+        f"{split}/{folders[index]}/{key}.png"
+        for key, index, split in zip(*(batch.column(name).to_pylist() for name in _PLACE), strict=True)
+    ]
 
 
-def _attribution(folder: Path) -> Iterator[bytes]:
+def _attribution(given: Given, folders: Sequence[str]) -> Iterator[bytes]:
     """The table of whose the pictures are, some lines at a time, in the order of the pictures."""
     yield b"file,licence,author,page_url,source,media_sha256\n"
-    for batch in snapshots.iter_batches(folder, ["face_key", "label", "split", *_WHOSE]):
+    for batch in given.batches([*_PLACE, *_WHOSE]):
         text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        for face in batch.to_pylist():
-            rows.writerow([_name(face), *(attribution.harmless(face[key]) for key in _WHOSE)])
+        columns = (map(attribution.harmless, batch.column(name).to_pylist()) for name in _WHOSE)
+        csv.writer(text, lineterminator="\n").writerows(zip(_names(batch, folders), *columns, strict=True))
         yield text.getvalue().encode()
-
-
-def _entry(name: str) -> zipfile.ZipInfo:
-    """An entry without a clock in it. PNG does not compress further, so it is stored as it is."""
-    entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-    entry.external_attr = 0o644 << 16
-    entry.create_system = 3
-    return entry

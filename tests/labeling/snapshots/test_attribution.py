@@ -20,9 +20,9 @@ pytestmark = pytest.mark.django_db
 FETCHED = datetime(2026, 3, 4, 5, 6, 7, 890, tzinfo=UTC)
 
 
-def lines_of(name: str, inside: str = "") -> list[dict[str, str]]:
+def lines_of(name: str, inside: str = "media.csv") -> list[dict[str, str]]:
     with default_storage.open(name) as file:
-        data = zipfile.ZipFile(file).read(inside) if inside else file.read()
+        data = zipfile.ZipFile(file).read(inside)
     return list(csv.DictReader(io.StringIO(data.decode())))
 
 

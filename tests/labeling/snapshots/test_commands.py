@@ -105,7 +105,7 @@ def test_export_snapshot_makes_the_file_and_copies_it(tmp_path: Path) -> None:
             f"and at {target}",
         ]
         assert target.stat().st_size == row.bytes
-    assert len(zipfile.ZipFile(target).namelist()) == 15
+    assert len(zipfile.ZipFile(target).namelist()) == 19
     assert [path.name for path in tmp_path.iterdir() if "faces" in path.name] == ["faces.zip"]
 
 
@@ -116,5 +116,5 @@ def test_export_snapshot_queues_without_a_process_and_says_why_it_cannot(tmp_pat
     assert "bytes, sha256" in said_by("export_snapshot", snapshot.pk, "fer2013", "--in-process")
     with pytest.raises(CommandError, match="could not be copied to"):
         said_by("export_snapshot", snapshot.pk, "fer2013", "--to", tmp_path / "nowhere" / "faces.csv")
-    with pytest.raises(CommandError, match="invalid choice: 'coco'"):
-        said_by("export_snapshot", snapshot.pk, "coco")
+    with pytest.raises(CommandError, match="invalid choice: 'arff'"):
+        said_by("export_snapshot", snapshot.pk, "arff")

@@ -85,5 +85,5 @@ def test_an_export_is_stored_and_made_again_when_it_is_gone() -> None:
     assert row.state == "waiting"
     exporting.run_export(row.pk)
     with default_storage.open(row.stored_as) as file, zipfile.ZipFile(file) as archive:
-        assert len(archive.namelist()) == 15
+        assert len(archive.namelist()) == 19
         assert archive.testzip() is None
