@@ -1,6 +1,8 @@
 """Frozen dataset versions, as managers and ML staff see them."""
 
 import hashlib
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from django.urls import reverse
 
 from labeling.models import CampaignFace, Export, Snapshot
 from labeling.snapshots import exporting, freezing
+from labeling.snapshots.exports import FORMATS
 from tests.factories import make_campaign, make_over, make_user, settle
 
 pytestmark = pytest.mark.django_db
@@ -84,7 +87,7 @@ def test_a_snapshot_page_costs_the_same_however_many_exports(
         make_over(export, stored_as="exports/x.zip", bytes=10, sha256="b" * 64)
     with django_assert_num_queries(4):  # session, user, snapshot, exports
         page = page_of(manager, snapshot)
-    assert (page.count("Download"), page.count("Make ")) == (rows, 3 - rows)
+    assert (page.count(">Download<"), page.count(">Make<")) == (rows, len(FORMATS) - rows)
 
 
 def test_a_trainer_reads_but_makes_and_downloads_nothing(client: Client) -> None:
@@ -201,6 +204,7 @@ def test_an_export_made_of_it_is_downloaded_whole(manager: Client) -> None:
     response = manager.get(reverse("labeling:export_download", args=[export.pk]))
     content = b"".join(response)
     assert hashlib.sha256(content).hexdigest() == export.sha256
-    assert content.startswith(b"emotion,pixels,Usage\n")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.read("fer2013.csv").startswith(b"emotion,pixels,Usage\n")
     snapshot.refresh_from_db()
-    assert f"fruhling-{snapshot.digest[:8]}-fer2013.csv" in response["Content-Disposition"]
+    assert f"fruhling-{snapshot.digest[:8]}-fer2013.zip" in response["Content-Disposition"]
