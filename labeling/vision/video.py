@@ -231,7 +231,7 @@ def _decoded(container: Any, stream: Any, damage: _Damage) -> Iterator[Any]:
                     yield frame
         except av.error.EOFError:
             return
-        except av.error.InvalidDataError as error:
+        except (av.error.InvalidDataError, av.error.ArgumentError) as error:  # the latter: a frame too large
             damage.note(error)
         except av.error.FFmpegError as error:
             damage.note(error)

@@ -65,6 +65,31 @@ def test_floating_point_pictures_are_stretched_over_the_range() -> None:
     assert (pixels.min(), pixels.max()) == (0, 255)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "CMYK", "RGBA"])
+def test_a_picture_read_in_bands_is_the_same(monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (101, 37, 3), dtype=np.uint8)
+    data = saved(Image.fromarray(noise).convert(mode), "TIFF")
+    whole = images.open_image(data)
+    monkeypatch.setattr(images, "_BAND", 100)
+    assert np.array_equal(images.open_image(data), whole)
+
+
+def test_floating_point_pictures_are_stretched_over_all_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.linspace(-2.0, 3.0, 640, dtype=np.float32).reshape(80, 8)
+    values[5, 5] = np.nan
+    data = saved(Image.fromarray(values), "TIFF")
+    whole = images.open_image(data)
+    monkeypatch.setattr(images, "_BAND", 16)
+    assert np.array_equal(images.open_image(data), whole)
+    assert (whole.min(), whole.max()) == (0, 255)
+
+
+def test_a_picture_written_as_text_may_not_be_long() -> None:
+    assert images.open_image(b"P3 2 1 255 1 2 3 4 5 6\n").tolist() == [[[1, 2, 3], [4, 5, 6]]]
+    with pytest.raises(images.BadImage, match="may have 20,000,000 bytes"):
+        images.open_image(b"P3 2 1 255 " + b"1 " * 10_000_000)
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
 def test_what_is_transparent_lies_on_white(mode: str) -> None:
     image = Image.new("RGBA", (10, 10), (0, 0, 0, 0)).convert("RGBA" if mode == "PA" else mode)

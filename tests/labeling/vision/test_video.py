@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from labeling.vision import video
+from tests.labeling.sources.hostile.images import blank_jpeg
+from tests.labeling.sources.hostile.videos import JPEG, film_of, matroska
 from tests.labeling.vision.films import number_in, numbered, turn, write_film, write_sound
 
 RATES = [Fraction(10), Fraction(24), Fraction(25), Fraction(30_000, 1001), Fraction(30), Fraction(60)]
@@ -133,3 +135,27 @@ def test_a_moment_of_a_video_is_the_frame_found_there(tmp_path: Path, name: str)
     for frame in video.frames(path, 2.0):
         assert number_in(video.frame_at(path, frame.time_ms)) == frame.index
     assert number_in(video.frame_at(path, 99_000)) == 119
+
+
+@pytest.mark.parametrize(
+    ("packets", "times", "said", "looked_at"),
+    [
+        ([JPEG] * 12_000, [0] * 12_000, "more than 1,000 frames a second; the rest was not looked at", 1),
+        ([JPEG, *[b"xyz"] * 12_000], None, "given up after 10,000 packets in a row without a picture", 1),
+        ([JPEG, blank_jpeg(6100), JPEG, JPEG], None, "1 damaged places were left out", 2),
+    ],
+    ids=["all in one moment", "nothing to decode", "a frame that is too large"],
+)
+def test_what_a_film_cannot_be_read_for_is_told(
+    tmp_path: Path, packets: list[bytes], times: list[int] | None, said: str, looked_at: int
+) -> None:
+    (tmp_path / "film.mkv").write_bytes(film_of(packets, times=times))
+    reading = video.frames(tmp_path / "film.mkv")
+    assert len(list(reading)) == looked_at
+    assert said in reading.problem
+
+
+@pytest.mark.parametrize("seconds", [-5.0, 1e300, float("nan"), float("inf")])
+def test_a_length_that_cannot_be_is_none(tmp_path: Path, seconds: float) -> None:
+    (tmp_path / "film.mkv").write_bytes(matroska(duration=seconds))
+    assert video.probe(tmp_path / "film.mkv").duration_ms == 0
