@@ -63,9 +63,8 @@ class KeptOut:
 
 
 def kept(rule: Mapping[str, Any]) -> dict[str, Any]:
-    """The rule as it is kept: in a fixed order, whole pixels as whole numbers, nothing that is not asked for."""
-    ordered = {**{name: rule[name] for name in REASONS if name in rule}, **rule}
-    return {name: _number(name, value) for name, value in ordered.items() if value not in (None, "")}
+    """The rule as it is kept: whole pixels as whole numbers, nothing that is not asked for."""
+    return {name: _number(name, value) for name, value in rule.items() if value not in (None, "")}
 
 
 def _number(name: str, value: Any) -> Any:

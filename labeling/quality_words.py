@@ -37,9 +37,8 @@ def rule_line(rule: Rule) -> str:
         "max_pitch": _("up or down at most {limit}°"),
         "max_roll": _("tilted at most {limit}°"),
     }
-    asked = [
-        sentences[name].format(limit=_limit(name, value)) for name, value in rule.items() if name in sentences
-    ]
+    # Not every database keeps the order of names.
+    asked = [text.format(limit=_limit(name, rule[name])) for name, text in sentences.items() if name in rule]
     return "; ".join(asked) or _("any, however well it can be seen")
 
 
