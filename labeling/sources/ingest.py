@@ -196,7 +196,11 @@ def _take(job: work.Job[Source], place: Place, tell: Tell) -> int:
     labelled: Taking | None = None
     total, done = source.items.count(), source.items.exclude(state=Item.State.FOUND).count()
     job.beat(force=True, done=done, total=total)
-    for batch in _batches(source.items.filter(state=Item.State.FOUND)):
+    for number, batch in enumerate(_batches(source.items.filter(state=Item.State.FOUND))):
+        if number:
+            # A whole batch is dealt with: what ended earlier attempts did not lie in it. A long import may well
+            # outlive more workers than MAX_ATTEMPTS.
+            job.beat(force=True, attempt=1)
         items = {item.locator: item for item in batch}
         rows: list[tuple[Item, RowContent]] = []
         for content in place.contents(list(items)):

@@ -112,3 +112,15 @@ def _wait_for_items(database: Path, count: int) -> None:
         while connection.execute(query).fetchone()[0] < count:
             assert time.monotonic() < deadline
             time.sleep(0.005)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("files", "attempt"), [(500, 5), (501, 1)])
+def test_attempts_are_counted_anew_once_a_batch_is_dealt_with(
+    tmp_path: Path, files: int, attempt: int
+) -> None:
+    source = ingest.add(location=write(tmp_path / "in", {f"{n}.jpg": "words" for n in range(files)}))
+    Source.objects.update(attempt=4)
+    ingest.ingest(source.pk)
+    source.refresh_from_db()
+    assert (source.state, source.attempt) == ("done", attempt)
