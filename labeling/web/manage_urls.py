@@ -35,6 +35,7 @@ urlpatterns = [
     path("crops/<int:face_pk>.png", faces.crop, name="crop"),
     path("snapshots/", snapshots.snapshots, name="snapshots"),
     path("snapshots/new/", snapshots.snapshot_new, name="snapshot_new"),
+    path("snapshots/new/preview/", snapshots.snapshot_preview_live, name="snapshot_preview"),
     path("snapshots/<int:pk>/", snapshots.snapshot, name="snapshot"),
     path("snapshots/<int:pk>/live.json", snapshots.snapshot_live, name="snapshot_live"),
     path("snapshots/<int:pk>/stop/", snapshots.snapshot_stop, name="snapshot_stop"),

@@ -6,21 +6,21 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from labeling import licensing, queries, work
-from labeling.licence_words import reasons, rule_line
+from labeling import queries, work
+from labeling.licence_words import rule_line
 from labeling.models import Campaign, Export, Snapshot, WorkState
 from labeling.refusals import Refusal
 from labeling.rules import may_manage, may_see_labels
 from labeling.sayings import told
 from labeling.snapshots import exporting, freezing
 from labeling.snapshots.candidates import LICENCE
-from labeling.snapshots.choosing import with_label
-from labeling.web import files, jobs, paging
+from labeling.web import files, jobs, paging, snapshot_preview
 from labeling.web.doors import door
 from labeling.web.snapshot_forms import NewSnapshot
 
@@ -40,33 +40,34 @@ def snapshots(request: HttpRequest) -> HttpResponseBase:
 @door(may_manage)
 @require_http_methods(["GET", "HEAD", "POST"])
 def snapshot_new(request: HttpRequest) -> HttpResponseBase:
-    """GET shows what would be frozen of the campaign in the address; POST freezes it."""
+    """GET shows what would be frozen of the campaign in the address; POST freezes it, or with `show` shows what."""
     campaign = _campaign_asked(request)
-    initial = {**request.GET.dict(), "licences": campaign.licence_rule if campaign else []}
-    form = NewSnapshot(request.POST if request.method == "POST" else None, initial=initial)
-    if request.method == "POST" and form.is_valid():
+    initial = {**request.GET.dict(), "together": ["alike"]}
+    initial["licences"] = campaign.licence_rule if campaign else []
+    form = NewSnapshot(request.POST if request.method == "POST" else None, initial=initial, campaign=campaign)
+    if request.method == "POST" and form.is_valid() and "show" not in request.POST:
         try:
             made = freezing.freeze(**form.wanted(), created_by=request.user)
         except (Refusal, work.Refused) as refusal:
             form.add_error(None, told(str(refusal)))
         else:
             return HttpResponseRedirect(_page(made.pk))
-    context = {"form": form, "campaign": campaign, **_preview(campaign, form)}
+    context = {"form": form, "campaign": campaign, "opened": form.opened}
+    if campaign:
+        context |= snapshot_preview.context(campaign, form) | snapshot_preview.rights(campaign, form)
     return render(request, "labeling/snapshot_new.html", context, status=400 if form.errors else 200)
 
 
-def _preview(campaign: Campaign | None, form: NewSnapshot) -> dict[str, Any]:
-    """What would be frozen, and how many of these faces each demand on licences would leave out."""
+@door(may_manage)
+@require_POST
+def snapshot_preview_live(request: HttpRequest) -> HttpResponseBase:
+    """What the form asks for would hold now, for the page that asks while somebody fills it in."""
+    campaign = _campaign_asked(request)
     if campaign is None:
-        return {"preview": None}
-    faces = with_label(campaign)
-    unmet = licensing.unmet(faces)
-    boxes = [(box, unmet[box.data["value"]]) for box in form["licences"]]
-    return {
-        "preview": queries.freeze_preview(campaign.pk, campaign.expressions, campaign.licence_rule),
-        "rights": boxes,
-        "why": reasons(licensing.left_out(faces, campaign.licence_rule).why),
-    }
+        raise Http404
+    context = snapshot_preview.context(campaign, NewSnapshot(request.POST, campaign=campaign))
+    html = render_to_string("labeling/snapshot_preview.html", context, request)
+    return JsonResponse({"html": html}, headers={"Cache-Control": "no-store"})
 
 
 @door(may_see_labels)

@@ -10,7 +10,7 @@ from django.core.files.storage import default_storage
 from django.test import Client
 from django.urls import reverse
 
-from labeling.models import CampaignFace, Export, Snapshot
+from labeling.models import Campaign, CampaignFace, Export, FaceLabel, Item, Snapshot, Source
 from labeling.snapshots import exporting, freezing
 from labeling.snapshots.exports import FORMATS
 from tests.factories import make_campaign, make_over, make_user, settle
@@ -112,16 +112,40 @@ def test_live_progress_tells_when_it_is_over(manager: Client) -> None:
     assert manager.get(address).json()["stage"] == "exporting"
 
 
-def test_the_form_shows_what_would_be_frozen_and_what_left_out(manager: Client) -> None:
+def settled_three_ways() -> Campaign:
     campaign = make_campaign(6)
     rows = list(campaign.campaign_faces.order_by("pk"))
     for row, label in zip(rows, ["happy", "happy", "sad", "sad", "sad"], strict=False):
         settle(row, label)
     CampaignFace.objects.filter(pk=rows[3].pk).update(outcome="no_consensus", label="")
     CampaignFace.objects.filter(pk=rows[4].pk).update(outcome="not_a_face", label="")
-    preview = manager.get(NEW, {"campaign": campaign.pk}).context["preview"]
-    assert {label: count for label, count in preview.by_label.items() if count} == {"happy": 2, "sad": 1}
-    assert (preview.faces, preview.open, preview.no_consensus, preview.not_a_face) == (3, 1, 1, 1)
+    return campaign
+
+
+def rule(campaign: Campaign, **more: object) -> dict[str, object]:
+    """A form as the page sends it."""
+    shares = {"train": 80, "validation": 10, "test": 10}
+    usual = {"splits": "stratified", "seed": 0, "labels": "adjudicated,votes", "test_stays": "on"}
+    return {"campaign": campaign.pk, **shares, **usual, "together": ["alike"], **more}
+
+
+def test_the_form_shows_what_would_be_frozen_and_what_left_out(manager: Client) -> None:
+    shown = manager.get(NEW, {"campaign": settled_three_ways().pk}).context
+    assert {row.label: row.faces for row in shown["table"].rows if row.faces} == {"happy": 2, "sad": 1}
+    assert [count for count, _ in shown["left_out"]] == [1, 1, 1]
+    assert [line.term for line in shown["certificate"]] == [
+        "Groups",
+        "Classes",
+        "Nearest faces across splits",
+    ]
+
+
+def test_above_so_many_faces_the_preview_counts_and_says_why(manager: Client, monkeypatch) -> None:
+    monkeypatch.setattr(freezing, "PREVIEWED", 3)
+    response = manager.get(NEW, {"campaign": settled_three_ways().pk})
+    assert "Above 3 faces the splits are not dealt out" in response.content.decode()
+    assert response.context["plain"].faces == 3
+    assert [count for count, _ in response.context["left_out"]] == [1, 1, 1]
 
 
 def test_a_campaign_without_a_settled_face_says_so(manager: Client) -> None:
@@ -133,28 +157,102 @@ def test_a_campaign_without_a_settled_face_says_so(manager: Client) -> None:
 def test_without_a_campaign_the_form_asks_for_one(manager: Client, address: str) -> None:
     make_campaign(1)
     response = manager.get(address)
-    assert (response.status_code, response.context["preview"]) == (200, None)
+    assert response.status_code == 200
+    assert "data-preview-panel" not in response.content.decode()
 
 
-def test_parts_that_do_not_add_up_are_refused(manager: Client) -> None:
-    campaign = make_campaign(1)
-    wanted = {"campaign": campaign.pk, "train": 80, "validation": 10, "test": 20, "seed": 0}
-    response = manager.post(NEW, {**wanted, "splits": "stratified"})
+@pytest.mark.parametrize(
+    ("wrong", "field", "says"),
+    [
+        ({"test": 20}, "__all__", "must add up to 100 percent"),
+        ({"train": 0, "test": 90}, "train", "nothing to learn from"),
+        ({"classes": ["happy"]}, "classes", "at least two expressions"),
+        ({"folds": 1}, "folds", "2 or more"),
+        ({"splits": "sources"}, "test_sources", "Tick the sources"),
+        ({"labels": "rumour"}, "labels", "not one of the available"),
+        ({"agreement_at_least": 101}, "agreement_at_least", "less than or equal to 100"),
+    ],
+)
+def test_a_rule_that_does_not_hold_is_refused_beside_the_field(
+    manager: Client, wrong: dict[str, object], field: str, says: str
+) -> None:
+    campaign = settled_three_ways()
+    response = manager.post(NEW, rule(campaign, **wrong))
     assert response.status_code == 400
-    assert "must add up to 100 percent" in response.content.decode()
+    assert says in response.context["form"].errors[field][0]
+    live = manager.post(NEW + "preview/", rule(campaign, **wrong)).json()["html"]
+    assert says in live
     assert not Snapshot.objects.exists()
 
 
 def test_freezing_makes_a_snapshot_that_waits(manager: Client) -> None:
-    campaign = make_campaign(2)
-    for row in campaign.campaign_faces.all():
-        settle(row, "happy")
-    wanted = {"campaign": campaign.pk, "train": 70, "validation": 20, "test": 10, "seed": 5}
-    response = manager.post(NEW, {**wanted, "splits": "stratified", "name": "first"})
+    campaign = settled_three_ways()
+    wanted = rule(campaign, train=70, validation=20, seed=5, name="first")
+    response = manager.post(NEW, wanted)
     snapshot = Snapshot.objects.get()
     assert response.url == f"/snapshots/{snapshot.pk}/"
     assert (snapshot.name, snapshot.state, snapshot.rule["seed"]) == ("first", "waiting", 5)
     assert snapshot.created_by is not None
+
+
+def test_every_part_of_the_rule_reaches_the_snapshot(manager: Client) -> None:
+    campaign, other = settled_three_ways(), make_campaign(2)
+    face = campaign.campaign_faces.earliest("pk").face
+    source = Source.objects.create(name="ours", kind="folder", location="/ours")
+    Source.objects.create(name="theirs", kind="folder", location="/theirs")
+    Item.objects.create(source=source, locator="1", media=face.media, state="ingested")
+    FaceLabel.objects.create(face=face, column="expert", label="happy", origin="the team")
+    asked = {
+        "labels": "expert,adjudicated,votes",
+        "also": [other.pk],
+        "labelled_sources": ["ours"],
+        "votes_at_least": 2,
+        "agreement_at_least": 60,
+        "side_at_least": 8,
+        "classes": ["happy", "sad"],
+        "sources": ["ours", "theirs"],
+        "splits": "sources",
+        "test_sources": ["ours"],
+        "validation_sources": ["theirs"],
+        "together": ["alike", "author"],
+        "folds": 3,
+        "licences": ["no_nc"],
+    }
+    sent = rule(campaign, **asked)
+    del sent["test_stays"]
+    assert manager.post(NEW, sent).status_code == 302
+    assert Snapshot.objects.get().rule == {
+        "consensus": campaign.rule,
+        "minimum_agreement": campaign.minimum_agreement,
+        "labels": ["expert", "adjudicated", "votes"],
+        "campaigns": [campaign.name, other.name],
+        "labelled_sources": ["ours"],
+        "votes_at_least": 2,
+        "agreement_at_least": 0.6,
+        "side_at_least": 8,
+        "classes": ["happy", "sad"],
+        "sources": ["ours", "theirs"],
+        "splits": "sources",
+        "split_sources": {"test": ["ours"], "validation": ["theirs"]},
+        "groups": ["alike", "author", "media"],
+        "folds": 3,
+        "licences": ["no_nc"],
+        "test_stays": False,
+    }
+
+
+def test_without_script_a_button_shows_what_it_holds_and_freezes_nothing(manager: Client) -> None:
+    response = manager.post(NEW, rule(settled_three_ways(), classes=["happy", "sad"], show="1"))
+    assert response.status_code == 200
+    assert response.context["table"].faces == 3
+    assert response.context["opened"]["faces_part"]
+    assert not Snapshot.objects.exists()
+
+
+def test_the_live_preview_parts_by_the_rule_asked_for(manager: Client) -> None:
+    html = manager.post(NEW + "preview/", rule(settled_three_ways(), votes_at_least=900)).json()["html"]
+    assert "settled faces of at least two expressions" in html
+    assert manager.post(NEW + "preview/", {"campaign": 4711}).status_code == 404
 
 
 def test_an_export_is_made_by_post_once(manager: Client) -> None:
