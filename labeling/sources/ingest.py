@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from labeling import likeness, work
 from labeling.erasure.tombstones import ERASED
+from labeling.fetching.patience import nap
 from labeling.likeness import COMPARING
 from labeling.models import Detection, Item, Scan, Source, WorkState
 from labeling.refusals import Refusal
@@ -152,6 +153,10 @@ def ingest(source_id: int, *, tell: Tell = silent, wake: bool = True) -> None:
         try:
             with places.opened(source.kind, source.location, source.options, job.beat) as place:
                 left = _find(job, place, tell) + _take(job, place, tell)
+                if left and source.watch_minutes is not None:
+                    # What was copied there a moment ago is whole in a moment, and need not wait for the next look.
+                    nap(watching.QUIET_S + 1, job.beat)
+                    left = _find(job, place, tell) + _take(job, place, tell)
         except CannotRead as reason:
             raise work.Refused(str(reason)) from reason
         # The faces of a table; those in pictures are compared when they have been found.

@@ -102,7 +102,7 @@ class LabelledSet(forms.Form):
         whole = ("", _("Each picture is a face, cut out already"))
         searched = [(name, said_faces(DETECTOR_NAMES.get(name, name))) for name in detectors_offered()]
         self._choose("faces", [whole, *searched])
-        self._choose("basis", [("", ""), *rights.BASES.items()])
+        self._choose("basis", [("", _("— choose —")), *rights.BASES.items()])
         self._choose("profile", [(name, name) for name in settings.S3_PROFILES])
         self._choose("watch", watch_choices(KIND))
 

@@ -102,7 +102,7 @@ def test_a_look_that_fails_is_told_and_tried_again_less_and_less_often(tmp_path:
 def test_a_rarely_watched_source_that_fails_is_tried_soon_and_at_last_as_rarely_as_usual(
     tmp_path: Path,
 ) -> None:
-    source = taken_in(write(tmp_path / "in", {"a.png": png(1)}), watch_minutes=1440)
+    source = taken_in(quiet(write(tmp_path / "in", {"a.png": png(1)})), watch_minutes=1440)
     Source.objects.filter(pk=source.pk).update(state="failed", attempt=1)
     source.refresh_from_db()
     assert minutes_to(source) == 5
@@ -112,9 +112,12 @@ def test_a_rarely_watched_source_that_fails_is_tried_soon_and_at_last_as_rarely_
     assert minutes_to(source) == 1
 
 
+@pytest.mark.slow
 def test_a_file_that_is_being_written_waits_for_the_next_look(tmp_path: Path) -> None:
     folder = quiet(write(tmp_path / "in", {"old.png": png(1), "film.mp4.part": b"half", "x.TMP": b""}))
     write(folder, {"fresh.png": png(2)[:50]})
+    # As if written to all the while; the look itself waits a little for what was just copied.
+    os.utime(folder / "fresh.png", (time.time() + 9, time.time() + 9))
     source = taken_in(folder, watch_minutes=15)
     assert states(source) == {"old.png": "ingested"}
     assert source.message == "1 items in; 3 are still being written and wait for the next look"
@@ -122,6 +125,13 @@ def test_a_file_that_is_being_written_waits_for_the_next_look(tmp_path: Path) ->
     quiet(folder)
     again(source)
     assert states(source) == {"fresh.png": "ingested", "old.png": "ingested"}
+
+
+@pytest.mark.slow
+def test_what_was_just_copied_there_need_not_wait_for_the_next_look(tmp_path: Path) -> None:
+    source = taken_in(write(tmp_path / "in", {"fresh.png": png(1)}), watch_minutes=1440)
+    assert states(source) == {"fresh.png": "ingested"}
+    assert source.message == "1 items in"
 
 
 def test_a_folder_that_is_looked_at_once_takes_what_is_there(tmp_path: Path) -> None:
