@@ -22,6 +22,7 @@ from labeling.web.source_forms import NewSource, detectors_offered
 SOURCES_PER_PAGE = 24
 MEDIA_PER_PAGE = 60
 ITEMS_PER_PAGE = 50
+ITEMS_UNFOLDED = 10
 
 
 @door(may_manage)
@@ -65,6 +66,8 @@ def source(request: HttpRequest, pk: int) -> HttpResponseBase:
             **context,
             "state": state,
             "reason": reason,
+            # Long lists stay folded until they are asked for: the pictures lie below.
+            "items_open": "state" in request.GET or sum(counts.values()) <= ITEMS_UNFOLDED,
             "states": [(value, words, counts[value]) for value, words in Item.State.choices if counts[value]],
             "item_page": paging.oldest_first(items, request, "items_after", ITEMS_PER_PAGE),
             "reasons": source_queries.reasons(row, refused=counts[Item.State.REFUSED]),

@@ -93,7 +93,7 @@ def test_a_folder_dropped_comes_with_all_below_it(new: Page, folder: Path, tmp_p
     )
     drop(new, here / "set", here / "one.png")
     expect(line(new)).to_contain_text("All files have come: 252")
-    expect(new.locator("[data-part=left-out]")).to_have_text("1 hidden files were left out.")
+    expect(new.locator("[data-part=left-out]")).to_have_text("Hidden files left out: 1")
     wanted = {path.relative_to(here).as_posix(): sha(path) for path in here.rglob("*") if path.is_file()}
     del wanted["set/.DS_Store"]
     assert sent(folder) == wanted
@@ -147,14 +147,14 @@ def test_after_a_reload_the_same_files_go_on_where_they_were(new: Page, folder: 
 
     new.route(UPLOADS, only_one)
     choose(new, here / "d")
-    expect(new.locator("[data-part=small]")).to_have_text("20 of 20 small files have come")
+    expect(new.locator("[data-part=small]")).to_have_text("Small files: 20 of 20 have come")
     while not Upload.objects.filter(path="d/big.bin", received__gt=0).exists():
         new.wait_for_timeout(50)
     came = Upload.objects.get(path="d/big.bin").received
     new.on("dialog", lambda dialog: dialog.accept())
     new.reload()
     new.unroute(UPLOADS)
-    expect(line(new)).to_contain_text("1 files unfinished: choose them again to go on")
+    expect(line(new)).to_contain_text("Unfinished files: 1. Choose them again to go on")
     offsets: list[int] = []
     new.on(
         "request",
@@ -184,7 +184,7 @@ def test_a_file_that_changed_meanwhile_is_sent_anew(new: Page, folder: Path, tmp
     new.unroute(UPLOADS)
     (here / "big.bin").write_bytes(os.urandom(20 * MB))
     os.utime(here / "big.bin", (1_000_000_000, 1_000_000_000))
-    expect(line(new)).to_contain_text("1 files unfinished")
+    expect(line(new)).to_contain_text("Unfinished files: 1")
     choose(new, here / "big.bin")
     expect(line(new)).to_contain_text("All files have come")
     assert sent(folder) == {"big.bin": sha(here / "big.bin")}
@@ -212,7 +212,7 @@ def test_what_is_refused_is_said_beside_the_file_and_can_be_taken_off(
         tmp_path / "in", {"ok.png": make_png(), "CON.png": make_png(), "nul.bin": os.urandom(2 * MB)}
     )
     choose(new, *sorted(here.iterdir()))
-    expect(line(new)).to_contain_text("2 files could not be sent")
+    expect(line(new)).to_contain_text("Files that could not be sent: 2")
     rows = new.locator(".upload[data-state=failed]")
     expect(rows).to_have_count(2)
     expect(rows.first).to_contain_text("a name that some systems keep for themselves")
@@ -235,9 +235,9 @@ def test_another_browser_is_offered_what_is_unfinished(new: Page, tmp_path: Path
     user = User.objects.get()
     Upload.objects.create(batch=UUID(int=7), path="film.mp4", bytes=10 * MB, received=0, by=user)
     new.reload()
-    expect(new.locator("[data-part=earlier]")).to_contain_text("1 files of")
+    expect(new.locator("[data-part=earlier]")).to_contain_text("that are no source yet: 1;")
     new.click("[data-go]")
-    expect(line(new)).to_contain_text("1 files unfinished")
+    expect(line(new)).to_contain_text("Unfinished files: 1")
     new.click("[data-part=discard]")
     expect(new.locator("[data-part=run]")).to_be_hidden()
     assert not Upload.objects.exists()

@@ -160,8 +160,10 @@ function say(sentence) {
 /** What people with a screen reader hear: each change of state, and now and then how far it is. */
 function tell(state, figures) {
   const share = figures.bytes ? Math.floor((100 * figures.sent) / figures.bytes) : 100;
-  if (state !== was) say(part("line").textContent);
-  else if (figures.running && performance.now() - saidAt > SAY_MS) say(`${share} %`);
+  if (state !== was) {
+    say(part("line").textContent);
+    remember();
+  } else if (figures.running && performance.now() - saidAt > SAY_MS) say(`${share} %`);
   was = state;
 }
 
@@ -220,7 +222,8 @@ const ORDER = { failed: 0, sending: 1, lost: 2, waiting: 3, done: 4 };
 
 /** Large files have a row each, as have those that failed; the small ones share one. */
 function showRows() {
-  const shown = [...queue.items.values()].filter((item) => item.state === "failed" || !isSmall(item) || item.url);
+  const isShown = (item) => item.state === "failed" || !isSmall(item) || (item.url && item.state !== "done");
+  const shown = [...queue.items.values()].filter(isShown);
   shown.sort((one, other) => ORDER[one.state] - ORDER[other.state]);
   const top = shown.slice(0, ROWS);
   for (const [item, row] of rows) {
@@ -237,7 +240,7 @@ function showRows() {
     fillRow(row, item);
   });
   const rest = queue.items.size - shown.length;
-  const done = [...queue.items.values()].filter((item) => item.state === "done" && isSmall(item) && !item.url).length;
+  const done = [...queue.items.values()].filter((item) => item.state === "done" && isSmall(item)).length;
   part("small").textContent = rest ? filled(words.small, { count: counted(rest), done: counted(done) }) : "";
 }
 
