@@ -36,10 +36,9 @@ Whole: TypeAlias = NDArray[np.int64]
 class Candidates:
     """One row per face, by face_key. Numbers of labels count in `classes`, of origins in `origins`.
 
-    media: 0 to m - 1, in the order of their prefixes. prefix: the first 64 bits of the media's sha256. votes: (n, classes
-    and the other answers). likeness, author, fingerprint: -1 for none; a fingerprint's 64 bits are those of the number,
-    `hashed` says whether there is one. given: number in `given_splits`. source: rank of the split its sources are named
-    for.
+    media: 0 to m - 1, in the order of their prefixes. prefix: the first 64 bits of the media's sha256. votes: (n,
+    classes and the other answers). likeness, author: -1 for none. fingerprint: its 64 bits, where `hashed` says that
+    there is one. given: number in `given_splits`. source: rank of the split its sources are named for.
     """
 
     classes: tuple[str, ...]
@@ -111,16 +110,22 @@ def _asked(rows: QuerySet[Any], to_face: str, rule: Rule) -> Iterator[tuple[Any,
         asked[f"label_{number}"] = Subquery(same.values("label")[:1])
     voted = _VOTED if to_face else ()
     columns = (*voted, *(to_face + name for name in _FACE), *asked)
-    ranks = [snapshots.SPLITS.index(name[5:]) if name[5:] in snapshots.SPLITS else None for name in asked]
-    for row in rows.annotate(**asked).values_list(*columns).iterator(_CHUNK):
-        face = row[len(voted) : len(voted) + len(_FACE)]
-        answers = dict(zip(asked, row[len(voted) + len(_FACE) :], strict=True))
-        rank = max(
-            (rank for rank, is_from in zip(ranks, answers.values(), strict=True) if rank and is_from),
-            default=0,
-        )
-        labels = [value for name, value in answers.items() if name.startswith("label_")]
-        yield (*(row[: len(voted)] or _UNASKED), *face, answers.get("from_wanted", True), rank, labels)
+    found = rows.annotate(**asked).values_list(*columns).iterator(_CHUNK)
+    first, last = len(voted), len(voted) + len(_FACE)
+    if not asked:
+        unasked = (True, 0, ())
+        return ((*(row[:first] or _UNASKED), *row[first:], *unasked) for row in found)
+    return (
+        (*(row[:first] or _UNASKED), *row[first:last], *_answers(dict(zip(asked, row[last:], strict=True))))
+        for row in found
+    )
+
+
+def _answers(asked: Mapping[str, Any]) -> tuple[bool, int, list[str | None]]:
+    """Whether the source is as asked for, the rank of the split it is named for, and the labels in their columns."""
+    ranks = (rank for rank, split in enumerate(snapshots.SPLITS) if asked.get(f"from_{split}"))
+    labels = [value for name, value in asked.items() if name.startswith("label_")]
+    return asked.get("from_wanted", True), max(ranks, default=0), labels
 
 
 _WHOLE = (
@@ -142,6 +147,7 @@ class _Columns:
         self._strange: Counter[str] = Counter()
         self._expressions = frozenset(expressions)
         self._keys = bytearray()
+        self._waiting: list[tuple[Any, ...]] = []
         self._whole = {name: array("q") for name in _WHOLE}
         self._prefix, self._agreement, self._votes = array("Q"), array("f"), array("I")
 
@@ -149,7 +155,15 @@ class _Columns:
         for number, row in enumerate(rows):
             if not number % _CHUNK:
                 alive()
+                self._keep()
             self._take(*row)
+        self._keep()
+
+    def _keep(self) -> None:
+        """Move what waits into the columns, which take an eighth of the room."""
+        for column, values in zip(self._whole.values(), zip(*self._waiting, strict=True), strict=False):
+            column.extend(values)
+        self._waiting.clear()
 
     def _take(
         self,
@@ -203,8 +217,7 @@ class _Columns:
             fingerprint is not None,
             rank,
         )
-        for column, value in zip(self._whole.values(), values, strict=True):
-            column.append(value)
+        self._waiting.append(values)
         if name not in self._numbers:
             self._strange[name] += 1
 

@@ -1,6 +1,5 @@
 """From a campaign's settled faces to a frozen snapshot in the storage."""
 
-import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from labeling.refusals import Refusal
 from labeling.sayings import gettext_noop, told
 from labeling.snapshots import format as snapshots
 from labeling.snapshots import stored
-from labeling.snapshots.candidates import label_columns
+from labeling.snapshots.candidates import Candidates, label_columns
 from labeling.snapshots.choosing import Choice, choose, with_label
 from labeling.snapshots.earlier import versions_before
 from labeling.snapshots.rule import (
@@ -279,7 +278,7 @@ def run_freeze(snapshot_id: int, *, tell: Tell = nobody) -> None:
             alive=alive,
         )
         with stored.making(attempts) as folder, _base(job.row, alive) as base:
-            manifest = snapshots.write(
+            manifest = _write(
                 folder,
                 _rows(choice, telling.of(len(choice.faces), _FREEZING)),
                 classes=choice.faces.classes,
@@ -331,6 +330,23 @@ def _base(snapshot: Snapshot, alive: stored.Alive) -> Iterator[Path | None]:
             yield folder
 
 
+def _write(folder: Path, rows: Iterator[dict[str, Any]], **more: Any) -> snapshots.Manifest:
+    """Raises Refused, naming the face, for a picture that is not the one people voted on."""
+    face = 0
+
+    def watched() -> Iterator[dict[str, Any]]:
+        nonlocal face
+        for row in rows:
+            face = row["face_id"]
+            yield row
+
+    try:
+        return snapshots.write(folder, watched(), **more)
+    except snapshots.OtherImage as other:
+        crop = Face.objects.filter(pk=face).values_list("crop", flat=True).first()
+        raise work.Refused(_OTHER_PICTURE.format(face=face, name=crop)) from other
+
+
 def _store(
     folder: Path, manifest: snapshots.Manifest, snapshot: Snapshot, telling: Telling
 ) -> snapshots.Manifest:
@@ -373,17 +389,30 @@ def _rows(choice: Choice, done: Callable[[int], None]) -> Iterator[dict[str, Any
 
     A picture is read only where no earlier version holds it.
     """
-    faces = choice.faces
+    faces, read = choice.faces, _reader()
     for start in range(0, len(faces), _CHUNK):
-        pks = faces.face[start : start + _CHUNK].tolist()
-        found = {row[0]: row for row in Face.objects.filter(pk__in=pks).order_by().values_list(*_FACE)}
-        sources = _sources({row[3] for row in found.values()})
+        chunk = slice(start, start + _CHUNK)
+        pks = faces.face[chunk].tolist()
+        found = {row[0]: row[1:] for row in Face.objects.filter(pk__in=pks).order_by().values_list(*_FACE)}
+        sources = _sources({row[2] for row in found.values()})
         labels = _other_labels(pks)
-        for number, pk in enumerate(pks, start=start):
+        for number, (pk, *parted) in enumerate(_parted(choice, chunk), start=start):
             if pk not in found:
                 raise work.Refused(_FACE_GONE.format(face=pk))
-            yield _row(choice, number, found[pk], sources, labels.get(pk, {}))
+            row = _row(faces, faces.key(number), parted, found[pk], sources)
+            image = partial(read, pk, found[pk][0])
+            yield {**row, "face_id": pk, "image": image, "other_labels": labels.get(pk, "{}")}
             done(number + 1)
+
+
+def _parted(choice: Choice, chunk: slice) -> Iterator[tuple[Any, ...]]:
+    """Of each face: its key here, label, origin, votes, agreement, number of the given split, split, fold and group."""
+    faces = choice.faces
+    columns = (
+        faces.face, faces.label, faces.origin, faces.votes, faces.agreement, faces.given,
+        choice.split, choice.fold, choice.group,
+    )  # fmt: skip
+    return zip(*(column[chunk].tolist() for column in columns), strict=True)
 
 
 def _sources(media: set[int]) -> dict[int, str]:
@@ -392,13 +421,13 @@ def _sources(media: set[int]) -> dict[int, str]:
     return {pk: name for pk, name in rows if pk is not None}
 
 
-def _other_labels(faces: Sequence[int]) -> dict[int, dict[str, str]]:
-    """Face → column → label, of all columns there are."""
+def _other_labels(faces: Sequence[int]) -> dict[int, str]:
+    """Face → column → label, of all columns there are, as JSON."""
     found: dict[int, dict[str, str]] = {}
     rows = FaceLabel.objects.filter(face__in=faces).order_by("column")
     for face, column, label in rows.values_list("face", "column", "label"):
         found.setdefault(face, {})[column] = label
-    return found
+    return {face: json.dumps(labels, sort_keys=True, ensure_ascii=False) for face, labels in found.items()}
 
 
 def _soft_label(votes: Sequence[int], label: int, *, by_votes: bool) -> list[float]:
@@ -409,28 +438,28 @@ def _soft_label(votes: Sequence[int], label: int, *, by_votes: bool) -> list[flo
 
 
 def _row(
-    choice: Choice, number: int, face: tuple[Any, ...], sources: Mapping[int, str], labels: Mapping[str, str]
+    faces: Candidates,
+    key: str,
+    parted: Sequence[Any],
+    face: Sequence[Any],
+    sources: Mapping[int, str],
 ) -> dict[str, Any]:
-    faces = choice.faces
-    pk, crop, crop_sha256, media, sha256, kind, time_ms, x, y, width, height, detector, track, *rights = face
+    label, origin, votes, agreement, given, split, fold, group = parted
+    _crop, crop_sha256, media, sha256, kind, time_ms, x, y, width, height, detector, track, *rights = face
     licence, author, page_url = rights
-    label, votes = int(faces.label[number]), faces.votes[number].tolist()
-    origin = faces.origins[faces.origin[number]]
+    word = faces.origins[origin]
     return {
-        "face_key": faces.key(number),
-        "face_id": pk,
-        "image": partial(_picture, pk, crop, crop_sha256),
+        "face_key": key,
         "image_sha256": crop_sha256,
         "label": faces.classes[label],
         "label_index": label,
-        "label_origin": origin,
-        "other_labels": json.dumps(labels, sort_keys=True, ensure_ascii=False) if labels else "{}",
+        "label_origin": word,
         "votes": votes,
-        "soft_label": _soft_label(votes[: len(faces.classes)], label, by_votes=origin in USUAL_LABELS),
-        "split": snapshots.SPLITS[choice.split[number]],
-        "fold": int(choice.fold[number]),
-        "group": f"{choice.group[number]:016x}",
-        "agreement": float(faces.agreement[number]),
+        "soft_label": _soft_label(votes[: len(faces.classes)], label, by_votes=word in USUAL_LABELS),
+        "split": snapshots.SPLITS[split],
+        "fold": fold,
+        "group": f"{group:016x}",
+        "agreement": agreement,
         "media_sha256": sha256,
         "media_kind": kind,
         "time_ms": time_ms,
@@ -444,17 +473,22 @@ def _row(
         "author": author,
         "page_url": page_url,
         "source": sources.get(media, ""),
-        "given_split": faces.given_splits[faces.given[number]],
+        "given_split": faces.given_splits[given],
     }
 
 
-def _picture(face: int, crop: str, sha256: str) -> bytes:
-    """The stored crop as it is. Raises Refused where it is gone or is not the one that people voted on."""
-    try:
-        with default_storage.open(crop) as file:
-            picture: bytes = file.read()
-    except FileNotFoundError as gone:
-        raise work.Refused(_PICTURE_GONE.format(face=face, name=crop)) from gone
-    if hashlib.sha256(picture).hexdigest() != sha256:
-        raise work.Refused(_OTHER_PICTURE.format(face=face, name=crop))
-    return picture
+def _reader() -> Callable[[int, str], bytes]:
+    """Reads the stored crop of a face as it is. Raises Refused where it is gone."""
+    root = stored.local_path("")
+
+    def read(face: int, crop: str) -> bytes:
+        try:
+            if root is not None:
+                # It is asked for its folder once: it would look at each name for longer than reading takes.
+                return Path(f"{root}/{crop}").read_bytes()
+            with default_storage.open(crop) as file:
+                return bytes(file.read())
+        except FileNotFoundError as gone:
+            raise work.Refused(_PICTURE_GONE.format(face=face, name=crop)) from gone
+
+    return read

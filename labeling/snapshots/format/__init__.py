@@ -22,6 +22,7 @@ from labeling.snapshots.format.rows import (
     SPLITS,
     BadRow,
     Digest,
+    OtherImage,
     face_key,
     group_of,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "Digest",
     "Manifest",
     "NotASnapshot",
+    "OtherImage",
     "Problem",
     "Shard",
     "face_key",

@@ -87,6 +87,10 @@ class BadRow(ValueError):
     """A row cannot be part of a snapshot; the text names the column."""
 
 
+class OtherImage(BadRow):
+    """The image is not the one whose sha256 the row names."""
+
+
 def face_key(*, media_sha256: str, detector: str, time_ms: int, row: int, box: Sequence[int]) -> str:
     """A face's name by its content, the same in every database. box: x, y, width, height. 64 hex digits."""
     text = f"{media_sha256}/{detector}/{time_ms}/{row}/{'/'.join(map(str, box))}"
@@ -122,13 +126,18 @@ def is_blank(row: Mapping[str, Any]) -> bool:
 
 
 _CONTENT = tuple(name for name in SCHEMA.names if name not in OUTSIDE_DIGEST)
+_content_of = itemgetter(*_CONTENT)
 
 
 def check_row(row: Mapping[str, Any], classes: Sequence[str]) -> None:
     """Raises BadRow for what no snapshot may hold."""
-    for name in _CONTENT:
-        if row.get(name) is None:
-            raise BadRow(f"column {name} has no value")
+    try:
+        is_whole = None not in _content_of(row)
+    except KeyError:
+        is_whole = False
+    if not is_whole:
+        missing = next(name for name in _CONTENT if row.get(name) is None)
+        raise BadRow(f"column {missing} has no value")
     index = row["label_index"]
     if not 0 <= index < len(classes) or classes[index] != row["label"]:
         raise BadRow(f"column label: {row['label']!r} with index {index} is not one of the classes")

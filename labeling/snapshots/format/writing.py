@@ -12,7 +12,16 @@ import pyarrow.parquet as pq
 
 from labeling.snapshots.format.manifest import MANIFEST, Manifest, Shard, read_manifest
 from labeling.snapshots.format.packs import Packs, PackWriter
-from labeling.snapshots.format.rows import PNG, SCHEMA, SPLITS, BadRow, Digest, check_row, completed
+from labeling.snapshots.format.rows import (
+    PNG,
+    SCHEMA,
+    SPLITS,
+    BadRow,
+    Digest,
+    OtherImage,
+    check_row,
+    completed,
+)
 
 SHARD_ROWS = 16_384
 GROUP_ROWS = 2_048
@@ -118,11 +127,11 @@ class _Images:
         return tuple(names[whose][number] for whose, number in self._numbers)
 
     def _write(self, row: dict[str, Any], image: bytes) -> None:
-        if not image.startswith(PNG):
-            raise BadRow("column image: not a PNG")
         sha256 = hashlib.sha256(image).hexdigest()
         if row.setdefault("image_sha256", sha256) != sha256:
-            raise BadRow("column image_sha256: not that of the image")
+            raise OtherImage("column image_sha256: not that of the image")
+        if not image.startswith(PNG):
+            raise BadRow("column image: not a PNG")
         row["pack"], row["image_bytes"] = self._number("new", self._new.number), len(image)
         row["offset"] = self._new.add(row["face_key"], image)
 
