@@ -14,13 +14,13 @@ import pyarrow as pa
 from django.utils.crypto import salted_hmac
 
 from labeling.expressions import OTHER_ANSWERS
-from labeling.models import Snapshot, Vote
+from labeling.models import Campaign, Snapshot, Vote
 from labeling.snapshots.exports.format import Ballot
 
 _SALT = "labeling.snapshots.ballots"
 _PSEUDONYM = 16
-Cast = tuple[int, str, datetime]
-"""Annotator, answer, when."""
+Cast = tuple[int, int, str, datetime]
+"""Campaign, annotator, answer, when."""
 
 
 class Ballots:
@@ -35,6 +35,9 @@ class Ballots:
         self._snapshot = snapshot
         self._answers = (*classes, *OTHER_ANSWERS)
         self._names: dict[int, str] = {}
+        named = snapshot.rule.get("campaigns", ())
+        others = Campaign.objects.filter(name__in=named).exclude(pk=snapshot.campaign_id)
+        self._campaigns = [snapshot.campaign_id, *others.order_by("pk").values_list("pk", flat=True)]
 
     def __call__(self, batch: pa.RecordBatch) -> list[list[Ballot] | None]:
         faces = batch.column("face_id").to_pylist()
@@ -45,18 +48,20 @@ class Ballots:
     def _cast(self, faces: Sequence[int]) -> dict[int, list[Cast]]:
         """The votes on each face, oldest round first."""
         rows = Vote.objects.filter(
-            campaign_face__campaign=self._snapshot.campaign_id,
+            campaign_face__campaign__in=self._campaigns,
             campaign_face__face__in=faces,
             cast_at__lte=self._snapshot.ended_at,
         ).order_by("round")
         found: dict[int, list[Cast]] = defaultdict(list)
-        columns = ("campaign_face__face", "annotator", "answer", "cast_at")
-        for face, annotator, answer, cast_at in rows.values_list(*columns):
-            found[face].append((annotator, answer, cast_at))
+        columns = ("campaign_face__face", "campaign", "annotator", "answer", "cast_at")
+        for face, campaign, annotator, answer, cast_at in rows.values_list(*columns):
+            found[face].append((campaign, annotator, answer, cast_at))
         return found
 
     def _of(self, cast: Sequence[Cast], frozen: Sequence[int]) -> list[Ballot] | None:
-        """Each person's newest answer, as the consensus counts it, by pseudonym.
+        """Each person's newest answer in a campaign, as the consensus counts it, by pseudonym.
+
+        Of a face in several campaigns one alone labelled it: the first whose votes are those that were frozen.
 
         The votes were read at some moment between the beginning and the end of the freezing.
         """
@@ -64,10 +69,12 @@ class Ballots:
             {answer: count for answer, count in zip(self._answers, frozen, strict=True) if count}
         )
         begun = self._snapshot.started_at
-        for votes in (cast, [vote for vote in cast if begun is None or vote[2] <= begun]):
-            newest = {annotator: answer for annotator, answer, _cast_at in votes}
-            if Counter(newest.values()) == wanted:
-                return sorted((self._name(person), answer) for person, answer in newest.items())
+        for votes in (cast, [vote for vote in cast if begun is None or vote[3] <= begun]):
+            newest = {(campaign, person): answer for campaign, person, answer, _cast_at in votes}
+            for one in self._campaigns:
+                there = [(person, answer) for (asked, person), answer in newest.items() if asked == one]
+                if Counter(answer for _person, answer in there) == wanted:
+                    return sorted((self._name(person), answer) for person, answer in there)
         return None
 
     def _name(self, annotator: int) -> str:

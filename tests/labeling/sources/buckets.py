@@ -27,8 +27,9 @@ class _Guard(Handler):
         if faults:
             faults.pop(0)(self)
             return
+        sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         far = http.client.HTTPConnection("127.0.0.1", self.server.behind, timeout=20)
-        far.request("GET", self.path, headers=dict(self.headers.items()))
+        far.request(self.command, self.path, body=sent or None, headers=dict(self.headers.items()))
         answer = far.getresponse()
         body = answer.read()
         self.send_response(answer.status)
@@ -39,6 +40,8 @@ class _Guard(Handler):
         self.end_headers()
         self.wfile.write(body)
         far.close()
+
+    do_PUT = do_DELETE = do_POST = do_GET  # noqa: N815
 
 
 class Storage(Server):
