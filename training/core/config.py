@@ -213,6 +213,14 @@ class Config:
     tensorboard: bool = _field(
         False, "Write the curves as TensorBoard's files too; needs the package tensorboard.", later=True
     )
+    mlflow: bool = _field(
+        False,
+        "Tell MLflow the curves and settings too; needs the package mlflow-skinny or mlflow.",
+        later=True,
+    )
+    wandb: bool = _field(
+        False, "Tell Weights & Biases the curves and settings too; needs the package wandb.", later=True
+    )
     test_views: str = _field(
         "plain",
         "At the end, judge also by several views of each image: its mirror, ten crops, or the ten turned copies of "

@@ -77,6 +77,8 @@ class Training:
             self._save()
             self.tell.stop(self.progress, str(stopped))
             raise
+        finally:
+            self.tell.close()
 
     def _over(self) -> bool:
         return self.progress.epoch >= self.config.epochs or self.progress.plateau.exhausted(self.config)

@@ -2,22 +2,22 @@
 
 from typing import Any
 
+from training.core import curves
 from training.core.config import Config
 from training.core.faces import Faces
 from training.core.progress import Display, spoken
 from training.core.reach import Progress
 from training.core.run_folder import Events, RunFolder
-from training.core.tensorboard import Curves
 
 
 class Teller:
-    """metrics.jsonl, the display and, if asked for, TensorBoard's files. One that does not speak writes nothing."""
+    """metrics.jsonl, the display and the tools the config asks for. One that does not speak writes nothing."""
 
     def __init__(self, folder: RunFolder, config: Config, display: Display, *, speaks: bool) -> None:
         self.config, self.display = config, display
         self.events = Events(folder.metrics if speaks else None)
-        self._curves_in = folder.tensorboard if speaks and config.tensorboard else None
-        self._curves: Curves | None = None
+        self._folder = folder if speaks else None
+        self._curves: list[curves.Curves] = []
 
     def begin(self, progress: Progress, faces: Faces, *, known: int | None, **facts: Any) -> None:
         """known: bytes of metrics.jsonl that the checkpoint knew of; None without one. What came after is forgotten."""
@@ -35,8 +35,8 @@ class Teller:
             warnings=warnings,
             **facts,
         )
-        if self._curves_in is not None:
-            self._curves = Curves(self._curves_in, epoch=progress.epoch + 1)
+        if self._folder is not None:
+            self._curves = curves.begin(self._folder, self.config, progress.epoch + 1)
         for warning in warnings:
             self.display.say(f"Note: {warning}")
         if known is not None:
@@ -51,6 +51,11 @@ class Teller:
         """What a person must know and a log must keep."""
         self.display.say(f"Note: {text}")
         self.events.write("note", message=text, epoch=progress.epoch + 1, step=progress.step + 1)
+
+    def close(self) -> None:
+        """No epoch follows from this process."""
+        for tool in self._curves:
+            tool.close()
 
     def stop(self, progress: Progress, reason: str) -> None:
         self.events.write("stop", epoch=progress.epoch + 1, step=progress.step, reason=reason)
@@ -84,8 +89,8 @@ class Teller:
             "best": better,
         }
         self.events.write("epoch", **facts)
-        if self._curves:
-            self._curves.add(facts)
+        for tool in self._curves:
+            tool.add(facts)
         self.display.say(
             f"Epoch {epoch}/{epochs}  loss {train_loss:.4f}, validation {loss:.4f}  "
             f"accuracy {train_accuracy:.1%}, validation {accuracy:.1%}{' (best)' if better else ''}  "

@@ -12,6 +12,7 @@ from training.core import faces as snapshot_faces
 from training.core import parallel
 from training.core.agreement import measured
 from training.core.config import Config
+from training.core.curves import refuse_absence
 from training.core.device import device_for, explained_memory
 from training.core.faces import Faces, Snapshot
 from training.core.judgement import judgement
@@ -26,7 +27,6 @@ from training.core.progress import Display
 from training.core.refusals import BadConfig, BadRunFolder, BadSnapshot, TrainingFailed
 from training.core.run_folder import Events, Made, RunFolder, write_json
 from training.core.stopping import Stopper
-from training.core.tensorboard import refuse_absence
 from training.core.views import WAYS
 
 
@@ -82,8 +82,7 @@ def _prepared(
             display.say(f"{folder.path} is finished; nothing to do. Name another folder to train again.")
             return None
         return made
-    if config.tensorboard:
-        refuse_absence()
+    refuse_absence(config)
     if config.starting_weights:
         starting_file(config.starting_weights)  # a folder is not made for what cannot begin
     display.say("Checking the snapshot …")

@@ -1,5 +1,6 @@
 """Pictures that explain: they point where the network's answer really comes from."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 from training.core.__main__ import main
 from training.core.config import resolve
-from training.core.explaining import grad_cam, masking
+from training.core.explaining import _enlarged, _last_map, _seen, grad_cam, masking
 from training.core.predictor import Predictor
 from training.core.refusals import BadConfig
 from training.core.run_folder import Made, RunFolder
@@ -65,6 +66,24 @@ def test_grad_cam_finds_the_spot_that_speaks_for_a_class(tmp_path: Path) -> None
     assert seen[20:, :12].max() < 0.1
     (against,) = grad_cam(predictor, face, [0])
     assert against[3:9, 19:25].max() < against[20:, :12].min()
+
+
+@pytest.mark.skipif(
+    find_spec("captum") is None, reason="captum is not installed: it brings matplotlib, and only checks Grad-CAM"
+)
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("name", ["resnet18-small", "resnet18-small+masks", "densenet121"])
+def test_grad_cam_is_that_of_captum(name: str, tmp_path: Path) -> None:
+    from captum.attr import LayerGradCam
+
+    predictor = untrained(tmp_path / "run", name, 64)
+    faces, classes = noise(3, 64), [0, 1, 0]
+    layer = _last_map(predictor, faces[:1])
+    seen = _seen(predictor, faces).requires_grad_()
+    raw = LayerGradCam(predictor.network, layer).attribute(seen, target=classes, relu_attributions=True)
+    wanted = _enlarged(raw.detach(), 64)
+    assert wanted.max() == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(grad_cam(predictor, faces, classes), wanted, atol=1e-4)
 
 
 def test_masks_are_shown_before_and_after(tmp_path: Path) -> None:

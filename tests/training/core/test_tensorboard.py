@@ -6,19 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.training.core.conftest import StopAfter, run_training, small
-from training.core.refusals import BadConfig, Stopped
+from training.core.refusals import Stopped
 from training.core.run_folder import read_events
 from training.core.stopping import Stopper
 from training.core.train import train
 
 INSTALLED = find_spec("tensorboard") is not None
-
-
-@pytest.mark.skipif(INSTALLED, reason="the package tensorboard is installed")
-def test_without_the_package_it_is_refused_before_anything_runs(snapshot: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadConfig, match="the package is not installed"):
-        run_training(snapshot, tmp_path / "run", small(tensorboard=True))
-    assert not (tmp_path / "run" / "config.json").exists()
 
 
 @pytest.mark.skipif(not INSTALLED, reason="the package tensorboard is not installed; it is optional")
