@@ -1,8 +1,10 @@
 """manage.py ingest PATH: take a folder, zip, image, video, FER2013 CSV or list of web addresses in."""
 
+import json
 import os
 from argparse import ArgumentTypeError
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -51,6 +53,22 @@ class Command(BaseCommand):
             default="",
             metavar="FILE",
             help="For YouTube, a cookies.txt of who is signed in there.",
+        )
+        parser.add_argument(
+            "--profile", default="", help="Of a bucket, the storage it is in: see S3_PROFILES."
+        )
+        parser.add_argument("--origin", default="", help="Of a labelled set, whose labels they are.")
+        parser.add_argument("--column", default="", help="Of a labelled set, where its labels go (expert).")
+        parser.add_argument("--table", default="", help="Of a labelled set, the CSV inside it (labels.csv).")
+        parser.add_argument(
+            "--classes",
+            type=_classes,
+            metavar="FILE",
+            help="Of a labelled set, a JSON file: its classes' names → labels; an empty label leaves a class out.",
+        )
+        parser.add_argument("--numbers", action="store_true", help="Classes 0 to 6 are FER2013's.")
+        parser.add_argument(
+            "--faces", default="", help="Of a labelled set, the detector that finds the face."
         )
         parser.add_argument("--detect", default="", metavar="haar,yunet", help="Then find faces with these.")
         parser.add_argument(
@@ -110,8 +128,17 @@ def _options(given: dict[str, Any]) -> dict[str, Any]:
         "basis": given["basis"],
         "most": given["most"],
         "height": given["height"],
+        **{name: given[name] for name in ("profile", "origin", "column", "table", "classes", "faces")},
+        "numbers": given["numbers"] or "",
         "cookies": os.path.abspath(given["cookies"]) if given["cookies"] else "",
     }
+
+
+def _classes(path: str) -> Any:
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArgumentTypeError(f"“{path}” is no JSON file that can be read: {error}.") from None
 
 
 def _rows(text: str) -> list[int | None]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
+from django.core.management import call_command
 from django.db import models
 from PIL import Image
 
@@ -405,6 +406,32 @@ def test_whatever_write_it_is_killed_at(tmp_path: Path, monkeypatch: pytest.Monk
     for face in Face.objects.all():
         assert hashlib.sha256(kept(face.crop)).hexdigest() == face.crop_sha256
     assert default_storage.listdir("parts")[1] == []
+
+
+# ---- the command ----
+
+
+def test_the_command_takes_a_set_in(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", {"3/a.png": png(1), "odd/b.png": png(2)})
+    (tmp_path / "classes.json").write_text('{"odd": "proud"}')
+    words = [
+        "--kind",
+        "labelled",
+        "--origin",
+        "A",
+        "--basis",
+        "own",
+        "--numbers",
+        "--column",
+        "team",
+        "--in-process",
+    ]
+    out = io.StringIO()
+    call_command("ingest", str(folder), *words, "--classes", str(tmp_path / "classes.json"), stdout=out)
+    assert "2 media, 2 faces; 0 items were known already, 0 refused." in out.getvalue()
+    assert set(FaceLabel.objects.values_list("label", "column", "origin")) == {
+        ("happy", "team", "A"), ("proud", "team", "A"),
+    }  # fmt: skip
 
 
 # ---- options ----

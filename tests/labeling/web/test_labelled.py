@@ -51,7 +51,7 @@ def second(page: str) -> dict[str, str]:
 
 
 def classes(page: str) -> list[str]:
-    return re.findall(r'<label for="id_class-\d+">([^<]+)</label>', page)
+    return re.findall(r'<label for="id_class-\d+"><span class="path">([^<]+)</span>', page)
 
 
 def test_the_classes_are_shown_as_understood_and_can_be_changed(manager: Client, folder: Path) -> None:
