@@ -22,6 +22,7 @@ from labeling.models import (
 )
 from labeling.quality_rule import REASONS
 from labeling.rules import may_see_labels
+from labeling.snapshots.rule import GROUPS, MOST_FOLDS, WAYS
 from labeling.sources import watching
 
 MOST = 2**63 - 1
@@ -371,25 +372,70 @@ class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
         read_only_fields = ("rule", "digest", "bytes", "counts", "created_at", *WORK)
 
 
+def _names(help_text: str) -> serializers.ListField:
+    return serializers.ListField(
+        child=serializers.CharField(max_length=200), required=False, max_length=1000, help_text=help_text
+    )
+
+
 class FreezeSerializer(serializers.Serializer[Any]):
     campaign = serializers.PrimaryKeyRelatedField(queryset=Campaign.objects.all())
     name = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
-    fractions = serializers.DictField(
-        child=serializers.FloatField(min_value=0, max_value=1_000_000), required=False
+    also = serializers.PrimaryKeyRelatedField(
+        queryset=Campaign.objects.all(), many=True, required=False, help_text="Campaigns that ask the same."
     )
-    seed = serializers.IntegerField(required=False, default=0)
-    splits = serializers.ChoiceField(choices=["stratified", "given"], default="stratified")
+    labels = serializers.ListField(
+        child=serializers.CharField(max_length=40),
+        required=False,
+        allow_empty=False,
+        max_length=100,
+        help_text="Whose word counts, the first that has one: `votes`, `adjudicated`, or a column of labels such as "
+        "`expert`. Left out: `adjudicated`, `votes`.",
+    )
+    labelled_sources = _names("Of sources whose faces join by their labels alone.")
+    votes_at_least = serializers.IntegerField(required=False, min_value=0, max_value=100_000)
+    agreement_at_least = serializers.FloatField(required=False, min_value=0, max_value=1)
+    classes = _names("Only these; left out: all of the campaign.")
+    side_at_least = serializers.IntegerField(
+        required=False, min_value=0, max_value=1_000_000, help_text="Pixels of a face's shorter side."
+    )
+    sources = _names("Only faces from these.")
     licences = serializers.ListField(
         child=serializers.ChoiceField(choices=list(DEMANDS)),
         required=False,
         help_text="What the licences of media must allow; left out: the campaign's `licence_rule`.",
     )
-    together = serializers.ListField(
-        child=serializers.ChoiceField(choices=["media", "alike"]),
-        required=False,
-        help_text="What never straddles splits, beside all of one media: `alike`, near-duplicates. Left out: both "
-        "where splits are drawn, the media where they are given.",
+    splits = serializers.ChoiceField(choices=list(WAYS), default="stratified")
+    fractions = serializers.DictField(
+        child=serializers.FloatField(min_value=0, max_value=1_000_000), required=False
     )
+    seed = serializers.IntegerField(required=False, default=0)
+    split_sources = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField(max_length=200), max_length=1000),
+        required=False,
+        help_text="With `splits` as `sources`: `validation` and `test` → names of sources.",
+    )
+    together = serializers.ListField(
+        child=serializers.ChoiceField(choices=list(GROUPS)),
+        required=False,
+        help_text="What never straddles splits, beside all of one media: `alike`, near-duplicates; `author`, all of "
+        "one author or uploader. Left out: media and near-duplicates where splits are drawn, the media elsewhere.",
+    )
+    folds = serializers.IntegerField(required=False, min_value=0, max_value=MOST_FOLDS, help_text="0: none.")
+    test_stays = serializers.BooleanField(
+        required=False, default=True, help_text="A face that an earlier version tested on stays in test."
+    )
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    classes = serializers.ListField(child=serializers.CharField())
+    splits = serializers.DictField(
+        child=serializers.DictField(child=serializers.IntegerField()), help_text="Split → class → faces."
+    )
+    left_out = serializers.DictField(child=serializers.IntegerField(), help_text="Reason → faces.")
+    moved = serializers.IntegerField(help_text="Faces that left the split they came with.")
+    certificate = serializers.DictField(help_text="What is proved of the splits.")
+    notes = serializers.ListField(child=serializers.CharField())
 
 
 class ProblemSerializer(serializers.Serializer[Any]):

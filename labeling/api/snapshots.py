@@ -16,7 +16,13 @@ from rest_framework.response import Response
 from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
-from labeling.api.serializers import ExportSerializer, FreezeSerializer, ProblemSerializer, SnapshotSerializer
+from labeling.api.serializers import (
+    ExportSerializer,
+    FreezeSerializer,
+    PreviewSerializer,
+    ProblemSerializer,
+    SnapshotSerializer,
+)
 from labeling.models import Export, Snapshot, WorkState
 from labeling.rules import may_manage, may_see_labels
 from labeling.snapshots import exporting, freezing
@@ -63,6 +69,23 @@ class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         """Freeze a campaign's settled faces."""
         snapshot = freezing.freeze(**asked(FreezeSerializer, request), created_by=request.user)
         return Response(SnapshotSerializer(snapshot).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=FreezeSerializer, responses=PreviewSerializer)
+    @action(detail=False, methods=["post"], pagination_class=None)
+    def preview(self, request: Request) -> Response:
+        """What would be frozen, by class and split, and what is left out; nothing is changed."""
+        wanted = asked(FreezeSerializer, request)
+        wanted.pop("name")
+        choice = freezing.preview(**wanted)
+        found = {
+            "classes": choice.faces.classes,
+            "splits": choice.counts,
+            "left_out": choice.faces.left_out,
+            "moved": choice.moved,
+            "certificate": choice.certificate,
+            "notes": choice.notes,
+        }
+        return Response(PreviewSerializer(found).data)
 
     @extend_schema(request=ExportAsked, responses={201: ExportSerializer})
     @action(detail=True, methods=["post"])

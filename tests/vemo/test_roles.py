@@ -199,6 +199,7 @@ API: dict[str, tuple[set[str], set[str]]] = {
     "api-campaigns-undo": (VOTERS, VOTERS),
     "api-snapshots-list": (READERS, MANAGERS),
     "api-snapshots-detail": (READERS, MANAGERS),
+    "api-snapshots-preview": (READERS, MANAGERS),
     "api-snapshots-export": (READERS, MANAGERS),
     "api-snapshots-file": (MANAGERS, MANAGERS),
     "api-snapshots-verify": (READERS, MANAGERS),

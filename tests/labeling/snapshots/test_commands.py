@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from labeling.models import Export, Snapshot
+from labeling.models import Export, FaceLabel, Snapshot, Source
 from labeling.snapshots import freezing
-from tests.factories import make_campaign
+from tests.factories import make_campaign, settle
 from tests.labeling.snapshots.making import frozen, make_settled
 
 pytestmark = pytest.mark.django_db
@@ -28,11 +28,54 @@ def test_freeze_says_what_it_froze() -> None:
     assert (snapshot.state, snapshot.campaign, snapshot.rule["seed"]) == ("done", campaign, 3)
     assert said[0].startswith(f"Snapshot {snapshot.pk} “Faces v1”: 20 faces, ")
     assert said[1] == f"digest {snapshot.digest}"
-    assert [line.split() for line in said[2:]] == [
+    assert [line.split() for line in said[2:5]] == [
         ["train", "validation", "test"],
         ["happy", "6", "2", "2"],
         ["sad", "6", "2", "2"],
     ]
+    assert said[5].startswith("Groups: train 12, validation 4, test 4; none stands in two splits")
+
+
+def test_freeze_previews_and_freezes_nothing() -> None:
+    campaign = make_settled(20, name="Faces")
+    settle(campaign.campaign_faces.earliest("pk"), "happy", agreement=0.4)
+    said = said_by("freeze", "Faces", "--preview", "--agreement-at-least", "0.5", "--folds", "2").splitlines()
+    assert said[0] == "19 faces would be frozen."
+    assert "left out: 1 less agreement than asked for" in said
+    assert not Snapshot.objects.exists()
+
+
+def test_every_part_of_the_rule_is_an_option() -> None:
+    campaign, other = make_settled(6, name="Faces"), make_settled(2, name="More")
+    for name in ("ours", "theirs"):
+        Source.objects.create(name=name, kind="folder", location=f"/{name}")
+    FaceLabel.objects.create(
+        face=campaign.campaign_faces.earliest("pk").face, column="expert", label="sad", origin="the team"
+    )
+    options = (
+        "--also More --labels expert votes --labelled-sources ours --votes-at-least 2 --agreement-at-least 0.5 "
+        "--classes happy sad --side-at-least 9 --sources ours theirs --licences no_nc --splits sources "
+        "--validation-sources theirs --test-sources ours --together author --folds 3 --test-may-move"
+    )
+    said_by("freeze", "Faces", *options.split())
+    assert Snapshot.objects.get().rule == {
+        "consensus": campaign.rule,
+        "minimum_agreement": campaign.minimum_agreement,
+        "campaigns": ["Faces", str(other)],
+        "labels": ["expert", "votes"],
+        "labelled_sources": ["ours"],
+        "votes_at_least": 2,
+        "agreement_at_least": 0.5,
+        "classes": ["happy", "sad"],
+        "side_at_least": 9,
+        "sources": ["ours", "theirs"],
+        "licences": ["no_nc"],
+        "splits": "sources",
+        "split_sources": {"validation": ["theirs"], "test": ["ours"]},
+        "groups": ["author", "media"],
+        "folds": 3,
+        "test_stays": False,
+    }
 
 
 def test_freeze_without_a_process_queues() -> None:
@@ -50,6 +93,9 @@ def test_freeze_without_a_process_queues() -> None:
         (["empty"], "No face of this campaign has a consensus yet."),
         (["full", "--fractions", "80,20"], "“80,20” are no three shares; write 80,10,10."),
         (["full", "--fractions", "0,50,50"], "Train needs a share"),
+        (["full", "--labels", "rumour"], "No face has a label of “rumour”"),
+        (["full", "--splits", "sources"], "Name sources for validation or test"),
+        (["full", "--preview", "--folds", "101"], "Folds are 2 to 100, or none"),
         (["full", "--splits", "given", "--in-process"], "came without a split of their own"),
     ],
 )

@@ -1,0 +1,63 @@
+"""Freezing by a rule, its preview, and versions beside each other, by the API."""
+
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from labeling.models import Snapshot
+from tests.factories import make_user
+from tests.labeling.snapshots.making import make_settled
+
+pytestmark = pytest.mark.django_db
+SNAPSHOTS = "/api/v1/snapshots/"
+
+
+@pytest.fixture
+def manager() -> APIClient:
+    client = APIClient()
+    client.force_authenticate(make_user("manager"))
+    return client
+
+
+def test_a_preview_tells_what_a_rule_would_hold_and_freezes_nothing(manager: APIClient) -> None:
+    campaign = make_settled(20, labels=("happy", "sad", "angry"))
+    asked = {"campaign": campaign.pk, "classes": ["happy", "sad"], "folds": 2}
+    found = manager.post(f"{SNAPSHOTS}preview/", asked, format="json").json()
+    assert found["classes"] == ["happy", "sad"]
+    assert sum(sum(split.values()) for split in found["splits"].values()) == 14
+    assert found["left_out"] == {"class": 6}
+    assert found["certificate"]["groups"]["shared"] == 0
+    assert not Snapshot.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status", "says"),
+    [
+        ({"labels": []}, 400, "may not be empty"),
+        ({"together": ["weather"]}, 400, "weather"),
+        ({"agreement_at_least": 2}, 400, "less than or equal to 1"),
+        ({"labels": ["rumour"]}, 409, "No face has a label of “rumour”"),
+        ({"classes": ["happy"]}, 409, "at least two expressions"),
+        ({"folds": 1}, 409, "Folds are 2 to 100"),
+        ({"sources": ["nowhere"]}, 409, "There is no source “nowhere”"),
+        ({"splits": "sources"}, 409, "Name sources for validation or test"),
+        ({"fractions": {"train": 0}}, 409, "Train needs a share"),
+        ({"fractions": {"train": 1, "exam": 1}}, 409, "Fractions are shares"),
+    ],
+)
+@pytest.mark.parametrize("address", [SNAPSHOTS, f"{SNAPSHOTS}preview/"])
+def test_a_rule_that_does_not_hold_is_refused_with_the_reason(
+    manager: APIClient, address: str, wrong: dict[str, Any], status: int, says: str
+) -> None:
+    """What a schema can say is 400; what only the database knows, 409."""
+    answer = manager.post(address, {"campaign": make_settled(4).pk, **wrong}, format="json")
+    assert answer.status_code == status
+    assert says in answer.content.decode()
+    assert not Snapshot.objects.exists()
+
+
+def test_a_campaign_without_labels_cannot_be_frozen_yet(manager: APIClient) -> None:
+    answer = manager.post(f"{SNAPSHOTS}preview/", {"campaign": make_settled(0).pk}, format="json")
+    assert answer.status_code == 409
+    assert "at least two expressions" in answer.json()["error"]
