@@ -140,7 +140,7 @@ def _by_face(tasks: Sequence[Task], pictures: Path | None, refused: dict[int, st
         by_content = _faces_of_content(set(contents.values()))
         by_address = _faces_of_address({task.picture for task in chunk if task.number not in contents})
         for task in chunk:
-            sha = contents.get(task.number)
+            sha = contents.get(task.number, "")
             faces = by_content.get(sha, set()) if sha else by_address.get(task.picture, set())
             if not faces:
                 refused[task.number] = _("“{picture}” is no picture that was taken in here.").format(

@@ -1,6 +1,5 @@
 """Frozen dataset versions: the list, a new one, one, and the files made from it."""
 
-from pathlib import Path
 from typing import Any
 
 from django.contrib import messages
@@ -8,7 +7,6 @@ from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedi
 from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -20,7 +18,7 @@ from labeling.rules import may_manage, may_see_labels
 from labeling.sayings import told
 from labeling.snapshots import exporting, freezing
 from labeling.snapshots.candidates import LICENCE
-from labeling.web import files, jobs, paging, snapshot_preview
+from labeling.web import exports, jobs, paging, snapshot_preview
 from labeling.web.doors import door
 from labeling.web.snapshot_forms import NewSnapshot
 
@@ -116,13 +114,16 @@ def snapshot_verify(request: HttpRequest, pk: int) -> HttpResponseBase:
 @door(may_manage)
 @require_POST
 def snapshot_export(request: HttpRequest, pk: int) -> HttpResponseBase:
-    row, wanted = _snapshot(pk), request.POST.get("format", "")
-    return jobs.ask(
-        request,
-        lambda: exporting.export(snapshot=row, format=wanted),
-        _("The file is being made."),
-        _page(pk),
-    )
+    row = _snapshot(pk)
+    try:
+        made = exporting.export(snapshot=row, **exports.asked(request.POST.dict()))
+    except Refusal as refusal:
+        messages.error(request, told(str(refusal)))
+    else:
+        is_there = made.state == WorkState.DONE
+        said = _("The file there is says all of that already.") if is_there else _("The file is being made.")
+        messages.success(request, said)
+    return HttpResponseRedirect(_page(pk))
 
 
 @door(may_manage)
@@ -136,12 +137,7 @@ def export_stop(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_safe
 def export_download(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = get_object_or_404(Export.objects.select_related("snapshot"), pk=pk, state=WorkState.DONE)
-    suffix = "".join(Path(row.stored_as).suffixes[-1:])
-    name = f"{slugify(row.snapshot.name) or 'snapshot'}-{row.snapshot.digest[:8]}-{row.format}{suffix}"
-    mime = {".zip": "application/zip", ".csv": "text/csv"}.get(suffix, "application/octet-stream")
-    return files.download(
-        request, name=row.stored_as, filename=name, mime=mime, size=row.bytes, sha256=row.sha256
-    )
+    return exports.response(request, row)
 
 
 def _snapshot(pk: int) -> Snapshot:
@@ -158,26 +154,18 @@ def _campaign_asked(request: HttpRequest) -> Campaign | None:
 
 
 def _context(request: HttpRequest, row: Snapshot) -> dict[str, Any]:
-    exports = list(row.exports.order_by("format"))
-    made = {export.format for export in exports}
+    made = list(row.exports.order_by("format"))
     return {
         "snapshot": row,
         "table": queries.split_table(row),
         "rule": _rule(row),
         "by_licence": LICENCE,
         "licences": rule_line(row.rule["licences"]) if row.rule.get("licences") else "",
-        "exports": [(export, _title(export.format)) for export in exports],
-        "formats": [(name, _(shape.title)) for name, shape in exporting.FORMATS.items() if name not in made],
+        **exports.context(row, made),
         "manages": may_manage(request.user),
-        "unattended": jobs.waits_for_nobody([row, *exports]),
-        "stage": _stage(row, exports),
+        "unattended": jobs.waits_for_nobody([row, *made]),
+        "stage": _stage(row, made),
     }
-
-
-def _title(format_name: str) -> str:
-    """A format's name for people; of one this version no longer writes, its key."""
-    known = exporting.FORMATS.get(format_name)
-    return _(known.title) if known else format_name
 
 
 def _rule(row: Snapshot) -> str:
@@ -190,7 +178,7 @@ def _rule(row: Snapshot) -> str:
     return words
 
 
-def _stage(row: Snapshot, exports: list[Export]) -> str:
-    if all(each.is_over for each in [row, *exports]):
+def _stage(row: Snapshot, made: list[Export]) -> str:
+    if all(each.is_over for each in [row, *made]):
         return jobs.OVER
     return "exporting" if row.is_over else "freezing"
