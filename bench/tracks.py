@@ -1,10 +1,10 @@
 """Shots and tracks of real videos: `python -m bench.tracks VIDEOS --yunet MODEL [--sheets FOLDER]`.
 
 Finds faces in five frames a second, tells where shots end, links the faces, and prints a line for each video: linked
-from sure faces alone, and with those of lower scores that go on with a track. --sheets draws the faces of each track in
-the order they are seen, a track a row (the number of the sampled frame above each, a star on those picked as sharp and
-different, a minus on those of lower scores), so that one sees who is one person. --json FILE writes {figure: {value,
-unit, aim, holds}}.
+from sure faces alone, and with those of lower scores that go on with a track. --sheets draws the faces of each track
+in the order they are seen, a track a row (the number of the sampled frame above each, a star on those picked as sharp
+and different, a minus on those of lower scores), so that one sees who is one person; last those that were dropped.
+--json FILE writes {figure: {value, unit, aim, holds}}.
 """
 
 import argparse
@@ -103,7 +103,9 @@ def _one(path: Path, detector: detectors.Detector, folder: Path | None) -> dict[
     )
     if folder:
         numbers = {track for frame in tracks for track in frame if track is not None}
-        sheets.write(folder / f"{path.stem}.png", _rows(film, tracks, sorted(numbers), detector.sure))
+        sheets.write(
+            folder / f"{path.stem}.png", _rows(film, tracks, [*sorted(numbers), None], detector.sure)
+        )
     counted = {
         "cuts": len(cuts),
         "tracks": both.tracks,
@@ -136,8 +138,9 @@ def _kept(pixels: Pixels, found: detectors.Found) -> tuple[Pixels, float, picks.
 
 
 def _rows(
-    film: Film, tracks: list[list[int | None]], numbers: list[int], sure: float
+    film: Film, tracks: list[list[int | None]], numbers: list[int | None], sure: float
 ) -> list[list[sheets.Cell]]:
+    """A row for each number of a track; None: of the faces on none."""
     rows = []
     for number in numbers:
         members = [
