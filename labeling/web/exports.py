@@ -38,8 +38,8 @@ def context(snapshot: Snapshot, exports: list[Export]) -> dict[str, Any]:
     ]
     # Of a format this version no longer writes its key is all that is known.
     lines += [Line(name, name, "", export) for name, export in sorted(made.items())]
-    newest = max(exports, key=lambda export: export.pk, default=None)
-    words = newest.options.get("words", {}) if newest else {}
+    newest_first = sorted(exports, key=lambda export: -export.pk)
+    words = next((export.options["words"] for export in newest_first if export.options.get("words")), {})
     return {
         "files": lines,
         "questions": [(f"{_WORD}{key}", _(text), words.get(key, "")) for key, text in card.QUESTIONS.items()],
