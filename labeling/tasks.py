@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 
 from labeling import campaigns, discards, erasure, licence_checks, uploads, work
 from labeling.models import Discard
-from labeling.snapshots import exporting, freezing
+from labeling.snapshots import exporting, freezing, verification
 from labeling.sources import faces, ingest, watching
 from labeling.voting import votes
 
@@ -35,6 +35,12 @@ def freeze_snapshot(pk: int) -> None:
 def write_export(pk: int) -> None:
     with work.ignoring_second_deliveries():
         exporting.run_export(pk)
+
+
+@shared_task
+def verify_snapshot(pk: int) -> None:
+    with work.ignoring_second_deliveries():
+        verification.run_verification(pk)
 
 
 @shared_task

@@ -19,6 +19,7 @@ from labeling.models import (
     Scan,
     Snapshot,
     Source,
+    Verification,
 )
 from labeling.quality_rule import REASONS
 from labeling.rules import may_see_labels
@@ -441,3 +442,14 @@ class PreviewSerializer(serializers.Serializer[Any]):
 class ProblemSerializer(serializers.Serializer[Any]):
     where = serializers.CharField()
     what = serializers.CharField()
+
+
+class VerificationSerializer(serializers.ModelSerializer[Verification]):
+    problems = ProblemSerializer(
+        many=True, read_only=True, help_text="Empty: nothing has changed, once it is done."
+    )
+
+    class Meta:
+        model = Verification
+        fields = ("id", "snapshot", "problems", "created_at", *WORK)
+        read_only_fields = fields

@@ -20,12 +20,12 @@ from labeling.api.serializers import (
     ExportSerializer,
     FreezeSerializer,
     PreviewSerializer,
-    ProblemSerializer,
     SnapshotSerializer,
+    VerificationSerializer,
 )
 from labeling.models import Export, Snapshot, WorkState
 from labeling.rules import may_manage, may_see_labels
-from labeling.snapshots import exporting, freezing
+from labeling.snapshots import exporting, freezing, verification
 from labeling.snapshots.exports import card
 from labeling.web import exports
 
@@ -112,8 +112,16 @@ class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         row = get_object_or_404(rows, format=kind, state=WorkState.DONE)
         return exports.response(request, row)
 
-    @extend_schema(request=None, responses=ProblemSerializer(many=True))
+    @extend_schema(request=None, responses={202: VerificationSerializer})
     @action(detail=True, methods=["post"], pagination_class=None)
     def verify(self, request: Request, pk: str) -> Response:
-        """Read every byte again; an empty list means nothing has changed."""
-        return Response(ProblemSerializer(freezing.verify(snapshot=self.get_object()), many=True).data)
+        """Have a worker read every byte again; what came of it is the snapshot's newest verification."""
+        row = verification.verify_later(snapshot=self.get_object(), asked_by=request.user)
+        return Response(VerificationSerializer(row).data, status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(responses=VerificationSerializer(many=True))
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def verifications(self, request: Request, pk: str) -> Response:
+        """The newest ten."""
+        rows = self.get_object().verifications.all()[:10]
+        return Response(VerificationSerializer(rows, many=True).data)

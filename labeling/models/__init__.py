@@ -4,7 +4,7 @@ from labeling.models.erasure import Erasure, Tombstone
 from labeling.models.face import Detection, Face, FaceLabel, Scan, Track
 from labeling.models.gold import Example, Gold, GoldAnswer
 from labeling.models.preferences import Preferences
-from labeling.models.snapshot import Export, Snapshot
+from labeling.models.snapshot import Export, Snapshot, Verification
 from labeling.models.source import Item, Media, Source, Upload
 from labeling.models.vote import Lease, Participation, Skip, Vote, WithdrawnKey
 from labeling.models.work import OVER, Pulse, Work, WorkState
@@ -41,6 +41,7 @@ __all__ = [
     "Tombstone",
     "Track",
     "Upload",
+    "Verification",
     "Vote",
     "WithdrawnKey",
     "Work",

@@ -73,3 +73,29 @@ class Export(Work):
 
     def __str__(self) -> str:
         return f"{self.snapshot} as {self.format}"
+
+
+class Verification(Work):
+    """A snapshot read again, every byte. As Work, it is the reading; done, it says what was found."""
+
+    task = "labeling.tasks.verify_snapshot"
+    queue = "export"
+
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="verifications")
+    problems = models.JSONField(default=list, help_text="[{where, what}]; empty: nothing has changed.")
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta(Work.Meta):
+        ordering = ["-pk"]
+        constraints = [
+            *Work.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["snapshot"],
+                name="one_verification_at_a_time",
+                condition=models.Q(state__in=["waiting", "running"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"verification of {self.snapshot}"

@@ -193,13 +193,13 @@ def _problems(folder: Path, digest: str, progress: Callable[[int], None]) -> lis
 
 def verify(*, snapshot: Snapshot) -> list[snapshots.Problem]:
     """Read every byte of the stored snapshot again; an empty list means nothing has changed. Raises Refused."""
-    _demand_frozen(snapshot)
+    demand_frozen(snapshot)
     return problems_of(snapshot.digest)
 
 
 def local_folder(snapshot: Snapshot, alive: Alive = lambda: None) -> Path:
     """The snapshot as a folder on this machine; fetched once where the storage is elsewhere. Raises Refused."""
-    _demand_frozen(snapshot)
+    demand_frozen(snapshot)
     stored = local_path(snapshot.folder)
     if stored is not None:
         return stored
@@ -246,7 +246,8 @@ def damaged(problems: list[snapshots.Problem]) -> str:
     return said(_DAMAGED, where=first.where, reason=told(first.what))
 
 
-def _demand_frozen(snapshot: Snapshot) -> None:
+def demand_frozen(snapshot: Snapshot) -> None:
+    """Raises Refused for a snapshot that is not frozen, or not yet."""
     if snapshot.state != WorkState.DONE:
         raise work.Refused(said(_NOT_FROZEN, name=snapshot.name, state=snapshot.get_state_display()))
 

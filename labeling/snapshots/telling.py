@@ -27,7 +27,7 @@ class Telling:
         self._job.beat(force=bool(fields), **progress, **fields)
         self._tell(done, total, message)
 
-    def of(self, total: int, message: str) -> Callable[[int], None]:
+    def of(self, total: int | None, message: str) -> Callable[[int], None]:
         """To be called with the number done."""
         return lambda done: self(message, done, total)
 

@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from labeling.web import erasures, faces, gallery, labelled, licences, media, searches, snapshots, sources
+from labeling.web import (
+    erasures,
+    faces,
+    gallery,
+    labelled,
+    licences,
+    media,
+    searches,
+    snapshots,
+    sources,
+    verifying,
+)
 
 urlpatterns = [
     path("sources/", sources.sources, name="sources"),
@@ -40,7 +51,8 @@ urlpatterns = [
     path("snapshots/<int:pk>/live.json", snapshots.snapshot_live, name="snapshot_live"),
     path("snapshots/<int:pk>/stop/", snapshots.snapshot_stop, name="snapshot_stop"),
     path("snapshots/<int:pk>/restart/", snapshots.snapshot_restart, name="snapshot_restart"),
-    path("snapshots/<int:pk>/verify/", snapshots.snapshot_verify, name="snapshot_verify"),
+    path("snapshots/<int:pk>/verify/", verifying.snapshot_verify, name="snapshot_verify"),
+    path("verifications/<int:pk>/stop/", verifying.verification_stop, name="verification_stop"),
     path("snapshots/<int:pk>/export/", snapshots.snapshot_export, name="snapshot_export"),
     path("erasures/", erasures.erasures, name="erasures"),
     path("erasures/new/", erasures.erasure_new, name="erasure_new"),

@@ -11,14 +11,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling import queries, work
-from labeling.licence_words import rule_line
-from labeling.models import Campaign, Export, Snapshot, WorkState
+from labeling.models import Campaign, Export, Snapshot, Verification, WorkState
 from labeling.refusals import Refusal
 from labeling.rules import may_manage, may_see_labels
 from labeling.sayings import told
+from labeling.snapshot_words import certificate_lines, left_out, rule_lines
 from labeling.snapshots import exporting, freezing
-from labeling.snapshots.candidates import LICENCE
-from labeling.web import exports, jobs, paging, snapshot_preview
+from labeling.web import exports, jobs, paging, snapshot_preview, verifying
 from labeling.web.doors import door
 from labeling.web.snapshot_forms import NewSnapshot
 
@@ -97,22 +96,6 @@ def snapshot_restart(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @door(may_manage)
 @require_POST
-def snapshot_verify(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Read every byte again and show what no longer fits, if anything."""
-    row = _snapshot(pk)
-    if row.state != WorkState.DONE:
-        raise Http404(_("Only a finished snapshot can be verified."))
-    try:
-        problems = freezing.verify(snapshot=row)
-    except work.Refused as refusal:
-        messages.error(request, told(str(refusal)))
-        return HttpResponseRedirect(_page(pk))
-    context = {**_context(request, row), "verified": True, "problems": problems}
-    return render(request, "labeling/snapshot.html", context)
-
-
-@door(may_manage)
-@require_POST
 def snapshot_export(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = _snapshot(pk)
     try:
@@ -155,30 +138,25 @@ def _campaign_asked(request: HttpRequest) -> Campaign | None:
 
 def _context(request: HttpRequest, row: Snapshot) -> dict[str, Any]:
     made = list(row.exports.order_by("format"))
+    read_again = verifying.context(row)
+    under_way = read_again["verifying"]
     return {
         "snapshot": row,
         "table": queries.split_table(row),
-        "rule": _rule(row),
-        "by_licence": LICENCE,
-        "licences": rule_line(row.rule["licences"]) if row.rule.get("licences") else "",
+        "rule": rule_lines(row.rule),
+        "left_out": left_out(row.counts.get("left_out", {})),
+        "certificate": certificate_lines(row.counts.get("certificate", {})),
         **exports.context(row, made),
+        **read_again,
         "manages": may_manage(request.user),
-        "unattended": jobs.waits_for_nobody([row, *made]),
-        "stage": _stage(row, made),
+        "unattended": jobs.waits_for_nobody([row, *made, *([under_way] if under_way else [])]),
+        "stage": _stage(row, made, under_way),
     }
 
 
-def _rule(row: Snapshot) -> str:
-    """What a label needed, in words."""
-    consensus = row.rule.get("consensus", row.campaign.rule)
-    words = str(Campaign.Rule(consensus).label)
-    if consensus == Campaign.Rule.MINIMUM_AGREEMENT:
-        share = row.rule.get("minimum_agreement", row.campaign.minimum_agreement)
-        return _("{rule} of {share}").format(rule=words, share=f"{share:.0%}")
-    return words
-
-
-def _stage(row: Snapshot, made: list[Export]) -> str:
+def _stage(row: Snapshot, made: list[Export], under_way: Verification | None) -> str:
+    if under_way and not under_way.is_over:
+        return "verifying"
     if all(each.is_over for each in [row, *made]):
         return jobs.OVER
     return "exporting" if row.is_over else "freezing"

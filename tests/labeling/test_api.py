@@ -9,7 +9,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from labeling.models import Campaign, Item, Source, Vote
-from labeling.snapshots import exporting, freezing
+from labeling.snapshots import exporting, freezing, verification
 from labeling.sources import ingest
 from tests.factories import make_campaign, make_faces, make_png, make_user, settle
 
@@ -226,7 +226,12 @@ def test_a_campaign_is_frozen_verified_and_exported() -> None:
     early = client.post(f"{url}/export/", {"format": "fer2013"}, format="json")
     assert early.status_code == 409
     freezing.run_freeze(made.json()["id"])
-    assert client.post(f"{url}/verify/").json() == []
+    asked = client.post(f"{url}/verify/")
+    assert (asked.status_code, asked.json()["state"]) == (202, "waiting")
+    assert client.post(f"{url}/verify/").json()["id"] == asked.json()["id"]
+    verification.run_verification(asked.json()["id"])
+    found = client.get(f"{url}/verifications/").json()
+    assert [(one["state"], one["problems"]) for one in found] == [("done", [])]
     export = client.post(f"{url}/export/", {"format": "fer2013"}, format="json").json()
     exporting.run_export(export["id"])
     assert [one["state"] for one in client.get(f"{url}/").json()["exports"]] == ["done"]

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from labeling.models import Campaign, CampaignFace, Export, FaceLabel, Item, Snapshot, Source
-from labeling.snapshots import exporting, freezing
+from labeling.snapshots import exporting, freezing, verification
 from labeling.snapshots.exports import FORMATS
 from tests.factories import make_campaign, make_over, make_user, settle
 
@@ -85,7 +85,7 @@ def test_a_snapshot_page_costs_the_same_however_many_exports(
     for format_name in ("imagefolder", "fer2013")[:rows]:
         export = Export.objects.create(snapshot=snapshot, format=format_name)
         make_over(export, stored_as="exports/x.zip", bytes=10, sha256="b" * 64)
-    with django_assert_num_queries(4):  # session, user, snapshot, exports
+    with django_assert_num_queries(5):  # session, user, snapshot, exports, verifications
         page = page_of(manager, snapshot)
     assert (page.count(">Download<"), page.count(">Make<")) == (rows, len(FORMATS) - rows)
 
@@ -278,15 +278,59 @@ def test_verifying_tells_a_whole_snapshot_from_a_changed_one(manager: Client) ->
     snapshot = freezing.freeze(campaign=campaign)
     freezing.run_freeze(snapshot.pk)
     snapshot.refresh_from_db()
-    address = reverse("labeling:snapshot_verify", args=[snapshot.pk])
-    assert "it is exactly what was frozen" in manager.post(address).content.decode()
+    assert verified(manager, snapshot) == []
+    assert "it is exactly what was frozen" in page_of(manager, snapshot)
     shard = Path(default_storage.path(snapshot.folder)) / "faces-00000.parquet"
     content = bytearray(shard.read_bytes())
     content[len(content) // 2] ^= 1
     shard.write_bytes(content)
-    page = manager.post(address).content.decode()
+    assert "faces-00000.parquet" in {problem["where"] for problem in verified(manager, snapshot)}
+    page = page_of(manager, snapshot)
     assert "no longer what was frozen" in page
     assert "faces-00000.parquet" in page
+
+
+def verified(client: Client, snapshot: Snapshot) -> list[dict]:
+    """What a verification asked for on the page finds, once a worker has done it."""
+    address = reverse("labeling:snapshot_verify", args=[snapshot.pk])
+    live = reverse("labeling:snapshot_live", args=[snapshot.pk])
+    assert [client.post(address).status_code for _ in range(2)] == [302, 302]
+    assert client.get(live).json()["stage"] == "verifying"
+    [waiting] = snapshot.verifications.filter(state="waiting")
+    verification.run_verification(waiting.pk)
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.error, client.get(live).json()["stage"]) == ("done", "", "over")
+    return waiting.problems
+
+
+def test_a_verification_can_be_stopped(manager: Client) -> None:
+    snapshot = make_snapshot()
+    row = verification.verify_later(snapshot=snapshot)
+    assert (
+        manager.post(reverse("labeling:verification_stop", args=[row.pk])).url == f"/snapshots/{snapshot.pk}/"
+    )
+    row.refresh_from_db()
+    assert row.state == "stopped"
+    assert verification.verify_later(snapshot=snapshot).pk != row.pk
+
+
+def test_a_snapshot_tells_its_rule_what_is_proved_and_what_it_added(manager: Client) -> None:
+    campaign = settled_three_ways()
+    snapshot = freezing.freeze(
+        campaign=campaign, splits="stratified", seed=3, folds=2, agreement_at_least=0.5
+    )
+    freezing.run_freeze(snapshot.pk)
+    Snapshot.objects.filter(pk=snapshot.pk).update(erased=2)
+    page = page_of(manager, snapshot)
+    for said in (
+        "with at least 50 % agreement",
+        "drawn by class with seed 3 (train 80 %, validation 10 %, test 10 %)",
+        "none stands in two splits",
+        "of it new in the storage",
+        "2 faces were erased since; the rest is proved unchanged.",
+        "no consensus: a network must not learn our quarrels",
+    ):
+        assert said in page
 
 
 def test_an_export_made_of_it_is_downloaded_whole(manager: Client) -> None:
