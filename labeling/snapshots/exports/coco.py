@@ -4,14 +4,13 @@ The pictures themselves are not in it: each image is named by the sha256 of its 
 a video every frame with a face is an image, with `time_ms`, its time.
 """
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 
 from labeling.sayings import gettext_noop
-from labeling.snapshots.exports.format import Facts, Given
+from labeling.snapshots.exports.format import Facts, Given, compact
 from labeling.snapshots.exports.tree import Tree
 
 _IMAGES = ["media_sha256", "media_kind", "time_ms", "licence", "author", "page_url"]
@@ -31,12 +30,12 @@ def write(given: Given, tree: Tree) -> str:
     for split in given.splits:
         pictures = _Pictures(given, split)
         with tree.open(f"annotations/instances_{split}.json") as file:
-            file.write(b'{"info":' + _json(_info(given)))
-            file.write(b',"categories":' + _json(_categories(given)) + b',"images":[')
+            file.write(b'{"info":' + compact(_info(given)))
+            file.write(b',"categories":' + compact(_categories(given)) + b',"images":[')
             for text in pictures.lines():
                 file.write(text)
                 given.progress(done)
-            file.write(b'],"licenses":' + _json(pictures.licences()) + b',"annotations":[')
+            file.write(b'],"licenses":' + compact(pictures.licences()) + b',"annotations":[')
             for rows, text in _annotations(given, split, pictures):
                 file.write(text)
                 done += rows
@@ -79,7 +78,7 @@ class _Pictures:
         for batch in self._given.batches(_IMAGES, self._split):
             new = self._new(batch)
             facts = self._given.about(sorted({face["media_sha256"] for face in new}))
-            texts = [_json(self._image(face, facts.get(face["media_sha256"], _UNKNOWN))) for face in new]
+            texts = [compact(self._image(face, facts.get(face["media_sha256"], _UNKNOWN))) for face in new]
             if texts:
                 yield (b"\n" if first else b",\n") + b",\n".join(texts)
                 first = False
@@ -123,7 +122,7 @@ def _annotations(given: Given, split: str, pictures: _Pictures) -> Iterator[tupl
             box = [face["x"], face["y"], face["width"], face["height"]]
             told = {key: face[key] for key in ("face_key", "label_origin", "votes", "detector", "track")}
             texts.append(
-                _json(
+                compact(
                     {
                         "id": number,
                         "image_id": pictures.number(face["media_sha256"], face["time_ms"]),
@@ -144,7 +143,3 @@ def _annotations(given: Given, split: str, pictures: _Pictures) -> Iterator[tupl
 def _key(media_sha256: str, time_ms: int) -> bytes:
     """Half the room of the texts: a million of these are kept."""
     return bytes.fromhex(media_sha256)[:16] + time_ms.to_bytes(8, "little", signed=True)
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

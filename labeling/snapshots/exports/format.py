@@ -1,5 +1,6 @@
 """What a format is, and what it is handed."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -111,3 +112,11 @@ class Format:
     images: bool = True
     problem: Callable[[Sequence[str]], str] = lambda classes: ""
     front: Callable[[Given], Sequence[str]] = lambda given: ()
+
+
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+def compact(value: object) -> bytes:
+    """JSON without blanks, in UTF-8."""
+    return _COMPACT.encode(value).encode()

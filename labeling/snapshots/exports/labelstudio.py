@@ -1,6 +1,5 @@
 """Label Studio: a task per face with an annotation per vote, the pictures, and the project's labelling interface."""
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -9,7 +8,7 @@ import pyarrow as pa
 
 from labeling.expressions import OTHER_ANSWERS
 from labeling.snapshots.exports import votes
-from labeling.snapshots.exports.format import BALLOT_COLUMNS, Ballot, Given
+from labeling.snapshots.exports.format import BALLOT_COLUMNS, Ballot, Given, compact
 from labeling.snapshots.exports.tree import Tree
 
 TASKS, INTERFACE, PICTURES = "tasks.json", "label_config.xml", "images"
@@ -64,7 +63,7 @@ def _tasks(
                 }
             ],
         }
-        yield json.dumps(task, ensure_ascii=False, separators=(",", ":")).encode()
+        yield compact(task)
 
 
 def _choice(answer: str) -> dict[str, Any]:

@@ -1,10 +1,9 @@
 """WebDataset: tars of face.png, face.json and face.cls, one after another, for training from a stream."""
 
-import json
 from collections.abc import Iterator
 
 from labeling.snapshots import format as snapshots
-from labeling.snapshots.exports.format import Given
+from labeling.snapshots.exports.format import Given, compact
 from labeling.snapshots.exports.tree import Tree
 
 SHARD_BYTES = 256 * 1024**2
@@ -36,7 +35,7 @@ def write(given: Given, tree: Tree) -> str:
                     given.progress(done)
                     ahead = next(samples, None)
                 file.write(_END)
-    tree.add("classes.json", _json({"classes": list(given.classes), "shards": shards}))
+    tree.add("classes.json", compact({"classes": list(given.classes), "shards": shards}))
     return ""
 
 
@@ -49,7 +48,7 @@ def _samples(given: Given, split: str) -> Iterator[tuple[int, bytes]]:
         for image, face in zip(images, told, strict=True):
             key = face["face_key"]
             out += _member(f"{key}.cls", b"%d" % face["label_index"])
-            out += _member(f"{key}.json", _json(face))
+            out += _member(f"{key}.json", compact(face))
             out += _member(f"{key}.png", image)
         yield batch.num_rows, b"".join(out)
 
@@ -60,7 +59,3 @@ def _member(name: str, content: bytes) -> tuple[bytes, bytes, bytes]:
     bare = _HEAD % (raw, size, _BLANKS)
     head = _HEAD % (raw, size, b"%06o\0 " % sum(bare))
     return head + _REST, content, bytes(-size % _BLOCK)
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
