@@ -66,15 +66,18 @@ class CampaignLifeMixin(viewsets.GenericViewSet[Campaign]):
     def faces(self, request: Request, pk: str) -> Response:
         """Take faces into the campaign; those already in it stay as they are.
 
-        Left out are those whose media's licence does not meet the campaign's `licence_rule`.
+        Left out are those whose media's licence does not meet the campaign's `licence_rule`, and those that its
+        `quality_rule` keeps out.
         """
         wanted = asked(ChosenFacesSerializer, request)
         source = wanted.pop("source", None)
         sources = (*wanted.pop("sources", ()), *(() if source is None else (source,)))
         campaign = self.get_object()
-        limit = wanted.pop("limit", None)
+        limit, whatever = wanted.pop("limit", None), wanted.pop("whatever_quality", False)
         chosen = FaceChoice(sources=sources, **wanted).matching(without=campaign)
-        made = campaigns.add_faces(campaign=campaign, faces=chosen, limit=limit, by=request.user)
+        made = campaigns.add_faces(
+            campaign=campaign, faces=chosen, limit=limit, by=request.user, whatever_quality=whatever
+        )
         return Response(AddedSerializer(made).data)
 
     @extend_schema(request=None, responses=CampaignSerializer)

@@ -209,6 +209,9 @@ class ChosenFacesSerializer(serializers.Serializer[Any]):
     )
     outcome = serializers.ChoiceField(choices=Outcome.choices, required=False)
     label = serializers.CharField(required=False, max_length=40)  # type: ignore[assignment]
+    whatever_quality = serializers.BooleanField(
+        required=False, help_text="Those too that the campaign's rule on quality keeps out."
+    )
     agreement_below = serializers.FloatField(required=False, min_value=0, max_value=1, help_text="0–1.")
     limit = serializers.IntegerField(
         required=False, min_value=1, max_value=10_000_000, help_text="So many of them, at random."

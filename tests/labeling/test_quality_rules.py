@@ -324,6 +324,8 @@ def test_the_rule_by_api(faces) -> None:
     address = f"/api/v1/campaigns/{made.data['id']}/"
     added = client.post(f"{address}faces/", {}, format="json").data
     assert (added["added"], added["kept_out"]) == (6, {"faces": 1, "why": {"small": 1}, "unmeasured": 0})
+    rest = client.post(f"{address}faces/", {"whatever_quality": True}, format="json").data
+    assert (rest["added"], rest["kept_out"]["faces"]) == (1, 0)
     changed = client.patch(address, {"quality_rule": {"max_yaw": 95}}, format="json")
     assert (changed.status_code, "from 0 to 90" in changed.data["error"]) == (409, True)
 

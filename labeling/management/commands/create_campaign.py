@@ -1,6 +1,5 @@
 """manage.py create_campaign NAME: ask a question about faces."""
 
-from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -10,6 +9,7 @@ from labeling import campaigns
 from labeling.campaign_queries import FaceChoice
 from labeling.expressions import SEVEN
 from labeling.licence_words import left_out_line, rule_help
+from labeling.management.named_numbers import named_number
 from labeling.models import Campaign, Source
 from labeling.quality_rule import REASONS
 from labeling.quality_words import kept_out_line, unmeasured_line
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             "--quality",
             action="append",
             default=[],
-            type=_limit,
+            type=named_number,
             metavar="NAME=NUMBER",
             help="Only faces that reach this, such as min_side=48; several times. There are "
             + ", ".join(REASONS),
@@ -78,11 +78,3 @@ class Command(BaseCommand):
             self.stdout.write(left_out_line(made.left_out))
         for line in filter(None, (kept_out_line(made.kept_out), unmeasured_line(made.kept_out))):
             self.stdout.write(line)
-
-
-def _limit(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
-    try:
-        return name, float(value)
-    except ValueError as error:
-        raise ArgumentTypeError(f"“{text}” is not of the form NAME=NUMBER.") from error

@@ -1,6 +1,5 @@
 """manage.py detect SOURCE: find faces in a source's media."""
 
-from argparse import ArgumentTypeError
 from functools import partial
 from typing import Any
 
@@ -8,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Exists, OuterRef
 
 from labeling.management.following import follow
+from labeling.management.named_numbers import named_number
 from labeling.models import Detection, Item, Scan, Source
 from labeling.sources import faces
 from labeling.vision.detectors import DETECTORS
@@ -44,7 +44,7 @@ class Command(BaseCommand):
             "--set",
             action="append",
             default=[],
-            type=_setting,
+            type=named_number,
             metavar="NAME=NUMBER",
             help="A setting of the detector's own, such as score_threshold=0.8; may be given several times.",
         )
@@ -80,12 +80,3 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{scan.faces:>6} {scan.frames:>6} {scan.milliseconds:>7}  {scan.media}{problem}"
             )
-
-
-def _setting(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
-    try:
-        number = float(value)
-    except ValueError as error:
-        raise ArgumentTypeError(f"“{text}” is not of the form NAME=NUMBER.") from error
-    return name, int(number) if number.is_integer() else number

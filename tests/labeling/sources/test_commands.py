@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from labeling.models import Face, Media, Source
+from labeling.models import Detection, Face, Media, Source
 from labeling.sources import drawn
 from tests.labeling.sources.places import FERPLUS_HEAD, fer_csv, fer_row, png, write
 from tests.labeling.sources.test_faces import jpeg
@@ -85,3 +85,24 @@ def test_draw_media_draws(tmp_path: Path, monkeypatch) -> None:
     text = said("draw_media", tmp_path / "drawn", "--stills", 2)
     assert text == f"2 stills, 2 groups and a video are in {tmp_path / 'drawn'}.\n"
     assert len(list((tmp_path / "drawn").iterdir())) == 6
+
+
+def test_detect_takes_the_settings_of_the_search_and_of_the_detector(tmp_path: Path) -> None:
+    said("ingest", write(tmp_path / "in", {"a.png": png(1)}), "--in-process")
+    pk = Source.objects.get().pk
+    with pytest.raises(CommandError, match="NAME=NUMBER"):
+        said("detect", pk, "--set", "min_neighbors")
+    with pytest.raises(CommandError, match="haar tells no eyes"):
+        said("detect", pk, "--aligned", "--in-process")
+    said(
+        "detect",
+        pk,
+        "--min-side",
+        48,
+        "--set",
+        "min_neighbors=7",
+        "--set",
+        "scale_factor=1.2",
+        "--in-process",
+    )
+    assert Detection.objects.get().settings == {"min_side": 48, "min_neighbors": 7, "scale_factor": 1.2}
