@@ -23,12 +23,14 @@ from labeling import campaigns, corrections, gallery, gold
 from labeling.corrections import CannotCorrect
 from labeling.models import AuditEntry, Campaign, CampaignFace, Face, FaceLabel, Line, Media, Track, Vote
 from labeling.refusals import Refusal
-from labeling.sources import handmade
+from labeling.sources import drawn, faces, handmade, pictures
 from labeling.sources.handmade import CannotDraw
 from labeling.vision import crops
 from labeling.voting import line, votes
 from labeling.voting.integrity import check
 from tests.factories import make_campaign, make_faces, make_media, make_user
+from tests.labeling.sources.places import taken_in
+from tests.labeling.vision.films import write_pictures
 from tests.worker import environment
 from vemo.accounts.models import User
 
@@ -118,6 +120,26 @@ def test_whether_it_is_left_out_goes_over_to_the_new_one_and_back(old: Face, man
     assert fresh(new).left_out == "track"
     corrections.undo(face=fresh(old), by=manager)
     assert fresh(old).left_out == "track"
+
+
+def test_in_a_video_it_is_corrected_at_its_moment_and_stays_on_its_track(
+    tmp_path: Path, client: Client, manager: User
+) -> None:
+    write_pictures(tmp_path / "film.mp4", [drawn.draw_still(0)] * 8, rate=5)
+    faces.find_faces(faces.detect_in(source=taken_in(tmp_path / "film.mp4")).pk)
+    found = Face.objects.order_by("time_ms")[3]
+    new = corrections.correct(
+        face=found, box=(found.x + 6, found.y, found.width, found.height), by=manager
+    ).face
+    assert (new.time_ms, new.frame, new.track) == (found.time_ms, found.frame, found.track)
+    picture = pictures.upright(found.media, found.time_ms)
+    assert np.array_equal(pixels_of(new.crop), crops.crop(picture, (new.x, new.y, new.width, new.height)))
+    # At other moments nothing is corrected.
+    assert Face.objects.filter(left_out="corrected").count() == 1
+    client.force_login(manager)
+    address = reverse("labeling:media", args=[found.media_id])
+    assert client.get(address, {"correct": new.pk}).context["at"] == found.time_ms
+    assert client.get(address, {"correct": found.pk}).context["correcting"] is None
 
 
 # ---- campaigns ----
