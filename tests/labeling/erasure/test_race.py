@@ -1,0 +1,83 @@
+"""Faces are erased while many vote, others are added, and somebody else erases the same ones."""
+
+import random
+import threading
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+from django.db import connections
+
+from labeling import campaigns, erasure
+from labeling.models import Campaign, Erasure, Face
+from labeling.voting import votes
+from labeling.voting.integrity import check
+from tests.factories import make_faces, make_user
+from tests.labeling.voting.test_race import campaign_of
+from vemo.accounts.models import User
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
+
+
+def vote_until_nothing_is_left(campaign: Campaign, annotator: User, refused: list[str]) -> None:
+    dice = random.Random(annotator.pk)
+    while held := votes.lease(campaign=campaign, annotator=annotator, limit=dice.choice([1, 3, 5])):
+        for leased in held:
+            said = {"answer": "happy", "client_key": uuid4()}
+            try:
+                votes.cast(
+                    campaign=campaign, annotator=annotator, campaign_face_id=leased.campaign_face_id, **said
+                )
+                if dice.random() < 0.2:
+                    votes.withdraw(campaign=campaign, annotator=annotator)
+            except votes.CannotVote as refusal:
+                refused.append(refusal.code)
+
+
+def together(*deeds: Callable[[], object]) -> None:
+    """At once, each in a thread of its own; what any raises is raised."""
+    told: list[Exception] = []
+
+    def run(deed: Callable[[], object]) -> None:
+        try:
+            deed()
+        except Exception as error:
+            told.append(error)
+            raise
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(deed,), daemon=True) for deed in deeds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert told == []
+
+
+def test_faces_are_erased_while_people_vote() -> None:
+    campaign = campaign_of(60, votes_per_face=4)
+    faces = list(campaign.campaign_faces.order_by("pk").values_list("face", flat=True))
+    half = [face for face in faces[::2] if face is not None]
+    more = [face.pk for face in make_faces(10)]
+    rows = [
+        erasure.demand("face", half, reason="Asked to", wake=False),
+        erasure.demand("face", half[10:] + more[:5], reason="Asked to", wake=False),
+    ]
+    refused: list[str] = []
+    people = [make_user() for _ in range(6)]
+    together(
+        *(lambda one=one: vote_until_nothing_is_left(campaign, one, refused) for one in people),
+        *(lambda row=row: erasure.carry_out(row.pk) for row in rows),
+        lambda: campaigns.add_faces(campaign=campaign, faces=Face.objects.filter(pk__in=more)),
+    )
+    assert set(Erasure.objects.values_list("state", flat=True)) == {"done"}
+    assert set(refused) <= {"erased", "complete", "unknown", "already", "round", "late"}
+    # Whoever went home when nothing was free comes again.
+    for one in people:
+        vote_until_nothing_is_left(campaign, one, refused)
+    assert check(campaign) == dict.fromkeys(check(campaign), 0)
+    states = dict(campaign.campaign_faces.values_list("pk", "state"))
+    assert list(states.values()).count("erased") >= 30
+    assert set(states.values()) == {"erased", "settled"}
+    assert not Face.objects.filter(pk__in=half).exists()
