@@ -41,17 +41,21 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, default=224)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        "--cpu-time", action="store_true", help="one thread, and its CPU time: for a machine that is busy"
+    )
     parser.add_argument("--run", type=Path, help="a trained run, instead of --network with weights of a seed")
     parser.add_argument("--snapshot", type=Path, help="its test faces")
     asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
+    threads = 1 if asked.cpu_time else asked.threads
+    torch.set_num_threads(threads)
     network, images, config = (
         _trained(asked.run, asked.snapshot) if asked.run else _fresh(asked.network, asked.image_size)
     )
     ways = _ways(network, config)
     load = os.getloadavg()[0]
-    print(f"torch {torch.__version__}, {asked.threads} threads, load {load:.1f}, {tuple(images.shape[1:])}")
-    _times(ways, images[:BATCH], asked.repeats)
+    print(f"torch {torch.__version__}, {threads} threads, load {load:.1f}, {tuple(images.shape[1:])}")
+    _times(ways, images[:BATCH], asked.repeats, time.process_time if asked.cpu_time else time.perf_counter)
     if asked.run:
         _agreement(ways, images)
     print(f"load at the end {os.getloadavg()[0]:.1f}")
@@ -82,19 +86,19 @@ def _ways(network: nn.Module, config: Config) -> dict[str, Way]:
 
 
 @torch.inference_mode()
-def _times(ways: dict[str, Way], images: torch.Tensor, repeats: int) -> None:
+def _times(ways: dict[str, Way], images: torch.Tensor, repeats: int, clock: Callable[[], float]) -> None:
     single, batch = {name: [] for name in ways}, {name: [] for name in ways}
     for way in ways.values():
         way(images[:1]), way(images[:1])
     for _ in range(repeats):
         for name, way in ways.items():
-            started = time.perf_counter()
+            started = clock()
             for one in images[:4].split(1):
                 way(one)
-            single[name].append((time.perf_counter() - started) / 4)
-            started = time.perf_counter()
+            single[name].append((clock() - started) / 4)
+            started = clock()
             way(images)
-            batch[name].append((time.perf_counter() - started) / len(images))
+            batch[name].append((clock() - started) / len(images))
     base = statistics.median(single[PLAIN])
     print(f"{'way':<30}{'alone ms':>10}{'times':>7}{'batch of 16, ms a face':>25}{'times':>7}")
     for name in ways:

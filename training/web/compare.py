@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
@@ -17,7 +18,8 @@ from training.rules import may_train
 
 class RunField(forms.ModelChoiceField):  # type: ignore[type-arg]
     def label_from_instance(self, obj: Any) -> str:
-        return f"{obj.name} ({obj.network}, {obj.snapshot})"
+        said = _("{name} ({network}, {snapshot})")
+        return said.format(name=obj.name, network=obj.network, snapshot=obj.snapshot)
 
 
 class CompareForm(forms.Form):
