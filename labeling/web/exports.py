@@ -39,7 +39,8 @@ def context(snapshot: Snapshot, exports: list[Export]) -> dict[str, Any]:
     # Of a format this version no longer writes its key is all that is known.
     lines += [Line(name, name, "", export) for name, export in sorted(made.items())]
     newest_first = sorted(exports, key=lambda export: -export.pk)
-    words = next((export.options["words"] for export in newest_first if export.options.get("words")), {})
+    told_last = (export.options["words"] for export in newest_first if export.options.get("words"))
+    words: dict[str, str] = next(told_last, {})
     return {
         "files": lines,
         "questions": [(f"{_WORD}{key}", _(text), words.get(key, "")) for key, text in card.QUESTIONS.items()],
