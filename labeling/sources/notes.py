@@ -39,6 +39,7 @@ class Notes:
         self._open = open_file
         self._folders: dict[str, dict[str, Note]] = {}
         """Of those asked last, together no more than _MOST_ROWS notes: a tree may have any number of folders."""
+        self._held = 0
 
     def of(self, locator: str) -> Note:
         """What is said about the file; an unreadable sources.csv says nothing."""
@@ -54,8 +55,9 @@ class Notes:
         found = self._folders.pop(folder, None)
         if found is None:
             found = self._read(folder)
-            while self._folders and sum(map(len, self._folders.values())) + len(found) > _MOST_ROWS:
-                del self._folders[next(iter(self._folders))]
+            self._held += len(found)
+            while self._folders and self._held > _MOST_ROWS:
+                self._held -= len(self._folders.pop(next(iter(self._folders))))
         self._folders[folder] = found
         return found
 
