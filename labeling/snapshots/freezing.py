@@ -1,5 +1,6 @@
 """From a campaign's settled faces to a frozen snapshot in the storage."""
 
+import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -7,10 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import OuterRef, Subquery
 from django.utils import translation
 from django.utils.translation import gettext as _
+from numpy.typing import NDArray
 
 from labeling import licensing, work
 from labeling.campaign_settings import rule_problems
@@ -21,7 +25,7 @@ from labeling.refusals import Refusal
 from labeling.sayings import gettext_noop, told
 from labeling.snapshots import format as snapshots
 from labeling.snapshots import stored
-from labeling.snapshots.candidates import Candidates, label_columns
+from labeling.snapshots.candidates import label_columns
 from labeling.snapshots.choosing import Choice, choose, with_label
 from labeling.snapshots.earlier import versions_before
 from labeling.snapshots.rule import (
@@ -56,7 +60,8 @@ __all__ = [
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 PREVIEWED = 200_000
 """Faces up to which a preview deals out the splits; of more it would take minutes."""
-_CHUNK = 2_000
+_READERS, _READERS_ELSEWHERE = 2, 16
+"""Crops read at once. A bucket takes its time for each, a disk hardly any."""
 _MESSAGE = 500
 _READING = gettext_noop("Reading the votes")
 _FREEZING = gettext_noop("Freezing")
@@ -278,9 +283,9 @@ def run_freeze(snapshot_id: int, *, tell: Tell = nobody) -> None:
             alive=alive,
         )
         with stored.making(attempts) as folder, _base(job.row, alive) as base:
-            manifest = _write(
+            manifest = snapshots.write_columns(
                 folder,
-                _rows(choice, telling.of(len(choice.faces), _FREEZING)),
+                _chunks(choice, telling.of(len(choice.faces), _FREEZING)),
                 classes=choice.faces.classes,
                 rule=job.row.rule,
                 left_out=choice.faces.left_out,
@@ -288,6 +293,7 @@ def run_freeze(snapshot_id: int, *, tell: Tell = nobody) -> None:
                 certificate=choice.certificate,
                 base=base,
                 unseen=stored.is_elsewhere(),
+                readers=_READERS_ELSEWHERE if stored.is_elsewhere() else _READERS,
             )
             added = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
             there = _store(folder, manifest, job.row, telling)
@@ -330,23 +336,6 @@ def _base(snapshot: Snapshot, alive: stored.Alive) -> Iterator[Path | None]:
             yield folder
 
 
-def _write(folder: Path, rows: Iterator[dict[str, Any]], **more: Any) -> snapshots.Manifest:
-    """Raises Refused, naming the face, for a picture that is not the one people voted on."""
-    face = 0
-
-    def watched() -> Iterator[dict[str, Any]]:
-        nonlocal face
-        for row in rows:
-            face = row["face_id"]
-            yield row
-
-    try:
-        return snapshots.write(folder, watched(), **more)
-    except snapshots.OtherImage as other:
-        crop = Face.objects.filter(pk=face).values_list("crop", flat=True).first()
-        raise work.Refused(_OTHER_PICTURE.format(face=face, name=crop)) from other
-
-
 def _store(
     folder: Path, manifest: snapshots.Manifest, snapshot: Snapshot, telling: Telling
 ) -> snapshots.Manifest:
@@ -379,46 +368,63 @@ def _forget_others(before: Snapshot, there: snapshots.Manifest, packs: set[str])
 
 
 _FACE = (
-    "pk", "crop", "crop_sha256", "media", "media__sha256", "media__kind", "time_ms", "x", "y", "width", "height",
-    "detector", "track__number", "media__licence", "media__author", "media__page_url",
+    "crop", "crop_sha256", "media__sha256", "media__kind", "time_ms", "x", "y", "width", "height",
+    "detector", "track__number", "media__licence", "media__author", "media__page_url", "source",
 )  # fmt: skip
+"""source: the name of the source a media came from first."""
 
 
-def _rows(choice: Choice, done: Callable[[int], None]) -> Iterator[dict[str, Any]]:
-    """The rows of the snapshot, a chunk of faces at a time, a fixed number of statements a chunk.
-
-    A picture is read only where no earlier version holds it.
-    """
-    faces, read = choice.faces, _reader()
-    for start in range(0, len(faces), _CHUNK):
-        chunk = slice(start, start + _CHUNK)
+def _chunks(choice: Choice, done: Callable[[int], None]) -> Iterator[dict[str, list[Any]]]:
+    """The rows of the snapshot as columns, some faces at a time, a fixed number of statements each."""
+    faces, read, labelled = choice.faces, _reader(), FaceLabel.objects.exists()
+    names, classes = np.array(snapshots.SPLITS, object), np.array(faces.classes, object)
+    origins, given_splits = np.array(faces.origins, object), np.array(faces.given_splits, object)
+    by_votes = np.array([origin in USUAL_LABELS for origin in faces.origins])
+    for start in range(0, len(faces), snapshots.GROUP_ROWS):
+        chunk = slice(start, start + snapshots.GROUP_ROWS)
         pks = faces.face[chunk].tolist()
-        found = {row[0]: row[1:] for row in Face.objects.filter(pk__in=pks).order_by().values_list(*_FACE)}
-        sources = _sources({row[2] for row in found.values()})
-        labels = _other_labels(pks)
-        for number, (pk, *parted) in enumerate(_parted(choice, chunk), start=start):
-            if pk not in found:
-                raise work.Refused(_FACE_GONE.format(face=pk))
-            row = _row(faces, faces.key(number), parted, found[pk], sources)
-            image = partial(read, pk, found[pk][0])
-            yield {**row, "face_id": pk, "image": image, "other_labels": labels.get(pk, "{}")}
-            done(number + 1)
+        known = _faces(pks)
+        labels = _other_labels(pks) if labelled else {}
+        label, votes = faces.label[chunk], faces.votes[chunk]
+        yield {
+            "face_key": [faces.key(row) for row in range(start, start + len(pks))],
+            "face_id": pks,
+            "image": [
+                partial(read, *face) for face in zip(pks, known["crop"], known["crop_sha256"], strict=True)
+            ],
+            "image_sha256": known["crop_sha256"],
+            "label": classes[label].tolist(),
+            "label_index": label.tolist(),
+            "label_origin": origins[faces.origin[chunk]].tolist(),
+            "other_labels": [labels.get(pk, "{}") for pk in pks],
+            "votes": votes.tolist(),
+            "soft_label": _soft_labels(votes[:, : len(classes)], label, by_votes[faces.origin[chunk]]),
+            "split": names[choice.split[chunk]].tolist(),
+            "fold": choice.fold[chunk].tolist(),
+            "group": [f"{group:016x}" for group in choice.group[chunk].tolist()],
+            "agreement": faces.agreement[chunk].tolist(),
+            "media_sha256": known["media__sha256"],
+            "media_kind": known["media__kind"],
+            **{name: known[name] for name in ("time_ms", "x", "y", "width", "height", "detector")},
+            "track": [number or 0 for number in known["track__number"]],
+            "licence": known["media__licence"],
+            "author": known["media__author"],
+            "page_url": known["media__page_url"],
+            "source": [name or "" for name in known["source"]],
+            "given_split": given_splits[faces.given[chunk]].tolist(),
+        }
+        done(start + len(pks))
 
 
-def _parted(choice: Choice, chunk: slice) -> Iterator[tuple[Any, ...]]:
-    """Of each face: its key here, label, origin, votes, agreement, number of the given split, split, fold and group."""
-    faces = choice.faces
-    columns = (
-        faces.face, faces.label, faces.origin, faces.votes, faces.agreement, faces.given,
-        choice.split, choice.fold, choice.group,
-    )  # fmt: skip
-    return zip(*(column[chunk].tolist() for column in columns), strict=True)
-
-
-def _sources(media: set[int]) -> dict[int, str]:
-    """The name of the source a media came from first."""
-    rows = Item.objects.filter(media__in=media).order_by("-pk").values_list("media", "source__name")
-    return {pk: name for pk, name in rows if pk is not None}
+def _faces(pks: Sequence[int]) -> dict[str, list[Any]]:
+    """The columns of _FACE, in the order of the keys. Raises Refused for a face that is gone."""
+    first = Item.objects.filter(media=OuterRef("media")).order_by("pk").values("source__name")[:1]
+    faces: Any = Face.objects.filter(pk__in=pks).order_by().annotate(source=Subquery(first))
+    found = {row[0]: row[1:] for row in faces.values_list("pk", *_FACE)}
+    for pk in pks:
+        if pk not in found:
+            raise work.Refused(_FACE_GONE.format(face=pk))
+    return dict(zip(_FACE, map(list, zip(*(found[pk] for pk in pks), strict=True)), strict=True))
 
 
 def _other_labels(faces: Sequence[int]) -> dict[int, str]:
@@ -430,65 +436,36 @@ def _other_labels(faces: Sequence[int]) -> dict[int, str]:
     return {face: json.dumps(labels, sort_keys=True, ensure_ascii=False) for face, labels in found.items()}
 
 
-def _soft_label(votes: Sequence[int], label: int, *, by_votes: bool) -> list[float]:
+def _soft_labels(
+    votes: NDArray[np.uint32], label: NDArray[np.int64], by_votes: NDArray[np.bool_]
+) -> list[list[float]]:
     """Of the votes for expressions, the share of each; all for the label where it is not theirs, or there are none."""
-    if not (by_votes and any(votes)):
-        return [float(index == label) for index in range(len(votes))]
-    return [count / sum(votes) for count in votes]
+    cast = votes.sum(axis=1)
+    shared = by_votes & (cast > 0)
+    shares = np.zeros(votes.shape)
+    shares[np.arange(len(label)), label] = 1.0
+    shares[shared] = votes[shared] / cast[shared, None]
+    found: Any = shares.tolist()
+    return list(found)
 
 
-def _row(
-    faces: Candidates,
-    key: str,
-    parted: Sequence[Any],
-    face: Sequence[Any],
-    sources: Mapping[int, str],
-) -> dict[str, Any]:
-    label, origin, votes, agreement, given, split, fold, group = parted
-    _crop, crop_sha256, media, sha256, kind, time_ms, x, y, width, height, detector, track, *rights = face
-    licence, author, page_url = rights
-    word = faces.origins[origin]
-    return {
-        "face_key": key,
-        "image_sha256": crop_sha256,
-        "label": faces.classes[label],
-        "label_index": label,
-        "label_origin": word,
-        "votes": votes,
-        "soft_label": _soft_label(votes[: len(faces.classes)], label, by_votes=word in USUAL_LABELS),
-        "split": snapshots.SPLITS[split],
-        "fold": fold,
-        "group": f"{group:016x}",
-        "agreement": agreement,
-        "media_sha256": sha256,
-        "media_kind": kind,
-        "time_ms": time_ms,
-        "x": x,
-        "y": y,
-        "width": width,
-        "height": height,
-        "detector": detector,
-        "track": track or 0,
-        "licence": licence,
-        "author": author,
-        "page_url": page_url,
-        "source": sources.get(media, ""),
-        "given_split": faces.given_splits[given],
-    }
-
-
-def _reader() -> Callable[[int, str], bytes]:
-    """Reads the stored crop of a face as it is. Raises Refused where it is gone."""
+def _reader() -> Callable[[int, str, str], bytes]:
+    """Reads the stored crop of a face. Raises Refused where it is gone, or is not the one that people voted on."""
     root = stored.local_path("")
 
-    def read(face: int, crop: str) -> bytes:
+    def read(face: int, crop: str, sha256: str) -> bytes:
         try:
             if root is not None:
                 # It is asked for its folder once: it would look at each name for longer than reading takes.
-                return Path(f"{root}/{crop}").read_bytes()
-            with default_storage.open(crop) as file:
-                return bytes(file.read())
+                with open(f"{root}/{crop}", "rb", buffering=0) as file:
+                    picture = file.read()
+            else:
+                with default_storage.open(crop) as file:
+                    picture = file.read()
         except FileNotFoundError as gone:
             raise work.Refused(_PICTURE_GONE.format(face=face, name=crop)) from gone
+        if hashlib.sha256(picture).hexdigest() != sha256:
+            raise work.Refused(_OTHER_PICTURE.format(face=face, name=crop))
+        return bytes(picture)
 
     return read

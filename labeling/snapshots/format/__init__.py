@@ -27,11 +27,12 @@ from labeling.snapshots.format.rows import (
     group_of,
 )
 from labeling.snapshots.format.verifying import SENTENCES, Problem, verify
-from labeling.snapshots.format.writing import SHARD_ROWS, write
+from labeling.snapshots.format.writing import GROUP_ROWS, SHARD_ROWS, write, write_columns
 
 __all__ = [
     "COLUMNS",
     "FORMAT",
+    "GROUP_ROWS",
     "MANIFEST",
     "OUTSIDE_DIGEST",
     "PACKS",
@@ -59,4 +60,5 @@ __all__ = [
     "verify",
     "without",
     "write",
+    "write_columns",
 ]

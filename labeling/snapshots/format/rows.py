@@ -2,16 +2,16 @@
 
 import hashlib
 import json
-import struct
-from collections.abc import Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from labeling.snapshots.format.manifest import FORMAT
 
 SPLITS = ("train", "validation", "test")
+_ROUNDING = 0.001
 PNG = b"\x89PNG\r\n\x1a\n"
 
 SCHEMA = pa.schema(
@@ -74,8 +74,8 @@ READ_SCHEMA = pa.schema(
 DEFAULTS: Mapping[str, Any] = {"label_origin": "votes", "other_labels": "{}", "fold": -1, "track": 0}
 """Of columns that a row need not name. `group` is the media alone unless named."""
 _TEXTS = [each.name for each in SCHEMA if pa.types.is_string(each.type) and each.name not in OUTSIDE_DIGEST]
-_LISTS = ("votes", "soft_label")
 _WHOLE = [each.name for each in SCHEMA if pa.types.is_integer(each.type) and each.name not in OUTSIDE_DIGEST]
+_LISTS = ("votes", "soft_label")
 _BLANK: dict[str, Any] = {
     each.name: "" if pa.types.is_string(each.type) else [] if pa.types.is_list(each.type) else 0
     for each in SCHEMA
@@ -84,7 +84,9 @@ _KEPT_OF_ERASED = ("face_key", "pack", "offset", "image_bytes")
 
 
 class BadRow(ValueError):
-    """A row cannot be part of a snapshot; the text names the column."""
+    """A row cannot be part of a snapshot; the text names the column. row: which of those given, from 0."""
+
+    row = 0
 
 
 class OtherImage(BadRow):
@@ -102,42 +104,89 @@ def group_of(media_sha256: str) -> str:
     return media_sha256[:16]
 
 
-def completed(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with what it need not name."""
-    whole = {**DEFAULTS, **row}
-    whole.setdefault("group", group_of(row.get("media_sha256") or ""))
-    return whole
+Columns = dict[str, list[Any]]
+"""Some rows, as one list per column, all of one length."""
+
+
+def complete(columns: Columns) -> None:
+    """Add the columns that rows need not name."""
+    size = len(columns["face_key"])
+    for name, value in DEFAULTS.items():
+        columns.setdefault(name, [value] * size)
+    if "group" not in columns:
+        columns["group"] = [group_of(media or "") for media in columns["media_sha256"]]
 
 
 def blank(row: Mapping[str, Any]) -> dict[str, Any]:
     """What stays of a row whose face was erased."""
     kept = {name: row[name] for name in _KEPT_OF_ERASED}
-    proof = row["row_sha256"] if row["erased"] else row_sha256(row).hex()
+    proof = row["row_sha256"] if row["erased"] else next(row_sha256s(_alone(row))).hex()
     return {**_BLANK, **kept, "erased": True, "row_sha256": proof}
 
 
-def is_blank(row: Mapping[str, Any]) -> bool:
-    """Whether the row is what `blank` leaves."""
-    return len(row["row_sha256"]) == 64 and all(
-        row[name] == empty
-        for name, empty in _BLANK.items()
-        if name not in (*_KEPT_OF_ERASED, "erased", "row_sha256")
+def is_blank(columns: Columns) -> bool:
+    """Whether the erased rows among these are what `blank` leaves."""
+    gone = [row for row, is_gone in enumerate(columns["erased"]) if is_gone]
+    said = [name for name in _BLANK if name not in (*_KEPT_OF_ERASED, "erased", "row_sha256")]
+    return all(len(columns["row_sha256"][row]) == 64 for row in gone) and all(
+        columns[name][row] == _BLANK[name] for name in said for row in gone
     )
 
 
+def without_erased(columns: Columns) -> Columns:
+    """The rows whose faces are there."""
+    erased = columns.get("erased", ())
+    if not any(erased):
+        return columns
+    there = [row for row, is_gone in enumerate(erased) if not is_gone]
+    return {name: [values[row] for row in there] for name, values in columns.items()}
+
+
 _CONTENT = tuple(name for name in SCHEMA.names if name not in OUTSIDE_DIGEST)
-_content_of = itemgetter(*_CONTENT)
 
 
-def check_row(row: Mapping[str, Any], classes: Sequence[str]) -> None:
-    """Raises BadRow for what no snapshot may hold."""
+def check(columns: Columns, classes: Sequence[str]) -> None:
+    """Raises BadRow for what no snapshot may hold; its text tells of the first such row."""
+    if not _is_good(columns, classes):
+        for number, row in enumerate(_rows(columns)):
+            try:
+                _check_row(row, classes)
+            except BadRow as bad:
+                bad.row = number
+                raise
+
+
+def _is_good(columns: Columns, classes: Sequence[str]) -> bool:
+    """What _check_row asks of each row, asked of all at once."""
+    if any(None in columns.get(name, (None,)) for name in _CONTENT):
+        return False
+    if not columns["face_key"]:
+        return True
     try:
-        is_whole = None not in _content_of(row)
-    except KeyError:
-        is_whole = False
-    if not is_whole:
-        missing = next(name for name in _CONTENT if row.get(name) is None)
-        raise BadRow(f"column {missing} has no value")
+        votes = np.array(columns["votes"], np.int64)
+        soft = np.array(columns["soft_label"], np.float64)
+        index = np.array(columns["label_index"], np.int64)
+        agreement = np.array(columns["agreement"], np.float64)
+    except (ValueError, TypeError, OverflowError):
+        return False
+    return bool(
+        votes.shape == (len(index), len(classes) + 2)
+        and soft.shape == (len(index), len(classes))
+        and votes.min() >= 0
+        and soft.min() >= 0
+        and (abs(soft.sum(axis=1) - 1) < _ROUNDING).all()
+        and 0 <= agreement.min() <= agreement.max() <= 1
+        and 0 <= index.min() <= index.max() < len(classes)
+        and [classes[number] for number in columns["label_index"]] == columns["label"]
+        and set(columns["split"]) <= set(SPLITS)
+        and all(columns["group"])
+    )
+
+
+def _check_row(row: Mapping[str, Any], classes: Sequence[str]) -> None:
+    for name in _CONTENT:
+        if row.get(name) is None:
+            raise BadRow(f"column {name} has no value")
     index = row["label_index"]
     if not 0 <= index < len(classes) or classes[index] != row["label"]:
         raise BadRow(f"column label: {row['label']!r} with index {index} is not one of the classes")
@@ -146,7 +195,7 @@ def check_row(row: Mapping[str, Any], classes: Sequence[str]) -> None:
     if len(row["votes"]) != len(classes) + 2 or min(row["votes"]) < 0:
         raise BadRow("column votes: not one count per class and two for the other answers")
     soft = row["soft_label"]
-    if len(soft) != len(classes) or min(soft) < 0 or not 0.999 < sum(soft) < 1.001:
+    if len(soft) != len(classes) or min(soft) < 0 or not abs(sum(soft) - 1) < _ROUNDING:
         raise BadRow("column soft_label: not one share per class, adding up to 1")
     if not 0 <= row["agreement"] <= 1:
         raise BadRow(f"column agreement: {row['agreement']} is not from 0 to 1")
@@ -163,44 +212,77 @@ class Digest:
         self._last = ""
         self.rows = 0
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Of an erased row the sha256 it had counts. Raises BadRow for a row out of order."""
-        key = row["face_key"]
-        if key <= self._last:
-            raise BadRow(f"column face_key: {key[:12]}… is out of order or there twice")
-        self._last = key
-        self._sha.update(bytes.fromhex(row["row_sha256"]) if row.get("erased") else row_sha256(row))
-        self.rows += 1
+    def add(self, columns: Columns) -> None:
+        """Of erased rows the sha256 they had counts. Raises BadRow for a row out of order."""
+        keys, proofs = columns["face_key"], columns.get("row_sha256", ())
+        erased = columns.get("erased") or [False] * len(keys)
+        hashes = iter(row_sha256s(without_erased(columns)))
+        for row, (key, is_gone) in enumerate(zip(keys, erased, strict=True)):
+            if key <= self._last:
+                raise BadRow(f"column face_key: {key[:12]}… is out of order or there twice")
+            self._last = key
+            self._sha.update(bytes.fromhex(proofs[row]) if is_gone else next(hashes))
+            self.rows += 1
 
     def hex(self) -> str:
         return self._sha.hexdigest()
 
 
-_LENGTHS = struct.Struct(f"<{len(_TEXTS) + len(_LISTS)}I")
-_SCALARS = struct.Struct(f"<{len(_WHOLE)}qf")
-_texts_of = itemgetter(*_TEXTS)
-_scalars_of = itemgetter(*_WHOLE, "agreement")
+def row_sha256s(columns: Columns) -> Iterator[bytes]:
+    """Of each row, of its canonical bytes. 32 bytes each."""
+    return (hashlib.sha256(each).digest() for each in canonical(columns))
 
 
-def canonical(row: Mapping[str, Any]) -> bytes:
-    """Every column of the content: no two different rows have the same bytes.
+def canonical(columns: Columns) -> Iterator[bytes]:
+    """Of each row every column of the content: no two different rows have the same bytes.
 
-    First the lengths of the texts and lists as 32-bit numbers, then the texts as UTF-8, in the order of the columns;
-    then whole numbers with 64 bits and the agreement as a 32-bit fraction; then the votes with 64 bits each, the soft
-    label with 32 each. All little-endian. The image stands for itself by its sha256.
+    First the numbers, each with its own width, little-endian: how many votes there are and how many shares, and how
+    many characters each text has, with 32 bits; whole numbers with 64; the agreement as a 32-bit fraction; each vote
+    with 64 bits and each share of the soft label with 32. Then the texts as UTF-8. Within each kind in the order of the
+    columns. The image stands for itself by its sha256.
     """
-    texts = [text.encode() for text in _texts_of(row)]
-    votes, soft = row["votes"], row["soft_label"]
-    return b"".join(
-        (
-            _LENGTHS.pack(*map(len, texts), len(votes), len(soft)),
-            *texts,
-            _SCALARS.pack(*_scalars_of(row)),
-            struct.pack(f"<{len(votes)}q{len(soft)}f", *votes, *soft),
-        )
+    texts = [columns[name] for name in _TEXTS]
+    votes, soft = columns["votes"], columns["soft_label"]
+    widths = {(len(one), len(two)) for one, two in zip(votes, soft, strict=True)}
+    if not widths:
+        return iter(())
+    if len(widths) > 1:
+        return (next(canonical(_alone(row))) for row in _rows(columns))
+    ((cast, shares),) = widths
+    block = np.empty(len(votes), _numbers(cast, shares))
+    block["cast"], block["shares"] = cast, shares
+    for number, text in enumerate(texts):
+        block["lengths"][:, number] = list(map(len, text))
+    for number, name in enumerate(_WHOLE):
+        block["whole"][:, number] = columns[name]
+    block["agreement"] = columns["agreement"]
+    block["votes"], block["soft"] = votes, soft
+    numbers, width = block.tobytes(), block.dtype.itemsize
+    return (
+        numbers[row * width : (row + 1) * width] + "".join(text).encode()
+        for row, text in enumerate(zip(*texts, strict=True))
     )
 
 
-def row_sha256(row: Mapping[str, Any]) -> bytes:
-    """32 bytes."""
-    return hashlib.sha256(canonical(row)).digest()
+def _numbers(cast: int, shares: int) -> np.dtype[np.void]:
+    """What stands before the texts."""
+    return np.dtype(
+        [
+            ("cast", "<u4"),
+            ("shares", "<u4"),
+            ("lengths", "<u4", (len(_TEXTS),)),
+            ("whole", "<i8", (len(_WHOLE),)),
+            ("agreement", "<f4"),
+            ("votes", "<i8", (cast,)),
+            ("soft", "<f4", (shares,)),
+        ]
+    )
+
+
+def _alone(row: Mapping[str, Any]) -> Columns:
+    return {name: [value] for name, value in row.items()}
+
+
+def _rows(columns: Columns) -> Iterator[dict[str, Any]]:
+    names = tuple(columns)
+    return (dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True))

@@ -3,10 +3,9 @@
 import hashlib
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,7 +21,16 @@ from labeling.snapshots.format.manifest import (
 )
 from labeling.snapshots.format.packs import FOLDER, Packs, where
 from labeling.snapshots.format.reading import PLACE
-from labeling.snapshots.format.rows import SCHEMA, SPLITS, BadRow, Digest, check_row, is_blank
+from labeling.snapshots.format.rows import (
+    SCHEMA,
+    SPLITS,
+    BadRow,
+    Columns,
+    Digest,
+    check,
+    is_blank,
+    without_erased,
+)
 from labeling.snapshots.format.writing import sha256_of
 
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, pa.ArrowException)
@@ -146,7 +154,8 @@ def _content(folder: Path, manifest: Manifest, progress: Progress) -> list[Probl
             try:
                 reading.read(folder / shard.name)
             except BadRow as error:
-                return [Problem(shard.name, _BAD_ROW.format(row=reading.rows - before, error=error))]
+                row = reading.rows - before + error.row
+                return [Problem(shard.name, _BAD_ROW.format(row=row, error=error))]
             except _UNREADABLE as error:
                 return [Problem(shard.name, _NO_ROWS.format(error=error))]
             if reading.rows - before != shard.rows:
@@ -181,39 +190,46 @@ class _Reading:
                 raise ValueError(f"its columns are {', '.join(file.schema_arrow.names)}.")
             first = self.rows
             for batch in file.iter_batches(batch_size=_ROWS):
-                rows = batch.to_pylist()
-                for row in rows:
-                    self._row(row)
-                self._images(rows, f"of {path.name}", self.rows - len(rows) - first)
+                columns = batch.to_pydict()
+                before = self.rows
+                self._check(columns)
+                self._images(columns, path.name, before - first)
                 self._progress(self.rows)
 
-    def _row(self, row: Mapping[str, Any]) -> None:
-        if row["erased"]:
-            if not is_blank(row):
-                raise BadRow("column erased: the face is gone, but more than its key is left")
-            self._digest.add(row)
-            self._erased += 1
-            return
-        check_row(row, self._manifest.classes)
-        self._digest.add(row)
-        self._splits[row["split"]][row["label"]] += 1
-        self._groups.append(hash(row["group"]))
-        self._of_split.append(SPLITS.index(row["split"]))
-
-    def _images(self, rows: list[dict[str, Any]], shard: str, first: int) -> None:
-        columns = [[row[name] for row in rows] for name in PLACE]
+    def _check(self, columns: Columns) -> None:
+        if any(columns["erased"]) and not is_blank(columns):
+            raise BadRow("column erased: a face is gone, but more than its key is left")
+        living = without_erased(columns)
         try:
-            images = self._packs.images(*columns)
+            check(living, self._manifest.classes)
+        except BadRow as bad:
+            bad.row = [row for row, is_gone in enumerate(columns["erased"]) if not is_gone][bad.row]
+            raise
+        self._digest.add(columns)
+        for split, label in zip(living["split"], living["label"], strict=True):
+            self._splits[split][label] += 1
+        self._groups.extend(map(hash, living["group"]))
+        self._of_split.extend(map(SPLITS.index, living["split"]))
+        self._erased += sum(columns["erased"])
+
+    def _images(self, columns: Columns, shard: str, first: int) -> None:
+        places = [columns[name] for name in PLACE]
+        try:
+            images = self._packs.images(*places)
         except (OSError, IndexError):
             # A pack that cannot be read: find out for which rows that matters.
-            images = [self._image(*place) for place in zip(*columns, strict=True)]
-        for number, (row, image) in enumerate(zip(rows, images, strict=True), start=first):
-            named = f"row {number} {shard}, face {row['face_key'][:12]}…"
-            if row["erased"]:
+            images = [self._image(*place) for place in zip(*places, strict=True)]
+        wanted = zip(
+            columns["pack"], columns["face_key"], columns["erased"], columns["image_sha256"], strict=True
+        )
+        for row, (image, (pack, key, is_gone, sha256)) in enumerate(
+            zip(images, wanted, strict=True), start=first
+        ):
+            if is_gone:
                 if any(image):
-                    self._left[row["pack"]].append(named)
-            elif hashlib.sha256(image).hexdigest() != row["image_sha256"]:
-                self._changed[row["pack"]].append(named)
+                    self._left[pack].append(f"row {row} of {shard}, face {key[:12]}…")
+            elif hashlib.sha256(image).hexdigest() != sha256:
+                self._changed[pack].append(f"row {row} of {shard}, face {key[:12]}…")
 
     def _image(self, *place: int) -> bytes:
         try:

@@ -2,8 +2,10 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,11 @@ from labeling.snapshots.format.rows import (
     SCHEMA,
     SPLITS,
     BadRow,
+    Columns,
     Digest,
     OtherImage,
-    check_row,
-    completed,
+    check,
+    complete,
 )
 
 SHARD_ROWS = 16_384
@@ -31,6 +34,7 @@ _REPEATING = [
     "source", "given_split",
 ]  # fmt: skip
 
+_READ_AT_ONCE = 256
 Image = bytes | Callable[[], bytes]
 
 
@@ -40,16 +44,39 @@ def write(
     *,
     classes: Sequence[str],
     rule: Mapping[str, Any],
+    **more: Any,
+) -> Manifest:
+    """Write rows as a snapshot into an empty folder.
+
+    rows: one mapping per face, all with the same columns; see `write_columns`, to which `more` goes.
+    """
+    return write_columns(folder, _in_columns(rows), classes=classes, rule=rule, **more)
+
+
+def _in_columns(rows: Iterable[Mapping[str, Any]]) -> Iterator[Columns]:
+    rest = iter(rows)
+    while chunk := list(islice(rest, GROUP_ROWS)):
+        yield {name: [row.get(name) for row in chunk] for name in chunk[0]}
+
+
+def write_columns(
+    folder: Path,
+    chunks: Iterable[Columns],
+    *,
+    classes: Sequence[str],
+    rule: Mapping[str, Any],
     left_out: Mapping[str, int] | None = None,
     notes: Sequence[str] = (),
     certificate: Mapping[str, Any] | None = None,
     base: Path | None = None,
     unseen: bool = False,
+    readers: int = 1,
 ) -> Manifest:
     """Write a snapshot into an empty folder, the manifest last, so that a folder without one is not a snapshot.
 
-    rows: one mapping per face with the columns of COLUMNS, ordered by face_key; those in DEFAULTS, `group` and
-    `image_sha256` may be left out. `image` is the PNG, or a function that returns it, called only where it is needed.
+    chunks: some rows at a time, as lists by column, ordered by face_key over all. Their columns are COLUMNS; those in
+    DEFAULTS, `group` and `image_sha256` may be left out. `image` is the PNG, or a function that returns it, called only
+    where it is needed, by so many threads at once as there are `readers`.
     base: a snapshot folder whose packs are stored with this one's: images that it holds, and that are what its rows
     say, are not written again. unseen: its packs are not on this machine, and believed to be whole.
     Raises BadRow for rows out of order or outside the classes and splits, FileExistsError for a folder that holds
@@ -59,19 +86,19 @@ def write(
     if any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty; a snapshot needs a folder of its own.")
     digest = Digest(classes, rule)
-    splits = {split: Counter[str]() for split in SPLITS}
-    with _Shards(folder) as shards, _Images(folder, base, unseen) as images:
-        for given in rows:
-            row = completed(given)
-            images.put(row)
-            check_row(row, classes)
-            digest.add(row)
-            splits[row["split"]][row["label"]] += 1
-            shards.add(row)
+    counts: Counter[tuple[str, str]] = Counter()
+    with _Shards(folder) as shards, _Images(folder, base, unseen, readers) as images:
+        for columns in chunks:
+            complete(columns)
+            images.put(columns)
+            check(columns, classes)
+            digest.add(columns)
+            counts.update(zip(columns["split"], columns["label"], strict=True))
+            shards.add(columns)
     manifest = Manifest(
         classes=tuple(classes),
         rule=dict(rule),
-        splits={split: {name: counts[name] for name in classes} for split, counts in splits.items()},
+        splits={split: {name: counts[split, name] for name in classes} for split in SPLITS},
         left_out=dict(left_out or {}),
         notes=tuple(notes),
         certificate=dict(certificate or {}),
@@ -84,10 +111,14 @@ def write(
     return manifest
 
 
+Place = tuple[int, int, int]
+"""Pack, offset and length."""
+
+
 class _Images:
     """Finds a place for each image: the one it has in an earlier version, or one in a new pack."""
 
-    def __init__(self, folder: Path, base: Path | None, unseen: bool) -> None:
+    def __init__(self, folder: Path, base: Path | None, unseen: bool, readers: int) -> None:
         self._new = PackWriter(folder)
         self._base_packs = read_manifest(base).packs if base else ()
         self._packs = Packs(base or folder, self._base_packs)
@@ -96,24 +127,35 @@ class _Images:
         self._next = next(self._known, None)
         self._numbers: dict[tuple[str, int], int] = {}
         """Whose pack (`base` or `new`) of which number there → its number here."""
+        self._pool = ThreadPoolExecutor(readers) if readers > 1 else None
 
-    def put(self, row: dict[str, Any]) -> None:
-        """Complete the row by where its image is."""
-        image: Image | None = row.pop("image", None)
-        if image is None:
+    def put(self, columns: Columns) -> None:
+        """Complete the rows by where their images are."""
+        keys, images = columns["face_key"], columns.pop("image")
+        if None in images:
             raise BadRow("column image has no value")
-        known = self._in_base(row["face_key"], row.get("image_sha256"))
-        if known:
-            pack, row["offset"], row["image_bytes"] = known
-            row["pack"] = self._number("base", pack)
-        else:
-            self._write(row, image if isinstance(image, bytes) else image())
-        row["erased"], row["row_sha256"] = False, ""
+        hashes = columns.setdefault("image_sha256", [None] * len(keys))
+        places: list[Place | None] = [self._in_base(*pair) for pair in zip(keys, hashes, strict=True)]
+        self._forget_damaged(places, hashes)
+        places = [place and (self._number("base", place[0]), *place[1:]) for place in places]
+        missing = [row for row, place in enumerate(places) if place is None]
+        for start in range(0, len(missing), _READ_AT_ONCE):
+            some = missing[start : start + _READ_AT_ONCE]
+            for row, image in zip(some, self._read([images[row] for row in some]), strict=True):
+                hashes[row] = self._checked(image, hashes[row])
+                number = self._number("new", self._new.number)
+                places[row] = (number, self._new.add(keys[row], image), len(image))
+        columns["pack"], columns["offset"], columns["image_bytes"] = (
+            list(column) for column in zip(*(place for place in places if place), strict=True)
+        )
+        columns["erased"], columns["row_sha256"] = [False] * len(keys), [""] * len(keys)
 
     def __enter__(self) -> "_Images":
         return self
 
     def __exit__(self, kind: object, *rest: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
         self._known.close()
         self._packs.close()
         if kind is None:
@@ -126,32 +168,49 @@ class _Images:
         names = {"base": self._base_packs, "new": self._new.names}
         return tuple(names[whose][number] for whose, number in self._numbers)
 
-    def _write(self, row: dict[str, Any], image: bytes) -> None:
+    def _read(self, images: Sequence[Image]) -> Iterable[bytes]:
+        return map(_bytes_of, images) if self._pool is None else self._pool.map(_bytes_of, images)
+
+    def _checked(self, image: bytes, wanted: str | None) -> str:
+        """The image's sha256."""
         sha256 = hashlib.sha256(image).hexdigest()
-        if row.setdefault("image_sha256", sha256) != sha256:
+        if wanted is not None and wanted != sha256:
             raise OtherImage("column image_sha256: not that of the image")
         if not image.startswith(PNG):
             raise BadRow("column image: not a PNG")
-        row["pack"], row["image_bytes"] = self._number("new", self._new.number), len(image)
-        row["offset"] = self._new.add(row["face_key"], image)
+        return sha256
 
     def _number(self, whose: str, number: int) -> int:
         return self._numbers.setdefault((whose, number), len(self._numbers))
 
-    def _in_base(self, key: str, sha256: str | None) -> tuple[int, int, int] | None:
+    def _in_base(self, key: str, sha256: str | None) -> Place | None:
         """Both versions are in order of face_key, so the base is walked once, in step."""
         while self._next and self._next[0] < key:
             self._next = next(self._known, None)
         if sha256 is None or not self._next or self._next[:2] != (key, sha256):
             return None
-        place = self._next[2:]
-        return place if self._unseen or self._is_whole(place, sha256) else None
+        return self._next[2:]
 
-    def _is_whole(self, place: tuple[int, int, int], sha256: str) -> bool:
+    def _forget_damaged(self, places: list[Place | None], hashes: Sequence[str]) -> None:
+        """What the base no longer has as it was is not taken from it."""
+        if self._unseen:
+            return
+        known = [row for row, place in enumerate(places) if place]
+        for start in range(0, len(known), _READ_AT_ONCE):
+            some = known[start : start + _READ_AT_ONCE]
+            for row, image in zip(some, self._packed([places[row] for row in some]), strict=True):
+                if hashlib.sha256(image).hexdigest() != hashes[row]:
+                    places[row] = None
+
+    def _packed(self, places: Sequence[Place | None]) -> list[bytes]:
         try:
-            return hashlib.sha256(self._packs.read(*place)).hexdigest() == sha256
+            return self._packs.images(*zip(*(place for place in places if place), strict=True))
         except OSError:
-            return False
+            return [b""] * len(places)
+
+
+def _bytes_of(image: Image) -> bytes:
+    return image if isinstance(image, bytes) else image()
 
 
 def _placed(base: Path | None) -> Generator[tuple[str, str, int, int, int], None, None]:
@@ -175,7 +234,7 @@ class _Shards:
         self.written: list[Shard] = []
         self._folder = folder
         self._file: pq.ParquetWriter | None = None
-        self._waiting: list[Mapping[str, Any]] = []
+        self._waiting = SCHEMA.empty_table()
         self._rows = 0
 
     def __enter__(self) -> "_Shards":
@@ -187,25 +246,26 @@ class _Shards:
         elif self._file is not None:
             self._file.close()
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        self._waiting.append(row)
-        if len(self._waiting) == GROUP_ROWS:
-            self._end_group()
-        if self._rows + len(self._waiting) == SHARD_ROWS:
-            self._end_shard()
+    def add(self, columns: Columns) -> None:
+        arrays = [pa.array(columns[field.name], field.type) for field in SCHEMA]
+        self._waiting = pa.concat_tables([self._waiting, pa.Table.from_arrays(arrays, schema=SCHEMA)])
+        while self._waiting.num_rows >= (wanted := min(GROUP_ROWS, SHARD_ROWS - self._rows)):
+            self._end_group(wanted)
+            if self._rows == SHARD_ROWS:
+                self._end_shard()
 
-    def _end_group(self) -> None:
+    def _end_group(self, rows: int) -> None:
         if self._file is None:
             self._file = open_shard(self._path())
-        if self._waiting:
-            self._file.write_table(pa.Table.from_pylist(self._waiting, schema=SCHEMA))
-        self._rows += len(self._waiting)
-        self._waiting = []
+        if rows:
+            self._file.write_table(self._waiting.slice(0, rows).combine_chunks())
+            self._waiting = self._waiting.slice(rows)
+        self._rows += rows
 
     def _end_shard(self) -> None:
-        if self.written and not (self._rows or self._waiting):
+        if self.written and not (self._rows or self._waiting.num_rows):
             return
-        self._end_group()
+        self._end_group(self._waiting.num_rows if self._rows < SHARD_ROWS else 0)
         assert self._file is not None
         self._file.close()
         self.written.append(shard_of(self._path(), self._rows))

@@ -40,6 +40,14 @@ def write(folder: Path, rows: list[dict], **more: object) -> snapshots.Manifest:
     return snapshots.write(folder, rows, classes=SEVEN, rule={"seed": 0, "splits": "made"}, **more)
 
 
+def alone(row: dict) -> dict:
+    return {name: [value] for name, value in row.items()}
+
+
+def canonical(row: dict) -> bytes:
+    return next(row_rules.canonical(alone(row)))
+
+
 def text_of(folder: Path) -> str:
     return (folder / snapshots.MANIFEST).read_text()
 
@@ -72,11 +80,11 @@ def test_a_known_row_has_this_digest_today_and_for_ever() -> None:
         "detector": "haar", "licence": "CC0-1.0", "author": "Zoë", "page_url": "", "source": "s", "given_split": "",
     }  # fmt: skip
     digest = snapshots.Digest(["sad", "happy"], {"seed": 0})
-    digest.add(row)
-    expected = "e4ae7caec3367cb81f8fa28e33d481c8f0991266e1e835dc46be66b86a4a60c7"
+    digest.add(alone(row))
+    expected = "428b1175245ad9bc5b4966eceb9822d799b72f52ead73d8e240c903d9063907b"
     assert digest.hex() == expected
     elsewhere = snapshots.Digest(["sad", "happy"], {"seed": 0})
-    elsewhere.add({**row, "face_id": 77, "pack": 3, "offset": 7, "image_bytes": 9})
+    elsewhere.add(alone({**row, "face_id": 77, "pack": 3, "offset": 7, "image_bytes": 9}))
     assert elsewhere.hex() == expected
 
 
@@ -84,7 +92,7 @@ def test_a_known_row_has_this_digest_today_and_for_ever() -> None:
 def test_the_digest_knows_every_column(name: str, folder: Path) -> None:
     row = rows_of(folder)[0]
     other = {str: "other", list: [5], int: 7, float: 0.25}[type(row[name])]
-    assert row_rules.canonical(row) != row_rules.canonical({**row, name: other})
+    assert canonical(row) != canonical({**row, name: other})
 
 
 @given(
@@ -95,7 +103,7 @@ def test_texts_cannot_flow_from_one_column_into_the_next(one: list[str], two: li
     base |= {field.name: "" for field in snapshots.SCHEMA if pa.types.is_string(field.type)}
     base |= {"votes": [], "soft_label": []}
     rows = [{**base, "licence": licence, "author": author} for licence, author, *_ in (one, two)]
-    assert (row_rules.canonical(rows[0]) == row_rules.canonical(rows[1])) == (one == two[:2])
+    assert (canonical(rows[0]) == canonical(rows[1])) == (one == two[:2])
 
 
 def test_shards_end_where_the_rows_say(folder: Path, tmp_path: Path, monkeypatch) -> None:
@@ -508,4 +516,4 @@ def test_an_erased_row_that_says_more_than_its_key_is_found(folder: Path) -> Non
     changed = snapshots.Shard(shard.name, 35, len(data), hashlib.sha256(data).hexdigest())
     forge(folder, shards=(changed,))
     (problem,) = snapshots.verify(folder)
-    assert problem.what.startswith("Row 0, column erased: the face is gone")
+    assert problem.what.startswith("Row 0, column erased: a face is gone")

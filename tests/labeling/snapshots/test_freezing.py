@@ -301,6 +301,7 @@ def test_a_folder_another_snapshot_has_stays() -> None:
 
 
 def test_stop_leaves_nothing_and_go_on_ends_it(monkeypatch) -> None:
+    monkeypatch.setattr(snapshots, "GROUP_ROWS", 5)
     monkeypatch.setattr(work.Job, "BEAT_EVERY_S", 0.0)
     snapshot = freezing.freeze(campaign=make_settled())
 
@@ -318,6 +319,7 @@ def test_stop_leaves_nothing_and_go_on_ends_it(monkeypatch) -> None:
 
 
 def test_a_worker_that_slept_through_its_claim_spoils_nothing(monkeypatch) -> None:
+    monkeypatch.setattr(snapshots, "GROUP_ROWS", 5)
     monkeypatch.setattr(work.Job, "BEAT_EVERY_S", 0.0)
     snapshot = freezing.freeze(campaign=make_settled())
 
@@ -332,7 +334,8 @@ def test_a_worker_that_slept_through_its_claim_spoils_nothing(monkeypatch) -> No
     assert freezing.verify(snapshot=snapshot) == []
 
 
-def test_votes_cast_while_freezing_are_not_half_in() -> None:
+def test_votes_cast_while_freezing_are_not_half_in(monkeypatch) -> None:
+    monkeypatch.setattr(snapshots, "GROUP_ROWS", 1)
     campaign = make_settled()
     snapshot = freezing.freeze(campaign=campaign)
     row = campaign.campaign_faces.all()[7]
@@ -420,7 +423,7 @@ def test_a_snapshot_that_is_not_frozen_has_no_folder() -> None:
 def test_a_chunk_of_faces_costs_a_fixed_number_of_statements(django_assert_num_queries) -> None:
     for count in (4, 12):
         snapshot = freezing.freeze(campaign=make_settled(count))
-        with django_assert_num_queries(17):
+        with django_assert_num_queries(16):
             freezing.run_freeze(snapshot.pk)
 
 
