@@ -11,7 +11,7 @@ from django.utils.translation import gettext_noop, ngettext
 from labeling.expressions import word
 from labeling.licence_words import rule_line
 from labeling.models import Campaign, Outcome
-from labeling.snapshots import candidates
+from labeling.snapshots import candidates, comparing, diff
 from labeling.snapshots.rule import (
     ADJUDICATED,
     ALIKE,
@@ -237,3 +237,34 @@ def _percent(share: float) -> str:
 
 def _n(number: int) -> str:
     return str(number_format(number, force_grouping=True))
+
+
+# ---- two versions
+
+KINDS = {
+    diff.ADDED: gettext_noop("added"),
+    diff.REMOVED: gettext_noop("no longer there"),
+    diff.LABEL: gettext_noop("another label"),
+    diff.SPLIT: gettext_noop("another split"),
+    diff.VOTES: gettext_noop("other votes"),
+    diff.ORIGIN: gettext_noop("somebody else’s label"),
+}
+WHY = {
+    comparing.GONE: gettext_noop("deleted or erased since"),
+    comparing.PUT_ASIDE: gettext_noop("somebody left the face out"),
+    comparing.ELSEWHERE: gettext_noop("in none of that version’s campaigns"),
+    comparing.NEW: gettext_noop("found after that version was frozen"),
+    comparing.SETTLED_SINCE: gettext_noop("agreed on after that version was frozen"),
+    comparing.UNKNOWN: gettext_noop("not known"),
+}
+
+
+def kind_of_change(kind: str) -> str:
+    return _(KINDS[kind])
+
+
+def why_word(reason: str) -> str:
+    """Why a face is in only one of two versions."""
+    if reason == candidates.OPEN:
+        return _("was open: votes were missing")
+    return _(WHY[reason]) if reason in WHY else left_out_word(reason)

@@ -23,6 +23,7 @@ from labeling.models import (
 )
 from labeling.quality_rule import REASONS
 from labeling.rules import may_see_labels
+from labeling.snapshots.diff import KINDS
 from labeling.snapshots.rule import GROUPS, MOST_FOLDS, WAYS
 from labeling.sources import watching
 
@@ -456,3 +457,27 @@ class VerificationSerializer(serializers.ModelSerializer[Verification]):
         model = Verification
         fields = ("id", "snapshot", "problems", "created_at", *WORK)
         read_only_fields = fields
+
+
+class ChangesAskedSerializer(serializers.Serializer[Any]):
+    since = serializers.PrimaryKeyRelatedField(
+        queryset=Snapshot.objects.all(), help_text="The older version."
+    )
+    kind = serializers.ChoiceField(choices=list(KINDS), required=False, help_text="Left out: all.")
+    beyond = serializers.RegexField(
+        r"^[0-9a-f]{64}$", required=False, default="", help_text="The face_key that a page goes on behind."
+    )
+    limit = serializers.IntegerField(required=False, default=100, min_value=1, max_value=1000)
+
+
+class ChangesSerializer(serializers.Serializer[Any]):
+    old = serializers.CharField(help_text="Digest.")
+    new = serializers.CharField(help_text="Digest.")
+    counts = serializers.DictField(
+        help_text="Faces: `old`, `new`, `added`, `removed` by class; `labels`, `splits`, `origins` from value to "
+        "value; `votes` gained and lost; rows whose face is `erased`."
+    )
+    faces = serializers.ListField(
+        child=serializers.DictField(), help_text="What changes of each, why, and its values in both versions."
+    )
+    beyond = serializers.CharField(allow_null=True, help_text="Where the next page begins; null on the last.")

@@ -17,6 +17,8 @@ from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
 from labeling.api.serializers import (
+    ChangesAskedSerializer,
+    ChangesSerializer,
     ExportSerializer,
     FreezeSerializer,
     PreviewSerializer,
@@ -25,7 +27,8 @@ from labeling.api.serializers import (
 )
 from labeling.models import Export, Snapshot, WorkState
 from labeling.rules import may_manage, may_see_labels
-from labeling.snapshots import exporting, freezing, verification
+from labeling.snapshots import comparing, exporting, freezing, verification
+from labeling.snapshots.diff import KINDS, Wanted
 from labeling.snapshots.exports import card
 from labeling.web import exports
 
@@ -125,3 +128,21 @@ class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         """The newest ten."""
         rows = self.get_object().verifications.all()[:10]
         return Response(VerificationSerializer(rows, many=True).data)
+
+    @extend_schema(parameters=[ChangesAskedSerializer], responses=ChangesSerializer)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def changes(self, request: Request, pk: str) -> Response:
+        """What changed since an older version: counts, and a page of the faces that differ."""
+        wanted = asked(ChangesAskedSerializer, request)
+        new, old = self.get_object(), wanted["since"]
+        kinds = Wanted((wanted["kind"],) if "kind" in wanted else KINDS)
+        limit = wanted["limit"]
+        faces = comparing.listed(old, new, kinds, beyond=wanted["beyond"], limit=limit + 1)
+        found = {
+            "old": old.digest,
+            "new": new.digest,
+            "counts": comparing.compare(old, new).to_json(),
+            "faces": [comparing.flat(each) for each in faces[:limit]],
+            "beyond": faces[limit - 1].change.face_key if len(faces) > limit else None,
+        }
+        return Response(ChangesSerializer(found).data)

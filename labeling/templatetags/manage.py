@@ -11,8 +11,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop, ngettext
+from django.utils.translation import ngettext
 
+from labeling import snapshot_words
 from labeling.sources import KIND_WORDS
 from labeling.sources.rights import BASES
 
@@ -28,11 +29,10 @@ CHIPS = {
     "open": "chip-quiet",
     "not_a_face": "chip-quiet",
 }
-SPLITS = {
-    "train": gettext_noop("train"),
-    "validation": gettext_noop("validation"),
-    "test": gettext_noop("test"),
-}
+
+register.filter("origin_word", snapshot_words.origin_word)
+split_word = register.filter("split_word", snapshot_words.split_word)
+"""train, validation or test as people read it."""
 
 
 @register.filter
@@ -98,12 +98,6 @@ def kind_word(kind: str) -> str:
 def basis_words(basis: str) -> str:
     """Why a source's media may be used, in a sentence."""
     return str(BASES.get(basis, basis))
-
-
-@register.filter
-def split_word(split: str) -> str:
-    """train, validation or test as people read it."""
-    return _(SPLITS[split]) if split in SPLITS else split
 
 
 @register.filter

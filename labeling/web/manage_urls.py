@@ -13,6 +13,7 @@ from labeling.web import (
     snapshots,
     sources,
     verifying,
+    versions,
 )
 
 urlpatterns = [
@@ -47,7 +48,11 @@ urlpatterns = [
     path("snapshots/", snapshots.snapshots, name="snapshots"),
     path("snapshots/new/", snapshots.snapshot_new, name="snapshot_new"),
     path("snapshots/new/preview/", snapshots.snapshot_preview_live, name="snapshot_preview"),
+    path("snapshots/compare/", versions.compare, name="snapshot_compare"),
+    path("snapshots/compare/faces.csv", versions.compare_csv, name="snapshot_compare_csv"),
+    path("snapshots/compare/faces.json", versions.compare_json, name="snapshot_compare_json"),
     path("snapshots/<int:pk>/", snapshots.snapshot, name="snapshot"),
+    path("snapshots/<int:pk>/faces/<str:face_key>.png", versions.frozen_face, name="frozen_face"),
     path("snapshots/<int:pk>/live.json", snapshots.snapshot_live, name="snapshot_live"),
     path("snapshots/<int:pk>/stop/", snapshots.snapshot_stop, name="snapshot_stop"),
     path("snapshots/<int:pk>/restart/", snapshots.snapshot_restart, name="snapshot_restart"),

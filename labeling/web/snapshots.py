@@ -142,6 +142,7 @@ def _context(request: HttpRequest, row: Snapshot) -> dict[str, Any]:
     under_way = read_again["verifying"]
     return {
         "snapshot": row,
+        "before": _before(row),
         "table": queries.split_table(row),
         "rule": rule_lines(row.rule),
         "left_out": left_out(row.counts.get("left_out", {})),
@@ -152,6 +153,12 @@ def _context(request: HttpRequest, row: Snapshot) -> dict[str, Any]:
         "unattended": jobs.waits_for_nobody([row, *made, *([under_way] if under_way else [])]),
         "stage": _stage(row, made, under_way),
     }
+
+
+def _before(row: Snapshot) -> int | None:
+    """The version of the campaign before this one."""
+    earlier = Snapshot.objects.filter(campaign=row.campaign_id, state=WorkState.DONE, pk__lt=row.pk)
+    return earlier.order_by("-pk").values_list("pk", flat=True).first()
 
 
 def _stage(row: Snapshot, made: list[Export], under_way: Verification | None) -> str:

@@ -117,6 +117,7 @@ def make_world(me: Any, root: Path) -> dict[str, list[Any]]:
         "second": ["sad", ""],
         "settings": [{}],
         "snapshot": [snapshot.pk],
+        "since": [snapshot.pk],
         "source": [source.pk],
     }
 
