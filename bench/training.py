@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument(
         "--cpu-time", action="store_true", help="one thread, and its CPU time: for a machine that is busy"
     )
+    parser.add_argument("--data", action="store_true", help="the data path alone")
     parser.add_argument("--quick", action="store_true", help="a small network, two repeats")
     parser.add_argument("--json", type=Path, metavar="FILE")
     asked = parser.parse_args()
@@ -66,7 +67,7 @@ def main() -> None:
     data = _data_path(3 if asked.quick else 20)
     torch.set_num_threads(threads)
     clock = time.process_time if asked.cpu_time else time.perf_counter
-    steps = _steps(network, faces, asked.batch, repeats, clock)
+    steps = {} if asked.data else _steps(network, faces, asked.batch, repeats, clock)
     print(f"load at the end {os.getloadavg()[0]:.1f}")
     if asked.json:
         asked.json.write_text(json.dumps({**data, **steps}, indent=2) + "\n")
