@@ -52,14 +52,22 @@ def demand(to: str, profile: str, *, from_outside: bool) -> None:
     elif not Path(to).is_absolute():
         raise CannotDeliver(_("“{to}” is not a whole path; begin it with a /.").format(to=to))
     else:
-        folders = [Path(root).resolve() for root in settings.EXPORT_ROOTS if not root.startswith(SCHEME)]
-        inside = any(Path(to).resolve().is_relative_to(folder) for folder in folders)
+        inside = _is_inside(to)
     if from_outside and not inside:
         raise CannotDeliver(
             _(
                 "“{to}” is outside the places this site may write to ({named}). An operator can add it to EXPORT_ROOTS."
             ).format(to=to, named=", ".join(settings.EXPORT_ROOTS) or _("none"))
         )
+
+
+def _is_inside(to: str) -> bool:
+    folders = [Path(root).resolve() for root in settings.EXPORT_ROOTS if not root.startswith(SCHEME)]
+    try:
+        return any(Path(to).resolve().is_relative_to(folder) for folder in folders)
+    except (OSError, ValueError):
+        # A name that no disk can hold.
+        return False
 
 
 def _is_below(address: str, root: str) -> bool:

@@ -251,4 +251,6 @@ def _text(answer: str) -> str:
 
 def words_of(answers: Mapping[str, Any]) -> dict[str, str]:
     """What was typed, of the questions that are asked."""
-    return {key: str(answers[key]).strip() for key in QUESTIONS if str(answers.get(key, "")).strip()}
+    # A database holds no NUL in a text.
+    said = {key: str(answers.get(key, "")).replace("\0", "").strip() for key in QUESTIONS}
+    return {key: answer for key, answer in said.items() if answer}

@@ -260,7 +260,7 @@ def test_from_outside_only_allowed_places_are_written_to(settings, tmp_path: Pat
     snapshot = frozen(make_settled(6))
     settings.EXPORT_ROOTS = [str(tmp_path / "allowed"), f"s3://{BUCKET}/out"]
     ask = {"snapshot": snapshot, "format": "votes", "from_outside": True}
-    for place in (str(tmp_path), str(tmp_path / "allowed" / ".." / "x")):
+    for place in (str(tmp_path), str(tmp_path / "allowed" / ".." / "x"), "/a\0b", f"/{'x' * 5_000}"):
         with pytest.raises(exporting.CannotExport, match="outside the places this site may write to"):
             exporting.export(**ask, to=place)
     with pytest.raises(exporting.CannotExport, match="not a whole path"):
