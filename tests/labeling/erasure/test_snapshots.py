@@ -6,7 +6,7 @@ import pytest
 from django.core.files.storage import default_storage
 
 from labeling import erasure, work
-from labeling.models import Erasure, Export, Face, Snapshot
+from labeling.models import Export, Face, Snapshot
 from labeling.snapshots import exporting, freezing
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.stored import folder_of, local_path
@@ -105,21 +105,18 @@ def test_a_freeze_that_runs_begins_again_without_it() -> None:
     content = picture(gone)
     snapshot = freezing.freeze(campaign=campaign)
     erasing = erasure.demand("face", [gone.pk], reason="Asked to", with_media=True)
-    rows = freezing._rows
+    told = []
 
-    def rows_and_erase(*given: object) -> object:
-        """All pictures are read; before the snapshot is stored, one is erased."""
-        found = list(rows(*given))  # type: ignore[arg-type]
-        for each in found:
-            each["image"] = each["image"]() if callable(each["image"]) else each["image"]
-        if not Erasure.objects.filter(state="done").exists():
+    def erase_before_it_is_stored(done: int, total: int | None, message: str) -> None:
+        """All pictures are read by then."""
+        if message == "Storing" and not told:
+            told.append(message)
             erasure.carry_out(erasing.pk)
-        return iter([{**each, "image": (lambda image=each["image"]: image)} for each in found])
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(freezing, "_rows", rows_and_erase)
-        patch.setattr(work.Job, "BEAT_EVERY_S", 0)
-        freezing.run_freeze(snapshot.pk)
+    # What it had made is gone from under it, and its row is another's.
+    with pytest.raises(work.ClaimLost):
+        freezing.run_freeze(snapshot.pk, tell=erase_before_it_is_stored)
+    assert told
     snapshot.refresh_from_db()
     assert snapshot.state == "waiting"
     assert holding(content, Path(default_storage.path(""))) == []
