@@ -6,7 +6,10 @@ class TrainingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from labeling import lineage
         from labeling.erasure import remains
         from training.erasing import OfTraining
+        from training.lineage import made_of
 
         remains.register(OfTraining())
+        lineage.register(made_of)

@@ -59,6 +59,7 @@ class World:
             "user_pk": self.annotator.pk,
             "person_pk": self.annotator.pk,
             "face_pk": self.face.face_id,
+            "face_key": "0" * 64,
             "pk": self._pk(name),
         }
         return {argument: keys[argument] for argument in DOORS[name] if argument in keys}
@@ -74,7 +75,7 @@ class World:
             "run": self.run,
             "relabel": self.round,
         }
-        what = name.rpartition(":")[2].partition("_")[0]
+        what = name.rpartition(":")[2].removeprefix("lineage_").partition("_")[0]
         return int(rows.get(what, self.campaign).pk)
 
 
