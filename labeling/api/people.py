@@ -44,7 +44,7 @@ class PreviewAskedSerializer(AnnotatorAskedSerializer):
     since = serializers.DateTimeField()
 
 
-class PreviewSerializer(serializers.Serializer[Any]):
+class DiscardPreviewSerializer(serializers.Serializer[Any]):
     votes = serializers.IntegerField()
     faces = serializers.IntegerField()
     reopened = serializers.IntegerField(help_text="Settled faces that would be open again.")
@@ -154,13 +154,13 @@ class PeopleMixin(viewsets.GenericViewSet[Campaign]):
         )
         return Response(status=204)
 
-    @extend_schema(request=PreviewAskedSerializer, responses=PreviewSerializer)
+    @extend_schema(request=PreviewAskedSerializer, responses=DiscardPreviewSerializer)
     @action(detail=True, methods=["post"], permission_classes=[Managers], url_path="preview-discard")
     def preview_discard(self, request: Request, pk: str) -> Response:
         """What putting votes aside would do; nothing is changed."""
         wanted = asked(PreviewAskedSerializer, request)
         return Response(
-            PreviewSerializer(discards.preview_discard(campaign=self.get_object(), **wanted)).data
+            DiscardPreviewSerializer(discards.preview_discard(campaign=self.get_object(), **wanted)).data
         )
 
     @extend_schema(request=DiscardSerializer, responses=DiscardedSerializer)
