@@ -14,6 +14,7 @@ from django.utils.translation import gettext_noop, ngettext
 
 from labeling.models import Campaign, CampaignFace, Item, Snapshot, Source, Vote, WorkState
 from labeling.rules import may_manage, may_see_labels
+from labeling.snapshots.exports import FORMATS
 
 SOURCE, MEDIA, FACES, VOTES, SNAPSHOT, EXPORT, RUN, ROUND, NEXT = (
     "source", "media", "faces", "votes", "snapshot", "export", "run", "round", "next",
@@ -166,7 +167,7 @@ def _exports(row: Snapshot) -> list[Node]:
         Node(
             f"export-{each.pk}",
             EXPORT,
-            each.format,
+            _(FORMATS[each.format].title) if each.format in FORMATS else each.format,
             str(each.get_state_display()),
             page,
             (f"snapshot-{row.pk}",),

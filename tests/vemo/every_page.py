@@ -10,6 +10,7 @@ from labeling.models import (
     Campaign,
     CampaignFace,
     Detection,
+    Erasure,
     Export,
     Item,
     Media,
@@ -49,6 +50,7 @@ class World:
     snapshot: Snapshot
     run: TrainingRun
     round: RelabelRound
+    erasure: Erasure
 
     def of(self, name: str) -> dict[str, int]:
         """The arguments of a page's address."""
@@ -74,6 +76,7 @@ class World:
             "snapshot": self.snapshot,
             "run": self.run,
             "relabel": self.round,
+            "erasure": self.erasure,
         }
         what = name.rpartition(":")[2].removeprefix("lineage_").partition("_")[0]
         return int(rows.get(what, self.campaign).pk)
@@ -92,8 +95,9 @@ def make_world() -> World:
     export = Export.objects.create(snapshot=snapshot, format="imagefolder")
     make_over(export, stored_as="exports/1", sha256="0" * 64, bytes=1_234)
     run, opened = _trained(snapshot, campaign, admin)
+    erasure = _erasure(snapshot, admin)
     Media.objects.update(original_name="1.2")
-    return World(admin, annotators[0], source, campaign, faces[0], snapshot, run, opened)
+    return World(admin, annotators[0], source, campaign, faces[0], snapshot, run, opened, erasure)
 
 
 def _source(admin: User) -> Source:
@@ -161,3 +165,21 @@ def _trained(snapshot: Snapshot, campaign: Campaign, admin: User) -> tuple[Train
     )
     settle(rows[0], "sad")
     return run, opened
+
+
+def _erasure(snapshot: Snapshot, admin: User) -> Erasure:
+    """Of two faces of a media that stays, whose original is the site's reader's to delete."""
+    touched = {
+        "media": 1,
+        "faces": 2,
+        "votes": 3,
+        "files": 4,
+        "bytes": 5_000,
+        "pictures_stay": 1,
+        "originals": ["/1/1.2"],
+        "originals_count": 1,
+        "snapshots": [{"pk": snapshot.pk, "name": snapshot.name, "faces": 2}],
+    }
+    erasure = Erasure.objects.create(scope="face", what=[1, 2], reason="1 2 3", by=admin, touched=touched)
+    make_over(erasure, message="1 media and 2 faces are erased.")
+    return erasure

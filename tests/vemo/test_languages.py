@@ -256,8 +256,15 @@ SAME_EVERYWHERE = frozenset(
 )
 NOT_YET: frozenset[str] = frozenset()
 """Pages on which words still stand unmarked."""
-NOTHING_TO_SHOW = {"labeling:vote_context": 404, "labeling:vote_second": 404, "labeling:export_download": 404}
-"""Addresses of files that are not there."""
+NOTHING_TO_SHOW = {
+    "labeling:vote_context": 404,
+    "labeling:vote_second": 404,
+    "labeling:export_download": 404,
+    "labeling:frozen_face": 404,
+    "labeling:snapshot_compare_csv": 404,
+    "labeling:snapshot_compare_json": 404,
+}
+"""Addresses of files that are not there, or that nobody has said of what."""
 FORMS = (
     "account",
     "labeling:source_new",
