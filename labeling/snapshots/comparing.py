@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from django.conf import settings
 
 from labeling import work
@@ -113,7 +114,7 @@ def _folders(old: Snapshot, new: Snapshot) -> Iterator[tuple[Path, Path]]:
         folders = [stack.enter_context(stored.rows_of(each.digest)) for each in (old, new)]
         try:
             yield folders[0], folders[1]
-        except (snapshots.NotASnapshot, FileNotFoundError) as error:
+        except (snapshots.NotASnapshot, OSError, pa.ArrowException) as error:
             raise work.Refused(_DAMAGED.format(reason=error)) from error
 
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from labeling.snapshots.format.manifest import read_manifest
+from labeling.snapshots.format.manifest import NotASnapshot, read_manifest
 
 ADDED, REMOVED, LABEL, SPLIT, VOTES, ORIGIN = "added", "removed", "label", "split", "votes", "origin"
 KINDS = (ADDED, REMOVED, LABEL, SPLIT, VOTES, ORIGIN)
@@ -201,7 +201,7 @@ def _keys(column: pa.Array) -> NDArray[np.bytes_]:
         return np.empty(0, "S64")
     first, last = np.frombuffer(ends, np.int32)[[column.offset, column.offset + len(column)]].tolist()
     if last - first != 64 * len(column):
-        raise ValueError("A face_key is not 64 hex digits.")
+        raise NotASnapshot("a face_key is not 64 hex digits.")
     return np.frombuffer(data, "S64", len(column), first)
 
 

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from django.core.files.storage import default_storage
@@ -23,7 +24,7 @@ def picture(snapshot: Snapshot, face_key: str) -> bytes | None:
         with stored.rows_of(snapshot.digest) as folder:
             row = _row(folder, face_key)
             packs = snapshots.read_manifest(folder).packs
-    except snapshots.NotASnapshot:
+    except (snapshots.NotASnapshot, pa.ArrowException):
         return None
     if row is None or row["erased"]:
         return None

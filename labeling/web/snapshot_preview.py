@@ -13,6 +13,9 @@ from labeling.snapshots import freezing
 from labeling.snapshots.choosing import with_label
 from labeling.web.snapshot_forms import NewSnapshot
 
+AT_ONCE = 10_000
+"""Faces up to which the page comes with its preview; of more the page asks for it once it is there."""
+
 
 def context(campaign: Campaign, form: NewSnapshot) -> dict[str, Any]:
     """For labeling/snapshot_preview.html. Of a form that nobody has filled in yet, by the usual rule."""
@@ -20,8 +23,11 @@ def context(campaign: Campaign, form: NewSnapshot) -> dict[str, Any]:
         return {"campaign": campaign, "form": form, "wrong": True}
     wanted = form.rule() if form.is_bound else {"campaign": campaign}
     found: dict[str, Any] = {"campaign": campaign, "form": form}
-    if campaign.campaign_faces.count() > freezing.PREVIEWED:
+    faces = campaign.campaign_faces.count()
+    if faces > freezing.PREVIEWED:
         return found | _plain(campaign, wanted)
+    if faces > AT_ONCE and not form.is_bound:
+        return found | {"later": True}
     try:
         choice = freezing.preview(**wanted)
     except Refusal as refusal:

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.http import content_disposition_header, urlencode
@@ -173,6 +180,8 @@ def _asked(request: HttpRequest, name: str) -> Snapshot | None:
 def compare_csv(request: HttpRequest) -> HttpResponseBase:
     """Every face that differs, a line each, written as they are found."""
     old, new = _both(request)
+    if not _can_be_read(old, new):
+        return HttpResponseRedirect(_address({"old": old.pk, "new": new.pk}))
     writer = csv.DictWriter(Echo(), comparing.COLUMNS)
     rows = (comparing.flat(each) for each in comparing.every(old, new))
 
@@ -189,6 +198,8 @@ def compare_csv(request: HttpRequest) -> HttpResponseBase:
 def compare_json(request: HttpRequest) -> HttpResponseBase:
     """The counts and every face that differs."""
     old, new = _both(request)
+    if not _can_be_read(old, new):
+        return HttpResponseRedirect(_address({"old": old.pk, "new": new.pk}))
     counts = comparing.compare(old, new).to_json()
     head = json.dumps({"old": old.digest, "new": new.digest, "counts": counts}, ensure_ascii=False)[:-1]
     rows = (comparing.flat(each) for each in comparing.every(old, new))
@@ -200,6 +211,15 @@ def compare_json(request: HttpRequest) -> HttpResponseBase:
         yield "\n]}\n"
 
     return _download(parts(), "application/json", f"{old.digest[:8]}-{new.digest[:8]}.json")
+
+
+def _can_be_read(old: Snapshot, new: Snapshot) -> bool:
+    """If not, the page says why."""
+    try:
+        comparing.compare(old, new)
+    except Refusal:
+        return False
+    return True
 
 
 def _download(parts: Iterable[str], mime: str, name: str) -> HttpResponseBase:

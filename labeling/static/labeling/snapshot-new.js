@@ -45,6 +45,7 @@ function follow(form) {
   });
   for (const button of form.querySelectorAll("[data-needs-no-script]")) button.hidden = true;
   fold();
+  if (panel.querySelector("[data-ask]")) ask();
 }
 
 document.querySelectorAll("form[data-preview]").forEach(follow);

@@ -73,6 +73,11 @@ def test_what_was_counted_is_kept_until_something_is_erased() -> None:
     assert comparing.compare(old, new).to_json() == first.to_json()
     with pytest.raises(work.Refused, match="Verify both"):
         comparing.compare(new, old)
+    damaged = bytearray(content)
+    damaged[100] ^= 255
+    shard.write_bytes(damaged[: len(damaged) // 2])
+    with pytest.raises(work.Refused, match="Verify both"):
+        comparing.compare(new, old)
     shard.write_bytes(content)
     key = next(comparing.every(old, new, Wanted((REMOVED,)))).change.face_key
     erasing.erase({key})
@@ -156,6 +161,15 @@ def test_csv_and_json_hold_every_face_that_differs(reader: Client) -> None:
     assert [row["face_key"] for row in table] == [row["face_key"] for row in whole["faces"]]
     assert whole["counts"] == comparing.compare(old, new).to_json()
     assert {row["changes"] for row in table} >= {"added", "removed"}
+
+
+def test_what_cannot_be_read_says_so_on_the_page(reader: Client) -> None:
+    old, new = versions()
+    (Path(freezing.local_folder(new)) / "faces-00000.parquet").write_bytes(b"PAR1")
+    assert "Verify both" in reader.get("/snapshots/compare/", asked(old, new)).content.decode()
+    for name in ("faces.csv", "faces.json"):
+        assert reader.get(f"/snapshots/compare/{name}", asked(old, new)).status_code == 302
+    assert reader.get(f"/snapshots/{new.pk}/faces/{'0' * 64}.png").status_code == 404
 
 
 # ---- by command and API

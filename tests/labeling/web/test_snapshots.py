@@ -148,6 +148,13 @@ def test_above_so_many_faces_the_preview_counts_and_says_why(manager: Client, mo
     assert [count for count, _ in response.context["left_out"]] == [1, 1, 1]
 
 
+def test_of_many_faces_the_page_comes_first_and_asks_for_the_preview(manager: Client, monkeypatch) -> None:
+    monkeypatch.setattr("labeling.web.snapshot_preview.AT_ONCE", 3)
+    campaign = settled_three_ways()
+    assert "data-ask" in manager.get(NEW, {"campaign": campaign.pk}).content.decode()
+    assert "3 faces by this rule" in manager.post(NEW + "preview/", rule(campaign)).json()["html"]
+
+
 def test_a_campaign_without_a_settled_face_says_so(manager: Client) -> None:
     campaign = make_campaign(1)
     assert "nothing to freeze" in manager.get(NEW, {"campaign": campaign.pk}).content.decode()
