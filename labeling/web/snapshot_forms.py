@@ -1,5 +1,6 @@
 """What a new snapshot needs to be told."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,7 +12,7 @@ from labeling.expressions import word
 from labeling.licences import DEMANDS
 from labeling.models import Campaign, Source
 from labeling.snapshots import freezing
-from labeling.snapshots.rule import ALIKE, AUTHOR, GIVEN, MOST_FOLDS, SOURCES, STRATIFIED, USUAL_LABELS
+from labeling.snapshots.rule import ALIKE, AUTHOR, GIVEN, MOST_FOLDS, SOURCES, STRATIFIED, USUAL_LABELS, VOTES
 
 SPLITS = ("train", "validation", "test")
 _TESTED = ("validation", "test")
@@ -79,7 +80,7 @@ class NewSnapshot(forms.Form):
         label=_("A face once in test stays in test"),
         help_text=_("So that figures of two versions can be compared. Drawn splits stay as they were, too."),
     )
-    labels = forms.ChoiceField(label=_("Whose label counts"), initial=",".join(USUAL_LABELS))
+    labels = forms.ChoiceField(label=_("Whose label counts"), initial=json.dumps(USUAL_LABELS))
     also = forms.ModelMultipleChoiceField(
         Campaign.objects.none(),
         required=False,
@@ -164,7 +165,7 @@ class NewSnapshot(forms.Form):
         }
 
     def _asks(self, name: str) -> bool:
-        usual = {"together": [ALIKE], "test_stays": True, "labels": ",".join(USUAL_LABELS)}
+        usual = {"together": [ALIKE], "test_stays": True, "labels": json.dumps(USUAL_LABELS)}
         value = self[name].value()
         return bool(self.is_bound and value not in (usual.get(name), None, "", "0", 0, []))
 
@@ -180,7 +181,7 @@ class NewSnapshot(forms.Form):
             self.add_error("classes", _("A snapshot needs at least two expressions."))
         if data.get("folds") == 1:
             self.add_error("folds", _("Folds are 2 or more; 0: none."))
-        if data.get("labelled_sources") and set(data.get("labels", "").split(",")) <= set(USUAL_LABELS):
+        if data.get("labelled_sources") and set(json.loads(data.get("labels", "[]"))) <= set(USUAL_LABELS):
             self.add_error(
                 "labels", _("Sources whose faces join by their labels need a column of labels that counts.")
             )
@@ -203,7 +204,7 @@ class NewSnapshot(forms.Form):
         return {
             "campaign": data["campaign"],
             "also": list(data["also"]),
-            "labels": data["labels"].split(","),
+            "labels": json.loads(data["labels"]),
             "labelled_sources": data["labelled_sources"],
             "votes_at_least": data["votes_at_least"] or 0,
             "agreement_at_least": (data["agreement_at_least"] or 0) / 100,
@@ -226,21 +227,18 @@ class NewSnapshot(forms.Form):
 
 
 def _orders(columns: Iterable[str]) -> list[tuple[str, Any]]:
-    """Orders in which words count, as people ask for them."""
-    usual = ",".join(USUAL_LABELS)
-    return [
-        (usual, _now("Votes, and where somebody decided a dispute, that")),
-        ("votes", _now("Votes alone")),
-        *(
-            choice
-            for name in columns
-            for choice in (
-                (f"{name},{usual}", _now("“{column}” first, votes elsewhere").format(column=name)),
-                (f"{usual},{name}", _now("Votes first, “{column}” elsewhere").format(column=name)),
-                (name, _now("“{column}” alone").format(column=name)),
-            )
-        ),
+    """Orders in which words count, as people ask for them. Their values are JSON: a column may have any name."""
+    orders: list[tuple[tuple[str, ...], str]] = [
+        (USUAL_LABELS, _now("Votes, and where somebody decided a dispute, that")),
+        ((VOTES,), _now("Votes alone")),
     ]
+    for name in columns:
+        orders += [
+            ((name, *USUAL_LABELS), _now("“{column}” first, votes elsewhere").format(column=name)),
+            ((*USUAL_LABELS, name), _now("Votes first, “{column}” elsewhere").format(column=name)),
+            ((name,), _now("“{column}” alone").format(column=name)),
+        ]
+    return [(json.dumps(order), words) for order, words in orders]
 
 
 def _source_names() -> list[str]:

@@ -125,7 +125,7 @@ def settled_three_ways() -> Campaign:
 def rule(campaign: Campaign, **more: object) -> dict[str, object]:
     """A form as the page sends it."""
     shares = {"train": 80, "validation": 10, "test": 10}
-    usual = {"splits": "stratified", "seed": 0, "labels": "adjudicated,votes", "test_stays": "on"}
+    usual = {"splits": "stratified", "seed": 0, "labels": '["adjudicated", "votes"]', "test_stays": "on"}
     return {"campaign": campaign.pk, **shares, **usual, "together": ["alike"], **more}
 
 
@@ -208,9 +208,9 @@ def test_every_part_of_the_rule_reaches_the_snapshot(manager: Client) -> None:
     source = Source.objects.create(name="ours", kind="folder", location="/ours")
     Source.objects.create(name="theirs", kind="folder", location="/theirs")
     Item.objects.create(source=source, locator="1", media=face.media, state="ingested")
-    FaceLabel.objects.create(face=face, column="expert", label="happy", origin="the team")
+    FaceLabel.objects.create(face=face, column="a, b", label="happy", origin="the team")
     asked = {
-        "labels": "expert,adjudicated,votes",
+        "labels": '["a, b", "adjudicated", "votes"]',
         "also": [other.pk],
         "labelled_sources": ["ours"],
         "votes_at_least": 2,
@@ -231,7 +231,7 @@ def test_every_part_of_the_rule_reaches_the_snapshot(manager: Client) -> None:
     assert Snapshot.objects.get().rule == {
         "consensus": campaign.rule,
         "minimum_agreement": campaign.minimum_agreement,
-        "labels": ["expert", "adjudicated", "votes"],
+        "labels": ["a, b", "adjudicated", "votes"],
         "campaigns": [campaign.name, other.name],
         "labelled_sources": ["ours"],
         "votes_at_least": 2,
