@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -13,8 +13,30 @@ from labeling import erasure
 from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
+from labeling.api.serializers import MOST
 from labeling.models import Erasure
 from labeling.rules import may_manage
+
+_NUMBER = serializers.IntegerField(min_value=1, max_value=MOST)
+_NAME = serializers.CharField(max_length=200, trim_whitespace=False)
+
+
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "integer", "minimum": 1, "maximum": MOST},
+            {"type": "string", "minLength": 1, "maxLength": 200},
+        ]
+    }
+)
+class KeyField(serializers.Field[Any, Any, Any, Any]):
+    """The number of a row, or the name of an author."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return (_NAME if isinstance(data, str) else _NUMBER).run_validation(data)
+
+    def to_representation(self, value: Any) -> Any:
+        return value
 
 
 class WhatSerializer(serializers.Serializer[Any]):
@@ -22,7 +44,7 @@ class WhatSerializer(serializers.Serializer[Any]):
 
     scope = serializers.ChoiceField(choices=Erasure.Scope.choices)
     what = serializers.ListField(
-        child=serializers.JSONField(), help_text="Keys of media, sources, tracks or faces; names of authors."
+        child=KeyField(), help_text="Keys of media, sources, tracks or faces; names of authors."
     )
     with_media = serializers.BooleanField(
         default=False, help_text="Of tracks and faces: the media that show them too."

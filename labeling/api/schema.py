@@ -50,7 +50,7 @@ class WithRefusals(AutoSchema):
         changes = self.method not in SAFE_METHODS
         reads_body = changes and self.get_request_serializer() is not None
         pages = bool(self._get_pagination_parameters())  # type: ignore[no-untyped-call]
-        if reads_body or pages:
+        if reads_body or pages or self.get_override_parameters():
             yield "400", INVALID, "What was asked cannot be read, or names what does not exist."
         if self.view.authentication_classes:
             yield "401", DetailSerializer, "No token, or one that is not known."

@@ -393,6 +393,7 @@ class FreezeSerializer(serializers.Serializer[Any]):
         child=serializers.CharField(max_length=40),
         required=False,
         allow_empty=False,
+        min_length=1,
         max_length=100,
         help_text="Whose word counts, the first that has one: `votes`, `adjudicated`, or a column of labels such as "
         "`expert`. Left out: `adjudicated`, `votes`.",

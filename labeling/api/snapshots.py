@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
+from labeling.api.schema import RefusedSerializer
 from labeling.api.serializers import (
     ChangesAskedSerializer,
     ChangesSerializer,
@@ -129,7 +130,9 @@ class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         rows = self.get_object().verifications.all()[:10]
         return Response(VerificationSerializer(rows, many=True).data)
 
-    @extend_schema(parameters=[ChangesAskedSerializer], responses=ChangesSerializer)
+    @extend_schema(
+        parameters=[ChangesAskedSerializer], responses={200: ChangesSerializer, 409: RefusedSerializer}
+    )
     @action(detail=True, methods=["get"], pagination_class=None)
     def changes(self, request: Request, pk: str) -> Response:
         """What changed since an older version: counts, and a page of the faces that differ."""

@@ -152,6 +152,8 @@ TOO_MUCH: tuple[tuple[str, str, int], ...] = (
     ("campaigns/", '{"name": "x", "icons": {"a\\ud800": "b"}}', 400),
     ("sources/", '{"location": "/", "options": {"rows": [{"\\u0000": 1}]}}', 400),
     ("sources/", '{"location": "~somebody/pictures"}', 409),
+    ("erasures/preview/", f'{{"scope": "media", "what": [{2**70}]}}', 400),
+    ("erasures/preview/", '{"scope": "author", "what": [{"name": "x"}]}', 400),
     ("campaigns/", DEEP, 400),
 )
 """(address, body, status): what no database, disk or stack can hold."""

@@ -118,6 +118,7 @@ def make_world(me: Any, root: Path) -> dict[str, list[Any]]:
         "settings": [{}],
         "snapshot": [snapshot.pk],
         "since": [snapshot.pk],
+        "what": [[rows[0].face.media_id], [rows[1].face_id]],
         "source": [source.pk],
     }
 
