@@ -4,6 +4,7 @@ import os
 import secrets
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -26,13 +27,18 @@ VEMO_HOME.mkdir(parents=True, exist_ok=True)
 def _own_secret_key() -> str:
     """A key of this installation's own, made on the first start and readable by its owner only."""
     path = VEMO_HOME / "secret.key"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(key := secrets.token_urlsafe(50))
-    return key
+    if not path.exists():
+        # Written aside and linked: of processes that start together one wins, and none reads half a key.
+        own = path.with_name(f"secret.key-{secrets.token_hex(8)}")
+        descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(50))
+            with suppress(FileExistsError):
+                os.link(own, path)
+        finally:
+            own.unlink()
+    return path.read_text()
 
 
 DEBUG = env.bool("DEBUG", default=False)

@@ -169,3 +169,20 @@ def test_networks_to_fetch_from_are_read_or_refused_at_the_start(tmp_path: Path)
     assert "Write networks as 10.1.0.0/16" in said
     assert "numbers above 0" in refusal(tmp_path, FETCH_PER_SECOND="0")
     assert "a whole number from 0 on" in refusal(tmp_path, CHECK_LICENCES_PER_HOUR="-1")
+
+
+def test_processes_that_start_together_share_one_key(tmp_path: Path) -> None:
+    """A new home and several workers at once, as gunicorn begins them."""
+    code = "from vemo import settings; print(settings.SECRET_KEY)"
+    environment = {name: value for name, value in os.environ.items() if name != "SECRET_KEY"}
+    environment |= {"VEMO_HOME": str(tmp_path / "home"), "PYTHONPATH": f"{ROOT / 'platform'}:{ROOT}"}
+    begun = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        for _ in range(6)
+    ]
+    keys = {process.communicate()[0].strip() for process in begun}
+    assert len(keys) == 1
+    assert len(keys.pop()) >= 50
+    assert [path.name for path in (tmp_path / "home").glob("secret*")] == ["secret.key"]
