@@ -83,11 +83,11 @@ def test_the_page_says_what_each_demand_would_leave_out_and_freezes_by_those_tic
     client.force_login(make_user("manager"))
     campaigns.change(campaign=campaign, licence_rule=["no_nc"])
     answer = client.get(reverse("labeling:snapshot_new"), {"campaign": campaign.pk})
-    page, preview = answer.content.decode(), answer.context["preview"]
-    assert (preview.faces, preview.licence) == (12, 8)
-    assert sum(preview.by_label.values()) == 12
+    page = answer.content.decode()
+    assert answer.context["table"].faces == 12
+    assert answer.context["left_out"] == [(8, "for their licences")]
     assert (
-        "for their licences, by what the campaign asks of them: licence not known (3), commercial use not allowed (5)"
+        "By what the campaign asks are left out: licence not known (3), commercial use not allowed (5)."
         in page
     )
     assert 'value="no_nc" id="id_licences_2" checked' in page
@@ -101,6 +101,7 @@ def test_the_page_says_what_each_demand_would_leave_out_and_freezes_by_those_tic
         "validation": 10,
         "test": 10,
         "seed": 0,
+        "labels": '["adjudicated", "votes"]',
     }
     client.post(reverse("labeling:snapshot_new"), {**body, "licences": ["no_unknown"]})
     snapshot = Snapshot.objects.get()
@@ -117,7 +118,7 @@ def test_the_rule_of_a_snapshot_by_command_and_by_api(campaign) -> None:
     campaigns.change(campaign=campaign, licence_rule=["no_nc"])
     out = io.StringIO()
     call_command("freeze", campaign.name, "--in-process", "--licences", "no_unknown", stdout=out)
-    assert "left out: 3 licence" in out.getvalue()
+    assert "left out: 3 for their licences" in out.getvalue()
     call_command("freeze", campaign.name, "--in-process", "--licences", "none", stdout=out)
     call_command("freeze", campaign.name, "--in-process", stdout=out)
     rules = [row.rule.get("licences") for row in Snapshot.objects.order_by("pk")]
