@@ -40,7 +40,9 @@ def test_the_gallery_costs_the_same_however_much_it_shows(
     manager: Client, django_assert_num_queries, rows: int
 ) -> None:
     make_faces(rows)
-    with django_assert_num_queries(9):  # session, user, faces, sources, campaigns, detectors, licences, experts, count
+    with django_assert_num_queries(
+        9
+    ):  # session, user, faces, sources, campaigns, detectors, licences, experts, count
         assert manager.get(GALLERY).status_code == 200
 
 
@@ -49,7 +51,9 @@ def test_a_campaigns_gallery_costs_the_same_however_much_it_shows(
     manager: Client, django_assert_num_queries, rows: int
 ) -> None:
     campaign = make_campaign(rows)
-    with django_assert_num_queries(9):  # session, user, faces, sources, campaigns, detectors, licences, experts, count
+    with django_assert_num_queries(
+        9
+    ):  # session, user, faces, sources, campaigns, detectors, licences, experts, count
         assert manager.get(GALLERY, {"campaign": campaign.pk}).status_code == 200
 
 
@@ -64,7 +68,9 @@ def test_pages_go_on_where_the_last_ended(manager: Client) -> None:
 def test_further_pages_show_the_count_of_the_first(manager: Client, django_assert_num_queries) -> None:
     faces = make_faces(122, per_media=122)
     assert manager.get(GALLERY).context["count"] == 122
-    with django_assert_num_queries(8):  # session, user, faces, sources, campaigns, detectors, licences, experts
+    with django_assert_num_queries(
+        8
+    ):  # session, user, faces, sources, campaigns, detectors, licences, experts
         assert manager.get(GALLERY, {"after": faces[0].pk}).context["count"] == 122
     # What was just done there is counted at once.
     posted = {"face": faces[5].pk, "do": "leave_out", "next": f"{GALLERY}?after={faces[0].pk}"}

@@ -69,7 +69,8 @@ def test_grad_cam_finds_the_spot_that_speaks_for_a_class(tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(
-    find_spec("captum") is None, reason="captum is not installed: it brings matplotlib, and only checks Grad-CAM"
+    find_spec("captum") is None,
+    reason="captum is not installed: it brings matplotlib, and only checks Grad-CAM",
 )
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("name", ["resnet18-small", "resnet18-small+masks", "densenet121"])
