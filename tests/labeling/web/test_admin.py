@@ -6,7 +6,7 @@ from django.test import Client
 from django.urls import reverse
 
 from labeling import admin as pages
-from labeling.models import Detection, Export, Item, Media, Snapshot, Source, Vote
+from labeling.models import Detection, Erasure, Export, Item, Media, Snapshot, Source, Vote
 from tests.factories import make_campaign, make_user
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +31,7 @@ def fill() -> None:
     Detection.objects.create(source=source, detector="haar")
     snapshot = Snapshot.objects.create(campaign=campaign, name="s")
     Export.objects.create(snapshot=snapshot, format="fer2013")
+    Erasure.objects.create(scope="media", what=[1], reason="asked for")
 
 
 @pytest.mark.parametrize("model", [model for model in SHOWN if model is not Vote])
