@@ -34,7 +34,7 @@ def fill() -> None:
     Erasure.objects.create(scope="media", what=[1], reason="asked for")
 
 
-@pytest.mark.parametrize("model", [model for model in SHOWN if model is not Vote])
+@pytest.mark.parametrize("model", [model for model in SHOWN if model not in (Vote, Erasure)])
 def test_managers_and_ml_staff_look(client: Client, model: type) -> None:
     fill()
     for role in ("manager", "trainer"):
@@ -49,6 +49,15 @@ def test_managers_and_ml_staff_look(client: Client, model: type) -> None:
 def test_an_annotator_who_may_enter_sees_none_of_it(client: Client, model: type) -> None:
     sign_in(client, "annotator")
     assert client.get(list_of(model)).status_code == 403
+
+
+def test_what_was_erased_is_for_managers(client: Client) -> None:
+    fill()
+    row = Erasure.objects.get()
+    for role, status in (("manager", 200), ("trainer", 403)):
+        sign_in(client, role)
+        page = reverse("admin:labeling_erasure_change", args=[row.pk])
+        assert (client.get(list_of(Erasure)).status_code, client.get(page).status_code) == (status, status)
 
 
 def test_who_voted_what_is_for_admins_alone(client: Client) -> None:
