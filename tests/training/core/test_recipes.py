@@ -196,7 +196,7 @@ def test_decoded_images_are_shared_by_runs_and_go_when_long_unused(snapshot: Pat
     assert array.stat().st_ino == before
     os.utime(array, (0, 0))
     load(open_snapshot(snapshot), small(colour="rgb")(), 32, array.parent)
-    assert [path.name.split("-")[2] for path in array.parent.iterdir()] == ["rgb"]
+    assert [path.name.split("-")[3] for path in array.parent.iterdir()] == ["rgb"]
 
 
 def test_a_batch_in_parts_teaches_what_the_whole_batch_would(snapshot: Path, tmp_path: Path) -> None:
