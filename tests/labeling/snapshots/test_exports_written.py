@@ -336,5 +336,6 @@ def test_by_api_it_is_asked_for_and_fetched_in_parts(client) -> None:
         f'"{row.sha256}"',
         "bytes",
     )
+    head.close()  # as a server does; nothing was read of it
     refused = client.post(url, {"format": "votes", "to": "/etc"}, "application/json")
     assert (refused.status_code, "outside the places" in refused.content.decode()) == (409, True)
