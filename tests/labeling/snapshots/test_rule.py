@@ -318,13 +318,21 @@ def test_a_group_that_grew_together_goes_to_test() -> None:
 
 def test_the_certificate_finds_the_most_similar_faces_of_two_splits() -> None:
     campaign = make_settled(40)
-    rows = rows_of(frozen(campaign))
+    parts = defaultdict(list)
+    for row in rows_of(frozen(campaign)):
+        parts[row["split"]].append(row["face_id"])
+    faces = parts["train"][:3] + parts["validation"][:2] + parts["test"][:2]
     Face.objects.update(fingerprint=None)
-    hashes = dict(zip([row["face_id"] for row in rows], [-1, 0, -1, -8, 1023, -1, -8], strict=False))
+    hashes = dict(zip(faces, [-1, 0, -1, -8, 1023, -1, -8], strict=True))
     for face, value in hashes.items():
         Face.objects.filter(pk=face).update(fingerprint=value)
-    again = frozen(campaign, seed=1)
+    again = frozen(campaign, folds=2)
     splits = {row["face_id"]: row["split"] for row in rows_of(again)}
+    assert {split: [face for face in faces if splits[face] == split] for split in parts} == {
+        "train": faces[:3],
+        "validation": faces[3:5],
+        "test": faces[5:],
+    }
     distances = Counter(
         ((hashes[one] ^ hashes[two]) % 2**64).bit_count()
         for one, two in combinations(hashes, 2)
@@ -332,7 +340,8 @@ def test_the_certificate_finds_the_most_similar_faces_of_two_splits() -> None:
     )
     near = {str(bits): distances[bits] for bits in sorted(distances) if bits <= 8}
     similar = again.counts["certificate"]["similarity"]
-    assert similar == {"radius": 8, "bits": min(map(int, near)), "pairs": near, "compared": 7}
+    assert near == {"0": 3, "3": 5}
+    assert similar == {"radius": 8, "bits": 0, "pairs": near, "compared": 7}
     said = snapshots.read_manifest(freezing.local_folder(again)).certificate
     assert said == again.counts["certificate"]
     assert set(said["class_distance"]) == {"train", "validation", "test"}
