@@ -6,7 +6,9 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from labeling import lineage
@@ -25,13 +27,13 @@ from labeling.lineage import (
     Node,
 )
 from labeling.models import Campaign, Snapshot, Source
-from labeling.rules import may_see_labels
+from labeling.rules import may_manage, may_see_labels
 from labeling.web.doors import door
 
 NODE, HEIGHT, BETWEEN, GAP, HEAD, GUTTER, NARROW = 294, 56, 16, 36, 28, 24, 600
 """In units of the picture: a node's width and height, what lies between two, and between two stages, a stage's name
 above its nodes, room for lines at the edge, and below which width lines go there."""
-WIDE = ((SOURCE,), (MEDIA, FACES, VOTES), (SNAPSHOT,), (EXPORT, RUN), (ROUND,), (NEXT,))
+WIDE = ((SOURCE,), (MEDIA, FACES, VOTES), (SNAPSHOT,), (RUN, EXPORT), (ROUND,), (NEXT,))
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,15 @@ class Picture:
 @require_safe
 def of_snapshot(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = get_object_or_404(Snapshot.objects.select_related("campaign"), pk=pk)
-    return _page(request, str(row), f"snapshot-{row.pk}", lineage.of(row.campaign, snapshot=row))
+    found = lineage.of(row.campaign, snapshot=row)
+    return _page(request, row, f"snapshot-{row.pk}", found)
 
 
 @door(may_see_labels)
 @require_safe
 def of_campaign(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = get_object_or_404(Campaign, pk=pk)
-    return _page(request, str(row), "votes", lineage.of(row))
+    return _page(request, row, "votes", lineage.of(row))
 
 
 @door(may_see_labels)
@@ -81,19 +84,32 @@ def of_source(request: HttpRequest, pk: int) -> HttpResponseBase:
     wanted = request.GET.get("campaign", "")
     shown = next((each for each in campaigns if str(each.pk) == wanted), campaigns[0] if campaigns else None)
     found = lineage.of(shown, source=row) if shown else Lineage()
-    return _page(request, str(row), f"source-{row.pk}", found, campaigns=campaigns, shown=shown)
+    return _page(request, row, f"source-{row.pk}", found, campaigns=campaigns, shown=shown)
 
 
-def _page(request: HttpRequest, name: str, here: str, found: Lineage, **more: Any) -> HttpResponseBase:
+def _page(
+    request: HttpRequest, row: Source | Campaign | Snapshot, here: str, found: Lineage, **more: Any
+) -> HttpResponseBase:
     context = {
-        "name": name,
+        "name": str(row),
+        "crumbs": _crumbs(row) if isinstance(row, Snapshot) or may_manage(request.user) else None,
         "here": here,
         "nodes": found.nodes,
-        "wide": _picture(found, request.user, bands=WIDE, width=1200, letters=29),
+        "wide": _picture(found, request.user, bands=WIDE, width=1200, letters=27),
         "narrow": _picture(found, request.user, bands=[(stage,) for stage in STAGES], width=360, letters=36),
         **more,
     }
     return render(request, "labeling/lineage.html", context)
+
+
+def _crumbs(row: Source | Campaign | Snapshot) -> tuple[str, str, str]:
+    """The address and words of the list it stands in, and the address of its own page."""
+    many, words, one = {
+        Source: ("labeling:sources", gettext_lazy("Sources"), "labeling:source"),
+        Campaign: ("labeling:campaigns", gettext_lazy("Campaigns"), "labeling:campaign"),
+        Snapshot: ("labeling:snapshots", gettext_lazy("Snapshots"), "labeling:snapshot"),
+    }[type(row)]
+    return reverse(many), str(words), reverse(one, args=[row.pk])
 
 
 def _picture(

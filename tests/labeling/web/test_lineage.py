@@ -76,6 +76,9 @@ def test_the_picture_is_walked_from_every_end_by_whom_its_doors_are_open(
     for start in (f"snapshot/{first.pk}", f"campaign/{campaign.pk}", f"source/{source.pk}"):
         page = client.get(f"/lineage/{start}/")
         html = page.content.decode()
+        of = start.partition("/")[0]
+        led_back = f'<a href="/{of}s/">' in html and f'<a href="/{start.replace(of, f"{of}s")}/">' in html
+        assert led_back == (role == "manager" or of == "snapshot")
         assert {
             name for name, path in address.items() if f'href="{path}' in html.split('class="card lineage"')[1]
         } == walks
