@@ -1,5 +1,6 @@
-"""Freezing and exporting, killed with no warning at any moment, again and again."""
+"""Freezing, exporting and verifying, killed with no warning at any moment, again and again."""
 
+import os
 import random
 import signal
 import subprocess
@@ -16,11 +17,11 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from labeling import work
-from labeling.models import Export, Snapshot, Work
-from labeling.snapshots import exporting, freezing
+from labeling.models import Export, Snapshot, Verification, Work
+from labeling.snapshots import exporting, freezing, stored, verification
 from labeling.snapshots import format as snapshots
 from tests.labeling.snapshots.making import frozen, make_settled
-from tests.worker import environment
+from tests.worker import environment, wait_until, worker
 
 pytestmark = [pytest.mark.slow, pytest.mark.race, pytest.mark.django_db(transaction=True)]
 KILLS = 10
@@ -31,12 +32,13 @@ import os, signal, sys, time, django
 django.setup()
 from labeling.snapshots.exporting import run_export
 from labeling.snapshots.freezing import run_freeze
+from labeling.snapshots.verification import run_verification
 print("ready", flush=True)
 for line in sys.stdin:
     verb, pk, *kill_after_s = line.split()
     child = os.fork()
     if child == 0:
-        {"freeze": run_freeze, "export": run_export}[verb](int(pk))
+        {"freeze": run_freeze, "export": run_export, "verify": run_verification}[verb](int(pk))
         os._exit(0)
     for seconds in kill_after_s:
         time.sleep(float(seconds))
@@ -157,3 +159,53 @@ def test_an_export_killed_anywhere_is_whole_or_not_there(format: str, tmp_path: 
     assert len(whole) == 1
     assert left_being_made() == []
     assert [path.name for path in (tmp_path / "out").iterdir()] == [f"{snapshot.digest[:12]}-{format}"]
+
+
+def pack_of(snapshot: Snapshot) -> Path:
+    (name,) = snapshot.packs
+    return Path(default_storage.path(stored.pack_of(name)))
+
+
+def test_a_verification_killed_anywhere_finds_in_the_end_what_has_changed() -> None:
+    snapshot = frozen(make_settled(300))
+    pack = pack_of(snapshot)
+    content = bytearray(pack.read_bytes())
+    content[len(content) // 2] ^= 1
+    pack.write_bytes(content)
+    (damaged,) = freezing.verify(snapshot=snapshot)
+    found = [{"where": damaged.where, "what": damaged.what}]
+
+    def check(row: Work) -> None:
+        assert isinstance(row, Verification)
+        assert row.problems == (found if row.state == "done" else [])
+
+    with forks() as child:
+        kill_often(child, "verify", lambda number: verification.verify_later(snapshot=snapshot), check)
+
+
+@pytest.mark.worker
+def test_the_next_worker_takes_up_a_verification_whose_worker_was_killed(tmp_path: Path, settings) -> None:
+    settings.CELERY_BROKER_URL = "embedded://"
+    snapshot = frozen(make_settled(40))
+    row = verification.verify_later(snapshot=snapshot)
+    pack, log = pack_of(snapshot), tmp_path / "worker.log"
+    fast = {"HEARTBEAT_TIMEOUT_S": "3", "SWEEP_EVERY_S": "1"}
+
+    def is_(state: str) -> bool:
+        row.refresh_from_db()
+        return row.state == state
+
+    # Who opens a pipe that nobody writes to waits: the first worker gets as far as the images and no further.
+    whole = pack.rename(tmp_path / "whole.pack")
+    os.mkfifo(pack)
+    with worker(log, "-Q", "export", **fast) as first:
+        wait_until(lambda: is_("running"), log=log)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    pack.unlink()
+    whole.rename(pack)
+    assert is_("running")
+    with worker(log, "-Q", "default,export", "-B", "-s", str(tmp_path / "beat"), **fast):
+        wait_until(lambda: is_("done"), seconds=90, log=log)
+    assert (row.attempt, row.problems, row.error) == (2, [], "")
+    assert snapshot.verifications.count() == 1
