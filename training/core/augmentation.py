@@ -96,8 +96,18 @@ def turned(pixels: Tensor, turns: Turns) -> Tensor:
         matrix = matrix * turns.sides[:, None, None]
     if turns.shifts is not None:
         matrix = torch.cat([matrix[..., :2], turns.shifts[..., None]], dim=2)
-    grid = functional.affine_grid(matrix, list(pixels.shape), align_corners=False)
+    grid = _grid(matrix, pixels.shape[-1])
     return functional.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def _grid(matrix: Tensor, side: int) -> Tensor:
+    """(B, side, side, 2), as `functional.affine_grid` makes it of (B, 2, 3), in a fraction of its time: what depends on
+    the column and what depends on the row are worked out once a line, not once a pixel.
+    """
+    middles = (torch.arange(side, device=matrix.device) * 2 + 1) / side - 1
+    across = matrix[:, :, 0, None] * middles
+    down = matrix[:, :, 1, None] * middles + matrix[:, :, 2, None]
+    return (across[:, :, None, :] + down[:, :, :, None]).permute(0, 2, 3, 1)
 
 
 def contrasted(pixels: Tensor, contrasts: Tensor) -> Tensor:

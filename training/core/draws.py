@@ -4,12 +4,14 @@ So neither the order of batches, nor their size, nor how many processes share th
 """
 
 from enum import IntEnum
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 _MASK = 0xFFFFFFFF
+Word = TypeVar("Word", int, Tensor)
 
 
 class Draw(IntEnum):
@@ -40,7 +42,7 @@ def uniform(seed: int, epoch: int, rows: Tensor, draw: int) -> Tensor:
     """
     state = rows & _MASK
     for part in (seed, epoch, draw):
-        state = _mixed(state ^ _mixed(torch.full_like(rows, (part + 0x9E3779B9) & _MASK)))
+        state = _mixed(state ^ _mixed((part + 0x9E3779B9) & _MASK))
     return (state >> 8).float() / 2**24
 
 
@@ -50,8 +52,8 @@ def part_seed(seed: int, epoch: int, step: int, part: int) -> int:
     return int(word) >> 1
 
 
-def _mixed(state: Tensor) -> Tensor:
-    """Chris Wellons' `lowbias32` on 32-bit numbers held in int64 (nullprogram.com/blog/2018/07/31/)."""
+def _mixed(state: Word) -> Word:
+    """Chris Wellons' `lowbias32` on 32-bit numbers, a tensor's held in int64 (nullprogram.com/blog/2018/07/31/)."""
     state = ((state ^ (state >> 16)) * 0x7FEB352D) & _MASK
     state = ((state ^ (state >> 15)) * 0x846CA68B) & _MASK
     return state ^ (state >> 16)

@@ -4,6 +4,7 @@ functions.
 
 import contextlib
 import io
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
@@ -18,6 +19,9 @@ from torch.nn import functional
 from training.core.augmentation import Turns, contrasted, erased, turned
 from training.core.config import Config
 from training.core.refusals import BadImages
+
+_LEAST_STRETCH = 6
+"""Old pixels. Shorter ones need less arithmetic, but processors multiply such narrow matrices no faster."""
 
 
 def decode(data: bytes, *, name: str, side: int, colour: str) -> NDArray[np.uint8]:
@@ -93,16 +97,32 @@ def _enlarged(pixels: Tensor, config: Config) -> Tensor:
     """float (B, C, S, S), bilinearly, to bfloat16 (B, C or 3, image_size, image_size) in channels_last.
 
     As two products of matrices, which processors that are quick in bfloat16 are quickest at. A grey image whose
-    network wants three channels gets them in the second product: it writes each column three times.
+    network wants three channels gets them in the second product: it writes each column three times. A new pixel takes
+    of two old ones, so most of a whole line's product would be zeros: lines are cut into equal stretches, and each
+    stretch is made of the few old pixels it takes of.
     """
-    copies = config.in_channels if pixels.shape[1] == 1 else 1
-    down = _bilinear(pixels.shape[-1], config.image_size).to(pixels.device, torch.bfloat16)
-    across = down.repeat_interleave(copies, dim=0)
-    grown = torch.matmul(torch.matmul(down, pixels.to(torch.bfloat16)), across.T)
+    batch, channels, before, _ = pixels.shape
+    after = config.image_size
+    copies = config.in_channels if channels == 1 else 1
+    stretches = _stretches(before, after)
+    old = before // stretches
+    places = torch.arange(-1, old + 1) + old * torch.arange(stretches)[:, None]
+    windows = pixels.to(torch.bfloat16).index_select(3, places.clamp(0, before - 1).flatten().to(pixels.device))
+    tall = torch.matmul(_bilinear(before, after).to(windows), windows)
+    across = _stretch(old, after // stretches).to(windows).repeat_interleave(copies, dim=0)
+    grown = torch.matmul(tall.view(-1, old + 2), across.T)
     if copies == 1:
-        return grown.contiguous(memory_format=torch.channels_last)
-    batch, _, side, _ = grown.shape
-    return grown.view(batch, side, side, copies).permute(0, 3, 1, 2)
+        return grown.view(batch, channels, after, after).contiguous(memory_format=torch.channels_last)
+    return grown.view(batch, after, after, copies).permute(0, 3, 1, 2)
+
+
+def _stretches(before: int, after: int) -> int:
+    """Into how many equal stretches of at least _LEAST_STRETCH old pixels a line can be cut."""
+    common = math.gcd(before, after)
+    return max(
+        (some for some in range(1, common + 1) if common % some == 0 and before // some >= _LEAST_STRETCH),
+        default=1,
+    )
 
 
 @lru_cache(maxsize=16)
@@ -111,6 +131,13 @@ def _bilinear(before: int, after: int) -> Tensor:
     with torch.inference_mode(False):
         line = torch.eye(before)[None, None]
         return functional.interpolate(line, size=(after, before), mode="bilinear", align_corners=False)[0, 0]
+
+
+@lru_cache(maxsize=16)
+def _stretch(old: int, new: int) -> Tensor:
+    """(new, old + 2): what each new pixel of a stretch takes of its old ones and one more on either side."""
+    with torch.inference_mode(False):
+        return _bilinear(3 * old, 3 * new)[new : 2 * new, old - 1 : 2 * old + 1].contiguous()
 
 
 def _standardised(pixels: Tensor) -> Tensor:

@@ -92,3 +92,19 @@ def test_contrast_stays_between_black_and_white() -> None:
     seen = prepare(images, chosen, draw_turns(chosen, epoch=0, rows=torch.arange(2)))
     assert seen.min() >= 0
     assert seen.max() <= 1
+
+
+@pytest.mark.parametrize("side", [17, 48])
+def test_images_are_turned_as_torchs_own_grid_turns_them(side: int) -> None:
+    some = config(**ALL)
+    turns, pixels = draw_turns(some, epoch=0, rows=torch.arange(8)), torch.rand(8, 1, side, side)
+    assert turns.sides is not None
+    assert turns.shifts is not None
+    sign = 1 - 2 * turns.mirrored.float()
+    cos, sin = turns.sides * turns.angles.cos(), turns.sides * turns.angles.sin()
+    rows = [sign * cos, -sign * sin, turns.shifts[:, 0], sin, cos, turns.shifts[:, 1]]
+    grid = torch.nn.functional.affine_grid(
+        torch.stack(rows, dim=1).view(-1, 2, 3), [8, 1, side, side], align_corners=False
+    )
+    wanted = torch.nn.functional.grid_sample(pixels, grid, align_corners=False)
+    torch.testing.assert_close(turned(pixels, turns), wanted, atol=1e-5, rtol=0)

@@ -1,5 +1,6 @@
 """The quick copy of a network: the same answers, chosen only where it is known to give them."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -102,6 +103,20 @@ def test_images_are_enlarged_alike_in_bfloat16(turns: bool, in_channels: int) ->
     assert found.is_contiguous(memory_format=torch.channels_last)
     # Three roundings to eight bits each.
     torch.testing.assert_close(found.float(), wanted, atol=2**-7, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(48, 224), (48, 64), (48, 96), (47, 224), (53, 64), (5, 8), (44, 48)]
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_of_any_size_are_enlarged_alike_in_bfloat16(before: int, after: int, channels: int) -> None:
+    dice = np.random.default_rng(0)
+    images = torch.from_numpy(dice.integers(0, 256, (2, channels, before, before), np.uint8))
+    exact = resolve("paper-code", "resnet18-small", {"image_size": after})
+    quick = dataclasses.replace(exact, bf16=True, channels_last=True)
+    found = prepare(images, quick)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(found.float(), prepare(images, exact), atol=2**-7, rtol=0)
 
 
 def test_a_training_tells_how_often_bfloat16_answers_alike(finished: Path) -> None:
