@@ -29,6 +29,8 @@ from training.models import TrainingRun
 LOG_TAIL_BYTES = 16_384
 LOG = "log.txt"
 CONFIG = "asked.json"
+MADE = "config.json"
+"""What the core made of it."""
 LOCK = "lock"
 """What the core holds a flock on while it trains."""
 _INTERRUPTED = gettext_noop("Interrupted; goes on from its last checkpoint.")
@@ -51,12 +53,15 @@ def start(
     network: str,
     preset: str,
     settings: Mapping[str, Any] | None = None,
+    fast: bool = False,
     name: str = "",
     created_by: Any = None,
 ) -> TrainingRun:
-    """Put a training into the queue. settings: what differs from the preset.
+    """Put a training into the queue. settings: what differs from the preset. fast: bf16 and channels_last are as the
+    machine that trains is quickest with them; `config` says so once it has begun.
 
-    Raises CannotStart for an unfinished snapshot, or a network, preset or setting the core does not know.
+    Raises CannotStart for an unfinished snapshot, for a network, preset or setting the core does not know, and for one
+    that is given and left to `fast` as well.
     """
     if snapshot.state != WorkState.DONE:
         raise CannotStart(
@@ -65,6 +70,8 @@ def start(
             )
         )
     try:
+        if fast:
+            core_config.refuse_beside_fast(settings or {})
         resolved = core_config.resolve(preset, network, settings).to_json()
     except BadConfig as problem:
         raise CannotStart(str(problem)) from problem
@@ -75,6 +82,7 @@ def start(
             network=network,
             preset=preset,
             config=resolved,
+            fast=fast,
             epochs=resolved["epochs"],
             # Not the primary key: a database restored from a backup would meet another run's folder.
             folder=f"{timezone.now():%Y-%m-%d}-{secrets.token_hex(5)}",
@@ -136,7 +144,8 @@ def train(run_id: int, *, tell: Callable[[metrics.Progress], None] | None = None
             raise work.Refused(_why(run, code))
         else:
             evaluations.take_in(run=run, folder=folder(run))
-            job.leave(WorkState.DONE, message="", **_columns(metrics.progress(metrics.read(folder(run)))))
+            columns = _columns(metrics.progress(metrics.read(folder(run))))
+            job.leave(WorkState.DONE, message="", **columns, **_made_fast(run))
 
 
 def _fetched(job: work.Job[TrainingRun]) -> Path:
@@ -153,7 +162,7 @@ def _report(job: work.Job[TrainingRun], tell: Callable[[metrics.Progress], None]
     """Put what the child has written on the row; raises as Job.beat does."""
     events = metrics.read(folder(job.row))
     progress = metrics.progress(events)
-    job.beat(message=_message(progress), **_columns(progress))
+    job.beat(message=_message(progress), **_columns(progress), **_made_fast(job.row))
     if tell:
         tell(progress)
 
@@ -163,8 +172,9 @@ def _train_in_child(job: work.Job[TrainingRun], snapshot: Path, report: Callable
     # The worker of the last attempt may have died and its child be at the last checkpoint still.
     child.wait_until_free(home / LOCK, lambda: job.beat(message=_WAITING))
     (home / CONFIG).write_text(json.dumps(job.row.config, indent=1))
+    fast = ["--fast"] if job.row.fast else []
     process = child.start(
-        "train", snapshot, home, "--config", home / CONFIG, "--stop-with-parent", log=home / LOG
+        "train", snapshot, home, "--config", home / CONFIG, *fast, "--stop-with-parent", log=home / LOG
     )
     return child.follow(process, report)
 
@@ -176,6 +186,12 @@ def _columns(now: metrics.Progress) -> dict[str, Any]:
     if now.best_accuracy is not None:
         columns["validation_accuracy"] = now.best_accuracy
     return columns
+
+
+def _made_fast(run: TrainingRun) -> dict[str, Any]:
+    """The settings that a fast run was begun with, which its machine has had a say in."""
+    file = folder(run) / MADE
+    return {"config": core_config.read_config(file).to_json()} if run.fast and file.exists() else {}
 
 
 def _message(progress: metrics.Progress) -> str:

@@ -45,6 +45,15 @@ def test_a_run_is_queued_with_its_settings_and_can_be_stopped_and_resumed(client
     assert client.get(f"{url}/curves/").json() == []
 
 
+def test_a_run_can_be_fast(client, snapshot) -> None:
+    body = {"snapshot": snapshot.pk, "network": "resnet18", "preset": "quick", "fast": True}
+    made = client.post("/api/v1/runs/", body, format="json")
+    assert (made.status_code, made.json()["fast"]) == (201, True)
+    twice = client.post("/api/v1/runs/", {**body, "settings": {"bf16": False}}, format="json")
+    assert (twice.status_code, twice.json()["error"].startswith("Fast sets bf16")) == (409, True)
+    assert TrainingRun.objects.get().fast
+
+
 def test_an_unknown_setting_is_refused_with_its_name(client, snapshot) -> None:
     said = start(client, snapshot, epoch=3)
     assert said.status_code == 409

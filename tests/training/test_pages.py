@@ -59,6 +59,19 @@ def test_start_leads_to_the_page_of_the_run(client, trainer, where):
     run = TrainingRun.objects.get()
     assert answer.url == url("run", run)
     assert (run.config["epochs"], run.config["rotation"], run.created_by) == (4, 5.0, trainer)
+    assert not run.fast
+    assert "Asked to be fast" not in text_of(client.get(url("run", run)))
+
+
+@pytest.mark.parametrize("where", ["site", "admin"])
+def test_a_run_can_be_asked_to_be_fast(client, trainer, where):
+    address = url("run_new") if where == "site" else reverse("admin:training_trainingrun_add")
+    snapshot = make_snapshot()
+    assert "Computes in bfloat16" in text_of(client.get(address))
+    client.post(address, form(snapshot, fast="on"))
+    run = TrainingRun.objects.get()
+    assert run.fast
+    assert "Asked to be fast" in text_of(client.get(url("run", run)))
 
 
 @pytest.mark.parametrize("where", ["site", "admin"])
@@ -69,6 +82,7 @@ def test_start_leads_to_the_page_of_the_run(client, trainer, where):
         ({"further": "[1]"}, "not a JSON object"),
         ({"further": "{"}, "Enter a valid JSON"),
         ({"epochs": 3, "further": '{"epochs": 4}'}, "Given twice: epochs"),
+        ({"fast": "on", "further": '{"bf16": true}'}, "Fast sets bf16"),
         ({"batch_size": 1}, "batch_size is 1"),
         ({"image_size": 4}, "image_size is 4"),
     ],

@@ -43,6 +43,14 @@ def test_an_unknown_network_or_preset_is_refused():
         make_run(preset="fast")
 
 
+def test_a_fast_run_leaves_to_the_machine_what_is_not_given_by_hand():
+    run = make_run(fast=True)
+    assert (run.fast, run.config["bf16"]) == (True, False)
+    with pytest.raises(runs.CannotStart, match="Fast sets bf16 and channels_last"):
+        make_run(fast=True, settings={"channels_last": True, "bf16": True})
+    assert TrainingRun.objects.get() == run
+
+
 def test_only_a_frozen_snapshot_is_trained_on():
     unfinished = Snapshot.objects.create(campaign=make_campaign(), name="half")
     with pytest.raises(runs.CannotStart, match="only a frozen one"):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
 from labeling import work
 from labeling.models import WorkState
@@ -18,6 +19,7 @@ from labeling.snapshots import freezing
 from tests.factories import make_over
 from tests.training.making import FAST, make_real_snapshot, make_run
 from training import child, metrics, runs, tasks
+from training.core.quick import quick_in_bf16
 from training.models import TrainingRun
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
@@ -68,6 +70,16 @@ def test_a_training_ends_with_its_figures_taken_in_once_however_often_it_is_begu
     runs.train(run.pk)
     run.refresh_from_db()
     assert (run.state, epochs_done(run), run.evaluations.count()) == (WorkState.DONE, [1, 2], 2)
+
+
+def test_a_fast_run_shows_what_its_machine_chose():
+    run = make_run(make_real_snapshot(), settings={**FAST, "epochs": 1}, fast=True)
+    runs.train(run.pk)
+    run.refresh_from_db()
+    chosen = quick_in_bf16(torch.device("cpu"))
+    assert run.state == WorkState.DONE
+    assert (run.config["bf16"], run.config["channels_last"]) == (chosen, chosen)
+    assert run.config["epochs"] == 1
 
 
 def test_stop_checkpoints_and_resume_goes_on_from_there():

@@ -32,7 +32,7 @@ class RunSerializer(serializers.ModelSerializer[TrainingRun]):
     class Meta:
         model = TrainingRun
         fields = (
-            "id", "name", "snapshot", "network", "preset", "config", "epoch", "epochs",
+            "id", "name", "snapshot", "network", "preset", "config", "fast", "epoch", "epochs",
             "validation_accuracy", "created_at", "evaluations", *WORK,
         )  # fmt: skip
 
@@ -42,6 +42,11 @@ class StartSerializer(serializers.Serializer[Any]):
     network = serializers.CharField(max_length=40)
     preset = serializers.CharField(max_length=40)
     settings = serializers.DictField(required=False, default=dict, help_text="What differs from the preset.")
+    fast = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="bf16 and channels_last as the machine that trains is quickest with them.",
+    )
     name = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
 
 

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from training.core.config import FIELDS, PRESETS, Config, read_config, resolve
+from training.core.config import FIELDS, PRESETS, Config, read_config, refuse_beside_fast, resolve
 from training.core.networks import NETWORKS
 from training.core.refusals import BadConfig, Refusal, Stopped, TrainingFailed
 from training.core.using import add_using
@@ -185,12 +185,12 @@ def _train(asked: argparse.Namespace) -> int:
 
 
 def _chosen_to_train(asked: argparse.Namespace) -> Config:
-    config = _chosen(asked)
-    if not asked.fast:
-        return config
-    from training.core.quick import quickened
+    if asked.fast:
+        from training.core.quick import quickened
 
-    return quickened(config)
+        refuse_beside_fast([pair.partition("=")[0].strip() for pair in asked.set])
+        return quickened(_chosen(asked), asked.run_folder)
+    return _chosen(asked)
 
 
 def _evaluate(asked: argparse.Namespace) -> int:

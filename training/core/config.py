@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,7 +19,10 @@ from training.core.recipes import PRESETS
 from training.core.refusals import BadConfig
 from training.core.setting import Setting
 
-__all__ = ["FIELDS", "PRESETS", "Config", "Setting", "read_config", "resolve"]
+__all__ = ["FIELDS", "PRESETS", "Config", "Setting", "read_config", "refuse_beside_fast", "resolve"]
+
+SET_BY_FAST = ("bf16", "channels_last")
+"""What `train --fast` sets, as the machine that trains is quickest with it."""
 
 
 def _field(default: Any, about: str, **limits: Any) -> Any:
@@ -286,6 +289,12 @@ def _of_network(network: Network, preset: str) -> dict[str, object]:
     side = PRESETS[preset].get("image_size", Config.image_size)
     assert isinstance(side, int)
     return {"dropout": network.dropout, "image_size": network.nearest_size(side)}
+
+
+def refuse_beside_fast(given: Collection[str]) -> None:
+    """Raises BadConfig where one of the settings given by hand is left to the machine by `--fast`."""
+    if twice := [name for name in SET_BY_FAST if name in given]:
+        raise BadConfig(f"Fast sets {' and '.join(twice)} as the machine needs it. Leave one of the two out.")
 
 
 def read_config(file: Path) -> Config:

@@ -7,7 +7,6 @@ from enum import IntEnum
 from typing import TypeVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
 _MASK = 0xFFFFFFFF

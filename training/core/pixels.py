@@ -107,7 +107,9 @@ def _enlarged(pixels: Tensor, config: Config) -> Tensor:
     stretches = _stretches(before, after)
     old = before // stretches
     places = torch.arange(-1, old + 1) + old * torch.arange(stretches)[:, None]
-    windows = pixels.to(torch.bfloat16).index_select(3, places.clamp(0, before - 1).flatten().to(pixels.device))
+    windows = pixels.to(torch.bfloat16).index_select(
+        3, places.clamp(0, before - 1).flatten().to(pixels.device)
+    )
     tall = torch.matmul(_bilinear(before, after).to(windows), windows)
     across = _stretch(old, after // stretches).to(windows).repeat_interleave(copies, dim=0)
     grown = torch.matmul(tall.view(-1, old + 2), across.T)

@@ -4,13 +4,15 @@ where the processor has units for it.
 
 import copy
 import dataclasses
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from training.core.config import Config
+from training.core.config import SET_BY_FAST, Config
 from training.core.device import device_for
+from training.core.run_folder import RunFolder
 
 LEAST_AGREEMENT = 0.995
 """Bfloat16 is chosen unasked only if so large a share of the validation faces got the answer of 32 bits."""
@@ -55,8 +57,13 @@ def quick_config(config: Config, *, bf16: bool) -> Config:
     return dataclasses.replace(config, bf16=bf16, channels_last=True)
 
 
-def quickened(config: Config) -> Config:
-    """The config with bf16 and channels_last as this machine is quickest with them."""
+def quickened(config: Config, run: Path) -> Config:
+    """The config with bf16 and channels_last as this machine is quickest with them; a run that has begun keeps its own,
+    whatever machine goes on with it.
+    """
+    begun = RunFolder(run).made()
+    if begun is not None:
+        return dataclasses.replace(config, **{name: getattr(begun.config, name) for name in SET_BY_FAST})
     fast = quick_in_bf16(device_for(config))
     return dataclasses.replace(config, bf16=fast, channels_last=fast)
 

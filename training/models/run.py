@@ -17,6 +17,9 @@ class TrainingRun(Work):
     network = models.CharField(max_length=40, help_text="A key of training.core.networks.NETWORKS.")
     preset = models.CharField(max_length=40, help_text="A key of training.core.config.PRESETS.")
     config = models.JSONField(help_text="Every setting, resolved, as training.core.config.Config has them.")
+    fast = models.BooleanField(
+        default=False, help_text="The machine that trains chooses what is quick on it."
+    )
     folder = models.CharField(max_length=200, blank=True, default="", help_text="Below settings.RUNS_ROOT.")
     epoch = models.PositiveIntegerField(default=0)
     epochs = models.PositiveIntegerField(default=0)

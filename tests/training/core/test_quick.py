@@ -165,6 +165,25 @@ def test_fast_saves_what_this_machine_is_quickest_with(snapshot: Path, tmp_path:
     assert main(asked) == 0  # finished; the same command is the same config
 
 
+def test_a_fast_run_goes_on_as_it_was_begun_on_whatever_machine(snapshot: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (tmp_path / "config.json").write_text(json.dumps(small(epochs=1)().to_json()))
+    asked = ["train", str(snapshot), str(run), "--config", str(tmp_path / "config.json"), "--fast"]
+    assert main(asked) == 0
+    made = json.loads((run / "config.json").read_text())
+    made["config"] |= {"bf16": not FAST, "channels_last": not FAST}  # as if begun where the other is quicker
+    (run / "config.json").write_text(json.dumps(made))
+    assert main(asked) == 0
+
+
+def test_fast_does_not_set_what_is_set_by_hand(
+    snapshot: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["train", str(snapshot), str(tmp_path / "run"), "--fast", "--set", "bf16=false"]
+    assert main(asked) == 2
+    assert "Fast sets bf16 as the machine needs it" in capsys.readouterr().err
+
+
 def test_nothing_is_measured_without_faces() -> None:
     plain, config = stirred("resnet18")
     images = torch.zeros((0, 1, 64, 64), dtype=torch.uint8)
