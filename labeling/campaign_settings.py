@@ -69,8 +69,8 @@ def demand_sound(campaign: Campaign, refuse: type[CannotSet]) -> None:
 
 
 def named(expressions: Iterable[object]) -> list[str]:
-    """The names as they are kept: without spaces around."""
-    return [str(expression).strip() for expression in expressions]
+    """The names as they are kept: without blanks around, and with one space for each run of blanks within."""
+    return [" ".join(str(expression).split()) for expression in expressions]
 
 
 def kept_keys(keys: Mapping[str, str]) -> dict[str, str]:
@@ -93,6 +93,8 @@ def _wrong_with(names: list[str]) -> str:
         return _("“{name}” is always offered. Take it out of the list.").format(name=word(taken.pop()))
     if len(names) > len(KEYS):
         return _("There are keys for {most} expressions. Name fewer.").format(most=len(KEYS))
+    if not all(name.isprintable() for name in names):
+        return _("An expression's name has a character that cannot be seen. Type it anew.")
     if any(len(name) > LONGEST_EXPRESSION for name in names):
         return _("An expression's name has more than {most} characters. Shorten it.").format(
             most=LONGEST_EXPRESSION

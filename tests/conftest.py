@@ -1,9 +1,11 @@
 """What every test stands on: an own storage folder, an own broker folder."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.db import connections
+from django.utils import translation
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +24,13 @@ def own_folders(settings, tmp_path: Path) -> None:
     settings.RUNS_ROOT = tmp_path / "runs"
     settings.SNAPSHOT_CACHE_ROOT = tmp_path / "snapshot-cache"
     settings.EMBEDDED_BROKER_ROOT = tmp_path / "broker"
+
+
+@pytest.fixture(autouse=True)
+def own_language() -> Iterator[None]:
+    """A request leaves its language with the thread, and the next test asks in none."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

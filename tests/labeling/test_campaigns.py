@@ -40,6 +40,8 @@ def test_a_new_campaign_is_open_and_asks_ten_people_for_one_of_seven() -> None:
     campaign = campaigns.create(name=" First ", created_by=make_user("manager"))
     assert (campaign.name, campaign.state, campaign.votes_per_face) == ("First", "open", 10)
     assert (campaign.rule, len(campaign.expressions)) == ("strict_majority", 7)
+    other = campaigns.create(name="Second", expressions=[" at ease", "ill\n at  ease"])
+    assert other.expressions == ["at ease", "ill at ease"]
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,7 @@ def test_a_new_campaign_is_open_and_asks_ten_people_for_one_of_seven() -> None:
         (["happy", "not_a_face"], "“not a face” is always offered"),
         ([f"look {n}" for n in range(len(KEYS) + 1)], f"keys for {len(KEYS)} expressions"),
         (["happy", "x" * 41], "more than 40 characters"),
+        (["happy", "s\x07ad"], "character that cannot be seen"),
     ],
 )
 def test_expressions_that_cannot_be_told_apart_are_refused(expressions: list[str], said: str) -> None:

@@ -1,14 +1,13 @@
 """A CSV of whose the media are: a line per media, with all that its licence asks to be named."""
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from labeling.licences import licence, understood
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.exports.format import About, Facts, Given
+from labeling.snapshots.exports.tables import csv_text
 from labeling.snapshots.exports.tree import Tree
 
 NAME = "media.csv"
@@ -36,7 +35,7 @@ def table(folder: Path, about: About) -> Iterator[tuple[bytes, int]]:
 
     `licence` is as it was found; its name and address stand beside it where it is understood.
     """
-    yield _text([COLUMNS]), 0
+    yield csv_text([COLUMNS]), 0
     seen: set[str] = set()
     for batch in snapshots.iter_batches(folder, _KEPT):
         new = []
@@ -47,7 +46,7 @@ def table(folder: Path, about: About) -> Iterator[tuple[bytes, int]]:
         for start in range(0, len(new), _BATCH):
             chunk = new[start : start + _BATCH]
             facts = about([face["media_sha256"] for face in chunk])
-            yield _text(_line(face, facts.get(face["media_sha256"], _UNKNOWN)) for face in chunk), 0
+            yield csv_text(_line(face, facts.get(face["media_sha256"], _UNKNOWN)) for face in chunk), 0
         yield b"", batch.num_rows
 
 
@@ -56,12 +55,6 @@ def _line(face: dict[str, Any], facts: Facts) -> list[str]:
     name, url = (known.name, known.url) if known else ("", "")
     told = [facts.title, face["author"], face["licence"], name, url, face["page_url"], face["source"]]
     return [face["media_sha256"], *map(harmless, told), facts.fetched_at]
-
-
-def _text(lines: Iterable[Sequence[str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
-    return text.getvalue().encode()
 
 
 def harmless(text: str) -> str:

@@ -1,7 +1,5 @@
 """split/class/face.png, as torchvision's ImageFolder and most others read it."""
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Sequence
 
@@ -11,6 +9,7 @@ from labeling.sayings import gettext_noop
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.exports import attribution
 from labeling.snapshots.exports.format import Given
+from labeling.snapshots.exports.tables import csv_text
 from labeling.snapshots.exports.tree import Tree
 
 ATTRIBUTION = "attribution.csv"
@@ -60,7 +59,5 @@ def _attribution(given: Given, folders: Sequence[str]) -> Iterator[bytes]:
     """The table of whose the pictures are, some lines at a time, in the order of the pictures."""
     yield b"file,licence,author,page_url,source,media_sha256\n"
     for batch in given.batches([*_PLACE, *_WHOSE]):
-        text = io.StringIO()
         columns = (map(attribution.harmless, batch.column(name).to_pylist()) for name in _WHOSE)
-        csv.writer(text, lineterminator="\n").writerows(zip(_names(batch, folders), *columns, strict=True))
-        yield text.getvalue().encode()
+        yield csv_text(zip(_names(batch, folders), *columns, strict=True))

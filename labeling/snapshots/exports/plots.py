@@ -66,7 +66,9 @@ def agreement(faces: Sequence[int]) -> bytes:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 24 else f"{name[:23]}…"
+    """In one line, whatever it is."""
+    seen = "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
+    return seen if len(seen) <= 24 else f"{seen[:23]}…"
 
 
 def _png(image: Image.Image) -> bytes:

@@ -1,11 +1,8 @@
 """Every vote by itself: task, worker, label. Workers are pseudonyms."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
-
 from labeling.sayings import gettext_noop
 from labeling.snapshots.exports.format import BALLOT_COLUMNS, Given
+from labeling.snapshots.exports.tables import csv_text
 from labeling.snapshots.exports.tree import Tree
 
 VOTES, TASKS = "votes.csv", "tasks.csv"
@@ -21,23 +18,23 @@ def write(given: Given, tree: Tree) -> str:
     """votes.csv, and tasks.csv: what was made of them. Of a face either all its votes are there, as frozen, or none."""
     done = missing = 0
     with tree.open(VOTES) as file:
-        file.write(_text([("task", "worker", "label")]))
+        file.write(csv_text([("task", "worker", "label")]))
         for batch in given.batches(["face_key", *BALLOT_COLUMNS]):
             lines: list[tuple[str, str, str]] = []
             cast = given.ballots(batch)
             for key, ballots in zip(batch.column("face_key").to_pylist(), cast, strict=True):
                 missing += ballots is None
                 lines += [(key, worker, answer) for worker, answer in ballots or ()]
-            file.write(_text(lines))
+            file.write(csv_text(lines))
             done += batch.num_rows
             given.progress(done)
     with tree.open(TASKS) as file:
         columns = ["face_key", "label", "label_origin", "split", "agreement"]
-        file.write(_text([("task", *columns[1:])]))
+        file.write(csv_text([("task", *columns[1:])]))
         for batch in given.batches(columns):
             shares = [f"{share:.6f}" for share in batch.column("agreement").to_pylist()]
             rest = (batch.column(name).to_pylist() for name in columns[:-1])
-            file.write(_text(zip(*rest, shares, strict=True)))
+            file.write(csv_text(zip(*rest, shares, strict=True)))
             given.progress(done)
     return left_out(missing)
 
@@ -47,9 +44,3 @@ def left_out(faces: int) -> str:
     if not faces:
         return ""
     return _ONE_LEFT_OUT if faces == 1 else _LEFT_OUT.format(faces=faces)
-
-
-def _text(lines: Iterable[Sequence[str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
-    return text.getvalue().encode()
