@@ -1,16 +1,20 @@
 """The faces a snapshot could hold, read in one statement, kept small: a million of them take some 150 MB."""
 
 import hashlib
-from array import array
+import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models.fields.json import KeyTextTransform
 from numpy.typing import NDArray
 
+from labeling import bulk
 from labeling.expressions import OTHER_ANSWERS
 from labeling.licences import meeting
 from labeling.models import Campaign, CampaignFace, Face, FaceLabel, Item, Outcome
@@ -21,15 +25,16 @@ from labeling.snapshots.stored import Alive
 OPEN, LICENCE, FEW_VOTES, DISAGREEMENT = "open", "licence", "few_votes", "little_agreement"
 NO_LABEL, OTHER_CLASS, SMALL, OTHER_SOURCE, TWICE = "no_label", "class", "small", "source", "twice"
 """Why faces stay out, besides the outcomes that are no label."""
-_CHUNK = 5_000
 _KEY = 32
-_FACE = (
-    "pk", "media", "media__sha256", "detector", "time_ms", "row", "x", "y", "width", "height", "given__split",
-    "likeness", "fingerprint", "media__licence_code", "media__author",
-)  # fmt: skip
-_UNASKED: tuple[Any, ...] = ("", "", "", None, {})
-_VOTED = ("state", "outcome", "label", "agreement", "counts")
+_TEXT, _WHOLE_NUMBER, _YES = pa.string(), pa.int64(), pa.bool_()
+_VOTED = {"state": _TEXT, "outcome": _TEXT, "label": _TEXT, "agreement": pa.float64(), "counts": _TEXT}
+_BOX = ("time_ms", "row", "x", "y", "width", "height")
+_FACE = {
+    "pk": _WHOLE_NUMBER, "media": _WHOLE_NUMBER, "media__sha256": _TEXT, "detector": _TEXT,
+    **dict.fromkeys(_BOX, _WHOLE_NUMBER), "likeness": _WHOLE_NUMBER, "fingerprint": _WHOLE_NUMBER,
+}  # fmt: skip
 Whole: TypeAlias = NDArray[np.int64]
+Which: TypeAlias = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,35 +102,27 @@ def _from(media: str, names: Collection[str]) -> Exists:
     return Exists(Item.objects.filter(media=OuterRef(media), source__name__in=names))
 
 
-def _asked(rows: QuerySet[Any], to_face: str, rule: Rule) -> Iterator[tuple[Any, ...]]:
-    """The columns of _VOTED and _FACE; whether the source is as asked for; the rank of its split; the labels asked."""
-    asked: dict[str, Any] = {}
+def _asked(rows: QuerySet[Any], to_face: str, rule: Rule) -> Iterator[pa.Table]:
+    """The columns of _VOTED, _FACE, and what else the rule asks: by the names that _Columns reads."""
+    columns: dict[str, pa.DataType] = dict(_VOTED) if to_face else {}
+    columns |= {to_face + name: kind for name, kind in _FACE.items()}
+    asked: dict[str, Any] = {"given_split": KeyTextTransform("split", f"{to_face}given")}
+    kinds = {"given_split": _TEXT}
+    if rule.licences:
+        columns[f"{to_face}media__licence_code"] = _TEXT
+    if AUTHOR in rule.groups:
+        columns[f"{to_face}media__author"] = _TEXT
     if rule.sources:
-        asked["from_wanted"] = _from(f"{to_face}media", rule.sources)
+        asked["from_wanted"], kinds["from_wanted"] = _from(f"{to_face}media", rule.sources), _YES
     if rule.splits == SOURCES:
         for split, names in sorted(rule.split_sources.items()):
-            asked[f"from_{split}"] = _from(f"{to_face}media", names)
+            asked[f"from_{split}"], kinds[f"from_{split}"] = _from(f"{to_face}media", names), _YES
     for number, column in enumerate(label_columns(rule)):
         same = FaceLabel.objects.filter(face=OuterRef(f"{to_face}pk"), column=column)
-        asked[f"label_{number}"] = Subquery(same.values("label")[:1])
-    voted = _VOTED if to_face else ()
-    columns = (*voted, *(to_face + name for name in _FACE), *asked)
-    found = rows.annotate(**asked).values_list(*columns).iterator(_CHUNK)
-    first, last = len(voted), len(voted) + len(_FACE)
-    if not asked:
-        unasked = (True, 0, ())
-        return ((*(row[:first] or _UNASKED), *row[first:], *unasked) for row in found)
-    return (
-        (*(row[:first] or _UNASKED), *row[first:last], *_answers(dict(zip(asked, row[last:], strict=True))))
-        for row in found
-    )
-
-
-def _answers(asked: Mapping[str, Any]) -> tuple[bool, int, list[str | None]]:
-    """Whether the source is as asked for, the rank of the split it is named for, and the labels in their columns."""
-    ranks = (rank for rank, split in enumerate(snapshots.SPLITS) if asked.get(f"from_{split}"))
-    labels = [value for name, value in asked.items() if name.startswith("label_")]
-    return asked.get("from_wanted", True), max(ranks, default=0), labels
+        asked[f"label_{number}"], kinds[f"label_{number}"] = Subquery(same.values("label")[:1]), _TEXT
+    names = [name.removeprefix("face__") for name in columns]
+    schema = pa.schema([*zip(names, columns.values(), strict=True), *kinds.items()])
+    return bulk.tables(rows.annotate(**asked).values_list(*columns, *asked), schema)
 
 
 _WHOLE = (
@@ -141,150 +138,107 @@ class _Columns:
         self._classes = tuple(name for name in expressions if not rule.classes or name in rule.classes)
         self._numbers = {name: number for number, name in enumerate(self._classes)}
         self._answers = (*self._classes, *OTHER_ANSWERS)
-        self._allowed = meeting(rule.licences) if rule.licences else None
+        self._allowed = pa.array(sorted(meeting(rule.licences)), _TEXT) if rule.licences else None
         self._given: dict[str, int] = {}
         self._left_out: Counter[str] = Counter()
         self._strange: Counter[str] = Counter()
         self._expressions = frozenset(expressions)
-        self._keys = bytearray()
-        self._waiting: list[tuple[Any, ...]] = []
-        self._whole = {name: array("q") for name in _WHOLE}
-        self._prefix, self._agreement, self._votes = array("Q"), array("f"), array("I")
+        self._keys: list[bytes] = []
+        self._whole: dict[str, list[Whole]] = {name: [np.empty(0, np.int64)] for name in _WHOLE}
+        self._prefix = [np.empty(0, np.uint64)]
+        self._agreement = [np.empty(0, np.float32)]
+        self._votes = [np.empty((0, len(self._answers)), np.uint32)]
 
-    def take(self, rows: Iterable[tuple[Any, ...]], alive: Alive) -> None:
-        for number, row in enumerate(rows):
-            if not number % _CHUNK:
-                alive()
-                self._keep()
-            self._take(*row)
-        self._keep()
+    def take(self, parts: Iterable[pa.Table], alive: Alive) -> None:
+        for part in parts:
+            alive()
+            self._take(part)
 
-    def _keep(self) -> None:
-        """Move what waits into the columns, which take an eighth of the room."""
-        for column, values in zip(self._whole.values(), zip(*self._waiting, strict=True), strict=False):
-            column.extend(values)
-        self._waiting.clear()
-
-    def _take(
-        self,
-        state: str,
-        outcome: str,
-        label: str,
-        agreement: float | None,
-        counts: Mapping[str, int],
-        *rest: Any,
-    ) -> None:
-        (
-            pk,
-            media,
-            sha256,
-            detector,
-            time_ms,
-            row,
-            x,
-            y,
-            width,
-            height,
-            split,
-            likeness,
-            fingerprint,
-            *more,
-        ) = rest
-        licence, author, wanted, rank, labels = more
-        found = self._label(state, outcome, label, agreement, counts, labels)
-        reason = found if isinstance(found, str) else self._unwanted(licence, wanted, width, height, found)
-        if isinstance(found, str) or reason:
-            self._left_out[reason] += 1
-            return
-        name, origin, agreed = found
-        self._keys += bytes.fromhex(
-            snapshots.face_key(
-                media_sha256=sha256, detector=detector, time_ms=time_ms, row=row, box=(x, y, width, height)
-            )
+    def _take(self, part: pa.Table) -> None:
+        tally = _Tally(part, self._answers)
+        found = _Labels(part, self._rule, tally)
+        self._left_out.update(found.why)
+        kept = np.flatnonzero(found.origin >= 0)
+        label = found.label.take(pa.array(kept))
+        kept, label = self._wanted(part.take(pa.array(kept)), kept, label, found.origin[kept])
+        rows = part.take(pa.array(kept))
+        words, of_word = _words(label)
+        self._strange.update(
+            {
+                word: int((of_word == number).sum())
+                for number, word in enumerate(words)
+                if word not in self._numbers
+            }
         )
-        self._prefix.append(int(sha256[:16], 16))
-        self._agreement.append(agreed)
-        self._votes.extend([counts.get(answer, 0) for answer in self._answers])
-        values = (
-            pk,
-            media,
-            self._numbers.get(name, -1),
-            origin,
-            self._given.setdefault(str(split or ""), len(self._given)),
-            -1 if likeness is None else likeness,
-            _number(author) if author and AUTHOR in self._rule.groups else -1,
-            fingerprint or 0,
-            fingerprint is not None,
-            rank,
-        )
-        self._waiting.append(values)
-        if name not in self._numbers:
-            self._strange[name] += 1
+        numbers = np.array([self._numbers.get(word, -1) for word in words], np.int64)
+        given, of_given = _words(rows.column("given_split"))
+        splits = np.array([self._given.setdefault(word, len(self._given)) for word in given], np.int64)
+        sha256s = rows.column("media__sha256")
+        keys = _keys(rows)
+        self._keys.append(keys)
+        self._prefix.append(_prefixes(sha256s))
+        self._agreement.append(found.agreement[kept].astype(np.float32))
+        self._votes.append(tally.votes[tally.row[kept]])
+        values = {
+            "face": _numbers(rows, "pk"),
+            "media": _numbers(rows, "media"),
+            "label": numbers[of_word],
+            "origin": found.origin[kept],
+            "given": splits[of_given],
+            "likeness": _numbers(rows, "likeness", -1),
+            "author": self._authors(rows),
+            "fingerprint": _numbers(rows, "fingerprint"),
+            "hashed": rows.column("fingerprint").is_valid().to_numpy().astype(np.int64),
+            "source": _rank(rows),
+        }
+        for name, column in values.items():
+            self._whole[name].append(column)
 
-    def _label(
-        self,
-        state: str,
-        outcome: str,
-        label: str,
-        agreement: float | None,
-        counts: Mapping[str, int],
-        labels: Sequence[str | None],
-    ) -> "tuple[str, int, float] | str":
-        """The label, the number of its origin and the agreement; or why there is none."""
-        # A face re-opened for fresh votes still carries its former outcome; that is under question now.
-        is_settled = state == CampaignFace.State.SETTLED
-        reason = OPEN if state == CampaignFace.State.OPEN else outcome or NO_LABEL
-        others = iter(labels)
-        for number, origin in enumerate(self._rule.labels):
-            if origin == ADJUDICATED:
-                if is_settled and outcome == Outcome.ADJUDICATED:
-                    return label, number, agreement or 0.0
-            elif origin == VOTES:
-                if is_settled and outcome == Outcome.AGREED:
-                    reason = self._doubt(agreement or 0.0, counts)
-                    if not reason:
-                        return label, number, agreement or 0.0
-            elif given := next(others):
-                cast = sum(counts.values())
-                return given, number, counts.get(given, 0) / cast if cast else 1.0
-        return reason if reason not in (Outcome.AGREED, Outcome.ADJUDICATED) else NO_LABEL
-
-    def _doubt(self, agreement: float, counts: Mapping[str, int]) -> str:
-        if sum(counts.values()) < self._rule.votes_at_least:
-            return FEW_VOTES
-        return DISAGREEMENT if agreement < self._rule.agreement_at_least else ""
-
-    def _unwanted(
-        self, licence: str, wanted: bool, width: int, height: int, found: tuple[str, int, float]
-    ) -> str:
-        if self._allowed is not None and licence not in self._allowed:
-            return LICENCE
-        if not wanted:
-            return OTHER_SOURCE
-        if min(width, height) < self._rule.side_at_least:
-            return SMALL
-        label, origin, _agreement = found
-        if label in self._numbers:
-            return ""
+    def _wanted(self, rows: pa.Table, kept: Whole, label: pa.Array, origin: Whole) -> tuple[Whole, pa.Array]:
+        """Of faces with a label those that the rule lets in; the others are counted by the first reason."""
+        words, of_word = _words(label)
+        known = np.array([word in self._numbers for word in words], np.bool_)[of_word]
         # What was voted on and is no class of the campaign any more is not passed over.
-        known = label in self._expressions or self._rule.labels[origin] not in USUAL_LABELS
-        return OTHER_CLASS if known else ""
+        expressions = np.array([word in self._expressions for word in words], np.bool_)[of_word]
+        voted = np.array([name in USUAL_LABELS for name in self._rule.labels])[origin]
+        reasons: list[tuple[str, Which]] = []
+        if self._allowed is not None:
+            allowed = pc.is_in(rows.column("media__licence_code"), self._allowed)
+            reasons.append((LICENCE, ~_booleans(allowed)))
+        if self._rule.sources:
+            reasons.append((OTHER_SOURCE, ~_booleans(rows.column("from_wanted"))))
+        side = np.minimum(_numbers(rows, "width"), _numbers(rows, "height"))
+        reasons.append((SMALL, side < self._rule.side_at_least))
+        reasons.append((OTHER_CLASS, ~known & (expressions | ~voted)))
+        there = np.ones(len(kept), np.bool_)
+        for reason, out in reasons:
+            if count := int((there & out).sum()):
+                self._left_out[reason] += count
+            there &= ~out
+        which = np.flatnonzero(there)
+        return kept[which], label.take(pa.array(which))
+
+    def _authors(self, rows: pa.Table) -> Whole:
+        if AUTHOR not in self._rule.groups:
+            return np.full(len(rows), -1, np.int64)
+        names, of_name = _words(rows.column("media__author"))
+        return np.array([_number(name) if name else -1 for name in names], np.int64)[of_name]
 
     def finished(self) -> Candidates:
         order, twice = self._order()
         if twice:
             self._left_out[TWICE] += twice
-        whole = {name: np.frombuffer(column, np.int64)[order] for name, column in self._whole.items()}
-        prefix = np.frombuffer(self._prefix, np.uint64)[order]
-        keys = np.frombuffer(bytes(self._keys), np.uint8).reshape(-1, _KEY)[order].tobytes()
-        votes = np.frombuffer(self._votes, np.uint32).reshape(-1, len(self._answers))[order]
+        whole = {name: np.concatenate(self._whole.pop(name))[order] for name in _WHOLE}
+        prefix = np.concatenate(self._prefix)[order]
+        keys = np.frombuffer(b"".join(self._keys), f"V{_KEY}")[order].tobytes()
+        votes = np.concatenate(self._votes)[order]
         return Candidates(
             classes=self._classes,
             origins=self._rule.labels,
             given_splits=tuple(self._given),
             keys=keys,
             prefix=prefix,
-            agreement=np.frombuffer(self._agreement, np.float32)[order],
+            agreement=np.concatenate(self._agreement)[order],
             votes=votes,
             left_out=dict(sorted(self._left_out.items())),
             strange=dict(self._strange),
@@ -304,12 +258,151 @@ class _Columns:
         """The faces in order of their keys, of equal ones the first; and how many stay out as they are there twice."""
         if not self._keys:
             return np.empty(0, np.int64), 0
-        words = np.frombuffer(bytes(self._keys), ">u8").reshape(-1, _KEY // 8)
-        order = np.lexsort(words.T[::-1])
+        words = np.frombuffer(b"".join(self._keys), ">u8").reshape(-1, _KEY // 8)
+        leading = words[:, 0].astype(np.uint64)
+        order = np.argsort(leading, kind="stable")
+        if (leading[order[1:]] == leading[order[:-1]]).any():
+            # Keys are drawn: the first 64 bits decide, unless a face is there twice.
+            order = np.lexsort(words.T[::-1])
         in_order = words[order]
         first = np.ones(len(order), np.bool_)
         first[1:] = (in_order[1:] != in_order[:-1]).any(axis=1)
         return order[first], int((~first).sum())
+
+
+class _Tally:
+    """Votes by answer. row: of each face its row of votes and cast, which has one per distinct tally."""
+
+    def __init__(self, part: pa.Table, answers: Sequence[str]) -> None:
+        if "counts" in part.schema.names:
+            texts, self.row = _words(part.column("counts"))
+        else:
+            texts, self.row = ["{}"], np.zeros(len(part), np.int64)
+        self.counts: list[dict[str, int]] = [json.loads(text) if text else {} for text in texts]
+        cast = [[counts.get(answer, 0) for answer in answers] for counts in self.counts]
+        self.votes = np.array(cast, np.uint32).reshape(-1, len(answers))
+        self.cast = np.array([sum(counts.values()) for counts in self.counts], np.int64)
+
+    def agreeing(self, labels: pa.Array, rows: Whole) -> NDArray[np.float64]:
+        """The share of these faces' votes that is for these labels; 1 where nobody voted."""
+        tallies = (self.counts[number] for number in self.row[rows].tolist())
+        pairs = zip(tallies, labels.to_pylist(), strict=True)
+        return np.array(
+            [
+                counts.get(label, 0) / cast if (cast := sum(counts.values())) else 1.0
+                for counts, label in pairs
+            ]
+        )
+
+
+class _Labels:
+    """Of each face its label, the number of the origin (-1: none) and agreement; why: reason → faces without one."""
+
+    def __init__(self, part: pa.Table, rule: Rule, tally: _Tally) -> None:
+        size = len(part)
+        self._part, self._rule, self._tally = part, rule, tally
+        self.origin = np.full(size, -1, np.int64)
+        self.agreement = np.zeros(size)
+        self._few = self._doubted = np.zeros(size, np.bool_)
+        self._settled = self._is("state", CampaignFace.State.SETTLED)
+        voted = part.column("agreement").fill_null(0.0).to_numpy() if self._has_votes else np.zeros(size)
+        self.label = self._texts("label") if self._has_votes else pa.array([""] * size, _TEXT)
+        others = 0
+        for number, origin in enumerate(rule.labels):
+            pending = self.origin < 0
+            if origin == ADJUDICATED:
+                hit = pending & self._settled & self._is("outcome", Outcome.ADJUDICATED)
+                self.agreement[hit] = voted[hit]
+            elif origin == VOTES:
+                hit = self._agreed(pending, voted)
+                self.agreement[hit] = voted[hit]
+            else:
+                given = self._texts(f"label_{others}")
+                others += 1
+                hit = pending & (pc.binary_length(given).to_numpy() > 0)
+                rows = np.flatnonzero(hit)
+                self.agreement[rows] = tally.agreeing(given.take(pa.array(rows)), rows)
+                self.label = pc.if_else(pa.array(hit), given, self.label)
+            self.origin[hit] = number
+
+    @property
+    def _has_votes(self) -> bool:
+        return "state" in self._part.schema.names
+
+    def _texts(self, name: str) -> pa.Array:
+        return _one(self._part.column(name)).fill_null("")
+
+    def _is(self, name: str, value: str) -> Which:
+        if not self._has_votes:
+            return np.zeros(len(self._part), np.bool_)
+        return _booleans(pc.equal(self._texts(name), str(value)))
+
+    def _agreed(self, pending: Which, voted: NDArray[np.float64]) -> Which:
+        """Labels by votes; what is too few or too doubtful is noted."""
+        agreed = pending & self._settled & self._is("outcome", Outcome.AGREED)
+        self._few = agreed & (self._tally.cast[self._tally.row] < self._rule.votes_at_least)
+        self._doubted = agreed & ~self._few & (voted < self._rule.agreement_at_least)
+        return agreed & ~self._few & ~self._doubted
+
+    @property
+    def why(self) -> dict[str, int]:
+        without = self.origin < 0
+        found = {
+            FEW_VOTES: int((without & self._few).sum()),
+            DISAGREEMENT: int((without & self._doubted).sum()),
+        }
+        rest = np.flatnonzero(without & ~self._few & ~self._doubted)
+        if len(rest) and self._has_votes:
+            # A face re-opened for fresh votes still carries its former outcome; that is under question now.
+            is_open = self._is("state", CampaignFace.State.OPEN)[rest]
+            words, of_word = _words(self._texts("outcome").take(pa.array(rest)))
+            found[OPEN] = int(is_open.sum())
+            for number, word in enumerate(words):
+                reason = NO_LABEL if word in ("", Outcome.AGREED, Outcome.ADJUDICATED) else word
+                found[reason] = found.get(reason, 0) + int((~is_open & (of_word == number)).sum())
+        else:
+            found[NO_LABEL] = len(rest)
+        return {reason: count for reason, count in found.items() if count}
+
+
+def _one(column: Any) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _words(column: Any) -> tuple[list[str], Whole]:
+    """Distinct texts, and of each row which; no text is the empty one."""
+    coded = _one(column).fill_null("").dictionary_encode()
+    return coded.dictionary.to_pylist(), coded.indices.to_numpy().astype(np.int64)
+
+
+def _numbers(rows: pa.Table, name: str, none: int = 0) -> Whole:
+    return np.asarray(rows.column(name).fill_null(none).to_numpy(), np.int64)
+
+
+def _booleans(values: Any) -> Which:
+    return np.asarray(values.to_numpy(zero_copy_only=False), np.bool_)
+
+
+def _rank(rows: pa.Table) -> Whole:
+    """Of each face the rank of the strictest split that its sources are named for."""
+    found = np.zeros(len(rows), np.int64)
+    for rank, split in enumerate(snapshots.SPLITS):
+        if f"from_{split}" in rows.schema.names:
+            found[_booleans(rows.column(f"from_{split}"))] = rank
+    return found
+
+
+def _keys(rows: pa.Table) -> bytes:
+    """The face_keys, 32 bytes each; see snapshots.face_key."""
+    named = [rows.column(name).cast(_TEXT) for name in ("media__sha256", "detector", *_BOX)]
+    texts = pc.binary_join_element_wise(*named, "/").cast(pa.binary()).to_pylist()
+    sha256 = hashlib.sha256
+    return b"".join([sha256(text).digest() for text in texts])
+
+
+def _prefixes(sha256s: pa.ChunkedArray) -> NDArray[np.uint64]:
+    texts = pc.utf8_slice_codeunits(sha256s, 0, 16).to_pylist()
+    return np.frombuffer(bytes.fromhex("".join(texts)), ">u8").astype(np.uint64)
 
 
 def _ranked(media: Whole, prefix: NDArray[np.uint64]) -> Whole:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import OuterRef, Subquery
@@ -16,7 +18,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
-from labeling import licensing, work
+from labeling import bulk, licensing, work
 from labeling.campaign_settings import rule_problems
 from labeling.licence_words import reasons
 from labeling.licences import kept
@@ -62,6 +64,8 @@ PREVIEWED = 200_000
 """Faces up to which a preview deals out the splits; of more it would take minutes."""
 _READERS, _READERS_ELSEWHERE = 2, 16
 """Crops read at once. A bucket takes its time for each, a disk hardly any."""
+_CROP = 64 * 1024
+"""Bytes that most crops have at most."""
 _MESSAGE = 500
 _READING = gettext_noop("Reading the votes")
 _FREEZING = gettext_noop("Freezing")
@@ -367,105 +371,156 @@ def _forget_others(before: Snapshot, there: snapshots.Manifest, packs: set[str])
         default_storage.delete(stored.pack_of(pack))
 
 
-_FACE = (
-    "crop", "crop_sha256", "media__sha256", "media__kind", "time_ms", "x", "y", "width", "height",
-    "detector", "track__number", "media__licence", "media__author", "media__page_url", "source",
+_TEXT = pa.string()
+_FACE = pa.schema(
+    [
+        ("pk", pa.int64()), ("crop", _TEXT), ("crop_sha256", _TEXT), ("media__sha256", _TEXT), ("media__kind", _TEXT),
+        *((name, pa.int64()) for name in ("time_ms", "x", "y", "width", "height")), ("detector", _TEXT),
+        ("track__number", pa.int64()), ("media__licence", _TEXT), ("media__author", _TEXT), ("media__page_url", _TEXT),
+        ("source", _TEXT),
+    ]
 )  # fmt: skip
 """source: the name of the source a media came from first."""
 
 
-def _chunks(choice: Choice, done: Callable[[int], None]) -> Iterator[dict[str, list[Any]]]:
+def _chunks(choice: Choice, done: Callable[[int], None]) -> Iterator[dict[str, Any]]:
     """The rows of the snapshot as columns, some faces at a time, a fixed number of statements each."""
-    faces, read, labelled = choice.faces, _reader(), FaceLabel.objects.exists()
-    names, classes = np.array(snapshots.SPLITS, object), np.array(faces.classes, object)
-    origins, given_splits = np.array(faces.origins, object), np.array(faces.given_splits, object)
+    faces, labelled = choice.faces, FaceLabel.objects.exists()
     by_votes = np.array([origin in USUAL_LABELS for origin in faces.origins])
-    for start in range(0, len(faces), snapshots.GROUP_ROWS):
-        chunk = slice(start, start + snapshots.GROUP_ROWS)
-        pks = faces.face[chunk].tolist()
-        known = _faces(pks)
-        labels = _other_labels(pks) if labelled else {}
-        label, votes = faces.label[chunk], faces.votes[chunk]
+    starts = range(0, len(faces), snapshots.GROUP_ROWS)
+    chunks = [slice(start, start + snapshots.GROUP_ROWS) for start in starts]
+    known = bulk.table_each((_asked(faces.face[chunk]) for chunk in chunks), _FACE)
+    for chunk, found in zip(chunks, known, strict=True):
+        pks = faces.face[chunk]
+        rows = _in_order(found, pks)
+        label, votes, origin = faces.label[chunk], faces.votes[chunk], faces.origin[chunk]
+        soft = _soft_labels(votes[:, : len(faces.classes)], label, by_votes[origin])
         yield {
-            "face_key": [faces.key(row) for row in range(start, start + len(pks))],
-            "face_id": pks,
-            "image": [
-                partial(read, *face) for face in zip(pks, known["crop"], known["crop_sha256"], strict=True)
-            ],
-            "image_sha256": known["crop_sha256"],
-            "label": classes[label].tolist(),
-            "label_index": label.tolist(),
-            "label_origin": origins[faces.origin[chunk]].tolist(),
-            "other_labels": [labels.get(pk, "{}") for pk in pks],
-            "votes": votes.tolist(),
-            "soft_label": _soft_labels(votes[:, : len(classes)], label, by_votes[faces.origin[chunk]]),
-            "split": names[choice.split[chunk]].tolist(),
-            "fold": choice.fold[chunk].tolist(),
-            "group": [f"{group:016x}" for group in choice.group[chunk].tolist()],
-            "agreement": faces.agreement[chunk].tolist(),
-            "media_sha256": known["media__sha256"],
-            "media_kind": known["media__kind"],
-            **{name: known[name] for name in ("time_ms", "x", "y", "width", "height", "detector")},
-            "track": [number or 0 for number in known["track__number"]],
-            "licence": known["media__licence"],
-            "author": known["media__author"],
-            "page_url": known["media__page_url"],
-            "source": [name or "" for name in known["source"]],
-            "given_split": given_splits[faces.given[chunk]].tolist(),
+            "face_key": _hex(faces.keys[chunk.start * 32 : chunk.stop * 32], 64),
+            "face_id": pa.array(pks),
+            "image": partial(_crops, pks, rows),
+            "image_sha256": rows["crop_sha256"],
+            "label": _named(faces.classes, label),
+            "label_index": pa.array(label, pa.int16()),
+            "label_origin": _named(faces.origins, origin),
+            "other_labels": _other_labels(pks.tolist()) if labelled else ["{}"] * len(pks),
+            "votes": _lists(votes.astype(np.int32)),
+            "soft_label": _lists(soft.astype(np.float32)),
+            "split": _named(snapshots.SPLITS, choice.split[chunk]),
+            "fold": pa.array(choice.fold[chunk], pa.int16()),
+            "group": _hex(choice.group[chunk].astype(">u8").tobytes(), 16),
+            "agreement": pa.array(faces.agreement[chunk], pa.float32()),
+            "media_sha256": rows["media__sha256"],
+            "media_kind": rows["media__kind"],
+            "time_ms": rows["time_ms"],
+            **{name: rows[name].cast(pa.int32()) for name in ("x", "y", "width", "height")},
+            "detector": rows["detector"],
+            "track": rows["track__number"].fill_null(0).cast(pa.int32()),
+            "licence": rows["media__licence"],
+            "author": rows["media__author"],
+            "page_url": rows["media__page_url"],
+            "source": rows["source"].fill_null(""),
+            "given_split": _named(faces.given_splits, faces.given[chunk]),
         }
-        done(start + len(pks))
+        done(chunk.start + len(pks))
 
 
-def _faces(pks: Sequence[int]) -> dict[str, list[Any]]:
-    """The columns of _FACE, in the order of the keys. Raises Refused for a face that is gone."""
+def _asked(pks: NDArray[np.int64]) -> Any:
+    """The columns of _FACE."""
     first = Item.objects.filter(media=OuterRef("media")).order_by("pk").values("source__name")[:1]
-    faces: Any = Face.objects.filter(pk__in=pks).order_by().annotate(source=Subquery(first))
-    found = {row[0]: row[1:] for row in faces.values_list("pk", *_FACE)}
-    for pk in pks:
-        if pk not in found:
-            raise work.Refused(_FACE_GONE.format(face=pk))
-    return dict(zip(_FACE, map(list, zip(*(found[pk] for pk in pks), strict=True)), strict=True))
+    faces: Any = Face.objects.filter(pk__in=pks.tolist()).order_by().annotate(source=Subquery(first))
+    return faces.values_list(*_FACE.names)
 
 
-def _other_labels(faces: Sequence[int]) -> dict[int, str]:
-    """Face → column → label, of all columns there are, as JSON."""
+def _in_order(found: pa.Table, pks: NDArray[np.int64]) -> dict[str, pa.Array]:
+    """The columns in the order of the keys. Raises Refused for a face that is gone."""
+    there = found["pk"].to_numpy()
+    order = np.argsort(there)
+    place = np.searchsorted(there, pks, sorter=order).clip(max=max(0, len(there) - 1))
+    gone = np.ones(len(pks), np.bool_) if not len(there) else there[order[place]] != pks
+    if gone.any():
+        raise work.Refused(_FACE_GONE.format(face=int(pks[gone][0])))
+    rows = found.take(pa.array(order[place])).combine_chunks()
+    return {name: rows.column(name).chunk(0) for name in _FACE.names}
+
+
+def _hex(data: bytes, digits: int) -> pa.StringArray:
+    """So many digits each."""
+    text = data.hex().encode()
+    ends = np.arange(0, len(text) + 1, digits, dtype=np.int32)
+    return pa.StringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(text))
+
+
+def _named(names: Sequence[str], numbers: NDArray[np.int64]) -> pa.StringArray:
+    return pa.array(names, _TEXT).take(pa.array(numbers))
+
+
+def _lists(rows: NDArray[Any]) -> pa.ListArray:
+    ends = np.arange(0, rows.size + 1, rows.shape[1], dtype=np.int32)
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(rows.reshape(-1)))
+
+
+def _other_labels(faces: Sequence[int]) -> list[str]:
+    """Of each face column → label, of all columns there are, as JSON."""
     found: dict[int, dict[str, str]] = {}
     rows = FaceLabel.objects.filter(face__in=faces).order_by("column")
     for face, column, label in rows.values_list("face", "column", "label"):
         found.setdefault(face, {})[column] = label
-    return {face: json.dumps(labels, sort_keys=True, ensure_ascii=False) for face, labels in found.items()}
+    return [
+        json.dumps(found[face], sort_keys=True, ensure_ascii=False) if face in found else "{}"
+        for face in faces
+    ]
 
 
 def _soft_labels(
     votes: NDArray[np.uint32], label: NDArray[np.int64], by_votes: NDArray[np.bool_]
-) -> list[list[float]]:
+) -> NDArray[np.float64]:
     """Of the votes for expressions, the share of each; all for the label where it is not theirs, or there are none."""
     cast = votes.sum(axis=1)
     shared = by_votes & (cast > 0)
     shares = np.zeros(votes.shape)
     shares[np.arange(len(label)), label] = 1.0
     shares[shared] = votes[shared] / cast[shared, None]
-    found: Any = shares.tolist()
-    return list(found)
+    return shares
 
 
-def _reader() -> Callable[[int, str, str], bytes]:
-    """Reads the stored crop of a face. Raises Refused where it is gone, or is not the one that people voted on."""
-    root = stored.local_path("")
+def _crops(
+    pks: NDArray[np.int64], faces: Mapping[str, pa.Array], rows: Sequence[int]
+) -> tuple[list[bytes], list[str]]:
+    """The stored crops of these rows, and their sha256.
 
-    def read(face: int, crop: str, sha256: str) -> bytes:
+    Raises Refused where one is gone, or is not the one that people voted on.
+    """
+    root, which = stored.local_path(""), pa.array(rows, pa.int64())
+    names, wanted = (faces[name].take(which).to_pylist() for name in ("crop", "crop_sha256"))
+    pictures: list[bytes] = []
+    for row, name in zip(rows, names, strict=True):
         try:
-            if root is not None:
-                # It is asked for its folder once: it would look at each name for longer than reading takes.
-                with open(f"{root}/{crop}", "rb", buffering=0) as file:
-                    picture = file.read()
-            else:
-                with default_storage.open(crop) as file:
-                    picture = file.read()
+            pictures.append(_whole(f"{root}/{name}") if root is not None else _fetched(name))
         except FileNotFoundError as gone:
-            raise work.Refused(_PICTURE_GONE.format(face=face, name=crop)) from gone
-        if hashlib.sha256(picture).hexdigest() != sha256:
-            raise work.Refused(_OTHER_PICTURE.format(face=face, name=crop))
-        return bytes(picture)
+            raise work.Refused(_PICTURE_GONE.format(face=pks[row], name=name)) from gone
+    sha256 = hashlib.sha256
+    found = [sha256(picture).hexdigest() for picture in pictures]
+    if found != wanted:
+        other = next(
+            number for number, pair in enumerate(zip(found, wanted, strict=True)) if len(set(pair)) > 1
+        )
+        raise work.Refused(_OTHER_PICTURE.format(face=pks[rows[other]], name=names[other]))
+    return pictures, found
 
-    return read
+
+def _whole(path: str) -> bytes:
+    """What is in a file. Python's own way asks for more than reading takes, and so does the storage for its folder."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        parts = [os.read(file, _CROP)]
+        while len(parts[-1]) == _CROP:
+            parts.append(os.read(file, _CROP))
+    finally:
+        os.close(file)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _fetched(name: str) -> bytes:
+    with default_storage.open(name) as file:
+        return bytes(file.read())

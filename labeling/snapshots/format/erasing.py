@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from labeling.snapshots.format.manifest import Manifest, Shard, read_manifest
-from labeling.snapshots.format.packs import Place
+from labeling.snapshots.format.packs import Spot
 from labeling.snapshots.format.rows import SCHEMA, blank
 from labeling.snapshots.format.writing import GROUP_ROWS, open_shard, shard_of
 
@@ -33,10 +33,10 @@ def holds(folder: Path, keys: Collection[str], alive: Alive = lambda: None) -> i
     )
 
 
-def places(folder: Path, keys: Collection[str], alive: Alive = lambda: None) -> dict[str, list[Place]]:
+def places(folder: Path, keys: Collection[str], alive: Alive = lambda: None) -> dict[str, list[Spot]]:
     """Pack → where in it the images of these faces lie or lay, erased or not."""
     manifest, wanted = read_manifest(folder), pa.array(sorted(keys), pa.string())
-    found: dict[str, list[Place]] = defaultdict(list)
+    found: dict[str, list[Spot]] = defaultdict(list)
     for shard in manifest.shards:
         for batch in _batches(folder / shard.name, ["face_key", "pack", "offset", "image_bytes"], alive):
             there = batch.filter(pc.is_in(batch.column("face_key"), wanted))

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 FORMAT = "vemo-snapshot/2"
+CONTENT = "vemo-snapshot/2"
+"""What the digest is made of; the folder may change its ways without that."""
 MANIFEST = "manifest.json"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

@@ -2,23 +2,30 @@
 
 A row says in which pack, where and how long its image is, and the image's own sha256 says whether it is the one. So a
 pack is shared by every version that holds its images, and an image can be erased from it, overwritten by zeros,
-without a change for any other. A pack is named by a sha256 over the images it held when it was written and the faces
-they were of, so that a name never comes back with other faces.
+without a change for any other. A pack is named by a sha256 over the sha256s of the images it held when it was written
+and the keys of the faces they were of, so that a name never comes back with other faces.
 """
 
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 PACK_BYTES = 64 * 1024**2
 """A pack ends with the image that reaches this."""
 FOLDER = "packs"
 ENDING = ".pack"
 _BLOCK = 1024**2
-Place = tuple[int, int]
+Numbers: TypeAlias = NDArray[np.integer]
+Spot = tuple[int, int]
 """Offset and length in bytes."""
+Place = tuple[int, int, int]
+"""Number of a pack, offset and length in bytes."""
 
 
 class PackWriter:
@@ -32,24 +39,33 @@ class PackWriter:
         self._bytes = 0
         self.names: list[str] = []
 
-    @property
-    def number(self) -> int:
-        """Of the pack that takes the next image, from 0."""
-        return len(self.names)
+    def add(self, keys: Sequence[str], images: Sequence[bytes], sha256s: Sequence[str]) -> list[Place]:
+        """Put in the images of these faces, whose sha256 is known. Returns of each the pack, the offset, the length.
 
-    def add(self, face_key: str, image: bytes) -> int:
-        """Returns its offset in pack `number`, as it was before the call."""
+        Packs are numbered from 0.
+        """
+        found: list[Place] = []
+        first = 0
+        while first < len(images):
+            number, at = len(self.names), self._bytes
+            last = first
+            while last < len(images) and at < PACK_BYTES:
+                found.append((number, at, len(images[last])))
+                at += len(images[last])
+                last += 1
+            self._write(b"".join(images[first:last]))
+            self._sha.update("".join(map("{}{}".format, keys[first:last], sha256s[first:last])).encode())
+            if self._bytes >= PACK_BYTES:
+                self.close()
+            first = last
+        return found
+
+    def _write(self, images: bytes) -> None:
         if self._file is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = self._part.open("wb")
-        offset = self._bytes
-        self._file.write(image)
-        self._sha.update(face_key.encode())
-        self._sha.update(image)
-        self._bytes += len(image)
-        if self._bytes >= PACK_BYTES:
-            self.close()
-        return offset
+        self._file.write(images)
+        self._bytes += len(images)
 
     def close(self) -> None:
         """End the pack that is being written, if there is one."""
@@ -100,34 +116,32 @@ class Packs:
             self._open[pack] = os.open(where(self._folder, self._names[pack]), os.O_RDONLY)
         return os.pread(self._open[pack], length, offset)
 
-    def images(self, packs: Sequence[int], offsets: Sequence[int], lengths: Sequence[int]) -> list[bytes]:
-        """Many at once; what lies side by side is read in one go."""
-        found: list[bytes] = []
-        for first, last in _runs(packs, offsets, lengths):
-            start = offsets[first]
-            block = self.read(packs[first], start, offsets[last] + lengths[last] - start)
-            found += [
-                block[offsets[row] - start : offsets[row] - start + lengths[row]]
-                for row in range(first, last + 1)
-            ]
-        return found
+    def images(self, packs: Numbers, offsets: Numbers, lengths: Numbers) -> pa.BinaryArray:
+        """Many at once; what lies side by side is read in one go. Of one that its pack cuts off, what there is.
+
+        Raises OSError, IndexError.
+        """
+        if not len(packs):
+            return pa.array([], pa.binary())
+        ends = np.flatnonzero((packs[1:] != packs[:-1]) | (offsets[1:] != offsets[:-1] + lengths[:-1])) + 1
+        firsts = [0, *ends.tolist()]
+        lasts = [*(ends - 1).tolist(), len(packs) - 1]
+        blocks = []
+        for first, last in zip(firsts, lasts, strict=True):
+            start = int(offsets[first])
+            wanted = int(offsets[last]) + int(lengths[last]) - start
+            blocks.append(self.read(int(packs[first]), start, wanted))
+            if len(blocks[-1]) < wanted:
+                return pa.array(
+                    map(self.read, packs.tolist(), offsets.tolist(), lengths.tolist()), pa.binary()
+                )
+        data = blocks[0] if len(blocks) == 1 else b"".join(blocks)
+        at = np.zeros(len(lengths) + 1, np.int32)
+        np.cumsum(lengths, out=at[1:])
+        return pa.Array.from_buffers(pa.binary(), len(lengths), [None, pa.py_buffer(at), pa.py_buffer(data)])
 
 
-def _runs(packs: Sequence[int], offsets: Sequence[int], lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """First and last of each run of images that follow each other in one pack."""
-    first = 0
-    for row in range(1, len(packs) + 1):
-        follows = (
-            row < len(packs)
-            and packs[row] == packs[row - 1]
-            and offsets[row] == offsets[row - 1] + lengths[row - 1]
-        )
-        if not follows:
-            yield first, row - 1
-            first = row
-
-
-def is_zero(path: Path, places: Iterable[Place]) -> bool:
+def is_zero(path: Path, places: Iterable[Spot]) -> bool:
     """Whether the pack holds nothing but zeros there."""
     with path.open("rb") as file:
         for offset, length in places:
@@ -137,7 +151,7 @@ def is_zero(path: Path, places: Iterable[Place]) -> bool:
     return True
 
 
-def without(path: Path, places: Iterable[Place], target: Path) -> bool:
+def without(path: Path, places: Iterable[Spot], target: Path) -> bool:
     """Write the pack anew to target, with zeros at these places. Returns whether anything else is left in it.
 
     Where the disk can leave holes the zeros take no room.
@@ -157,7 +171,7 @@ def without(path: Path, places: Iterable[Place], target: Path) -> bool:
     return left
 
 
-def _between(places: Sequence[Place], size: int) -> Iterator[Place]:
+def _between(places: Sequence[Spot], size: int) -> Iterator[Spot]:
     """What the sorted places leave of so many bytes."""
     at = 0
     for offset, length in places:

@@ -11,7 +11,7 @@ from labeling.snapshots.format.manifest import read_manifest
 from labeling.snapshots.format.packs import Packs
 from labeling.snapshots.format.rows import COLUMNS, READ_SCHEMA, SCHEMA
 
-BATCH_ROWS = 512
+BATCH_ROWS = 1024
 IMAGE = "image"
 PLACE = ("pack", "offset", "image_bytes")
 
@@ -48,9 +48,7 @@ def _kept(batch: pa.RecordBatch, split: str | None) -> pa.RecordBatch:
 def _with_images(batch: pa.RecordBatch, wanted: Sequence[str], packs: Packs) -> pa.RecordBatch:
     columns = {name: batch.column(name) for name in wanted if name != IMAGE}
     if IMAGE in wanted:
-        columns[IMAGE] = pa.array(
-            packs.images(*(batch.column(name).to_pylist() for name in PLACE)), pa.binary()
-        )
+        columns[IMAGE] = packs.images(*(batch.column(name).to_numpy() for name in PLACE))
     return pa.RecordBatch.from_arrays([columns[name] for name in wanted], names=list(wanted))
 
 

@@ -3,12 +3,14 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from labeling.snapshots.format.manifest import FORMAT
+from labeling.snapshots.format.manifest import CONTENT
 
 SPLITS = ("train", "validation", "test")
 _ROUNDING = 0.001
@@ -106,6 +108,8 @@ def group_of(media_sha256: str) -> str:
 
 Columns = dict[str, list[Any]]
 """Some rows, as one list per column, all of one length."""
+Rows: TypeAlias = Columns | pa.RecordBatch
+"""The same, or as Arrow has them, in which nothing is done row by row."""
 
 
 def complete(columns: Columns) -> None:
@@ -120,35 +124,32 @@ def complete(columns: Columns) -> None:
 def blank(row: Mapping[str, Any]) -> dict[str, Any]:
     """What stays of a row whose face was erased."""
     kept = {name: row[name] for name in _KEPT_OF_ERASED}
-    proof = row["row_sha256"] if row["erased"] else next(row_sha256s(_alone(row))).hex()
+    proof = row["row_sha256"] if row["erased"] else row_sha256s(_alone(row))[0].hex()
     return {**_BLANK, **kept, "erased": True, "row_sha256": proof}
 
 
-def is_blank(columns: Columns) -> bool:
+def is_blank(batch: pa.RecordBatch) -> bool:
     """Whether the erased rows among these are what `blank` leaves."""
-    gone = [row for row, is_gone in enumerate(columns["erased"]) if is_gone]
+    gone = batch.filter(batch.column("erased")).to_pydict()
     said = [name for name in _BLANK if name not in (*_KEPT_OF_ERASED, "erased", "row_sha256")]
-    return all(len(columns["row_sha256"][row]) == 64 for row in gone) and all(
-        columns[name][row] == _BLANK[name] for name in said for row in gone
+    return all(len(proof) == 64 for proof in gone["row_sha256"]) and all(
+        value == _BLANK[name] for name in said for value in gone[name]
     )
 
 
-def without_erased(columns: Columns) -> Columns:
+def without_erased(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The rows whose faces are there."""
-    erased = columns.get("erased", ())
-    if not any(erased):
-        return columns
-    there = [row for row, is_gone in enumerate(erased) if not is_gone]
-    return {name: [values[row] for row in there] for name, values in columns.items()}
+    erased = batch.column("erased")
+    return batch.filter(pc.invert(erased)) if erased.true_count else batch
 
 
 _CONTENT = tuple(name for name in SCHEMA.names if name not in OUTSIDE_DIGEST)
 
 
-def check(columns: Columns, classes: Sequence[str]) -> None:
+def check(rows: Rows, classes: Sequence[str]) -> None:
     """Raises BadRow for what no snapshot may hold; its text tells of the first such row."""
-    if not _is_good(columns, classes):
-        for number, row in enumerate(_rows(columns)):
+    if not _is_good(rows, classes):
+        for number, row in enumerate(_rows(rows)):
             try:
                 _check_row(row, classes)
             except BadRow as bad:
@@ -156,31 +157,43 @@ def check(columns: Columns, classes: Sequence[str]) -> None:
                 raise
 
 
-def _is_good(columns: Columns, classes: Sequence[str]) -> bool:
+def _is_good(rows: Rows, classes: Sequence[str]) -> bool:
     """What _check_row asks of each row, asked of all at once."""
-    if any(None in columns.get(name, (None,)) for name in _CONTENT):
-        return False
-    if not columns["face_key"]:
-        return True
     try:
-        votes = np.array(columns["votes"], np.int64)
-        soft = np.array(columns["soft_label"], np.float64)
-        index = np.array(columns["label_index"], np.int64)
-        agreement = np.array(columns["agreement"], np.float64)
-    except (ValueError, TypeError, OverflowError):
+        batch = _content(rows)
+    except (KeyError, TypeError, ValueError, OverflowError, pa.ArrowException):
         return False
+    if any(column.null_count for column in batch.columns):
+        return False
+    if not batch.num_rows:
+        return True
+    votes, soft = (_matrix(batch.column(name)) for name in _LISTS)
+    if votes is None or soft is None:
+        return False
+    index, agreement = (batch.column(name).to_numpy() for name in ("label_index", "agreement"))
+    if not 0 <= index.min() <= index.max() < len(classes):
+        return False
+    labels = pa.array(classes, pa.string()).take(batch.column("label_index"))
     return bool(
         votes.shape == (len(index), len(classes) + 2)
         and soft.shape == (len(index), len(classes))
         and votes.min() >= 0
         and soft.min() >= 0
-        and (abs(soft.sum(axis=1) - 1) < _ROUNDING).all()
+        and (abs(soft.sum(axis=1, dtype=np.float64) - 1) < _ROUNDING).all()
         and 0 <= agreement.min() <= agreement.max() <= 1
-        and 0 <= index.min() <= index.max() < len(classes)
-        and [classes[number] for number in columns["label_index"]] == columns["label"]
-        and set(columns["split"]) <= set(SPLITS)
-        and all(columns["group"])
+        and labels.equals(batch.column("label"))
+        and set(pc.unique(batch.column("split")).to_pylist()) <= set(SPLITS)
+        and pc.min(pc.binary_length(batch.column("group"))).as_py() > 0
     )
+
+
+def _matrix(lists: pa.ListArray) -> NDArray[Any] | None:
+    """Lists of one length as (rows, length); None where they have different ones, or hold a null."""
+    lengths = pc.min_max(pc.list_value_length(lists)).as_py()
+    values = lists.flatten()
+    if lengths["min"] != lengths["max"] or values.null_count:
+        return None
+    return np.asarray(values.to_numpy().reshape(len(lists), lengths["min"]))
 
 
 def _check_row(row: Mapping[str, Any], classes: Sequence[str]) -> None:
@@ -207,33 +220,57 @@ class Digest:
     """The sha256 over a snapshot's content: classes, rule, and each row's own sha256 in order of face_key."""
 
     def __init__(self, classes: Sequence[str], rule: Mapping[str, Any]) -> None:
-        head = {"format": FORMAT, "classes": list(classes), "rule": dict(rule), "columns": _CONTENT}
+        head = {"format": CONTENT, "classes": list(classes), "rule": dict(rule), "columns": _CONTENT}
         self._sha = hashlib.sha256(json.dumps(head, sort_keys=True, ensure_ascii=False).encode())
         self._last = ""
         self.rows = 0
 
-    def add(self, columns: Columns) -> None:
+    def add(self, rows: Rows) -> None:
         """Of erased rows the sha256 they had counts. Raises BadRow for a row out of order."""
-        keys, proofs = columns["face_key"], columns.get("row_sha256", ())
-        erased = columns.get("erased") or [False] * len(keys)
-        hashes = iter(row_sha256s(without_erased(columns)))
-        for row, (key, is_gone) in enumerate(zip(keys, erased, strict=True)):
+        batch = _content(rows) if isinstance(rows, dict) else rows
+        has_erased = "erased" in batch.schema.names and batch.column("erased").true_count
+        living = without_erased(batch) if has_erased else batch
+        hashes = row_sha256s(living)
+        if has_erased:
+            there = iter(hashes)
+            hashes = [
+                bytes.fromhex(proof) if is_gone else next(there)
+                for is_gone, proof in zip(
+                    batch.column("erased").to_pylist(), batch.column("row_sha256").to_pylist(), strict=True
+                )
+            ]
+        self.add_hashed(batch.column("face_key"), hashes)
+
+    def add_hashed(self, keys: pa.StringArray, hashes: Sequence[bytes]) -> None:
+        """Rows whose sha256 is known. Raises BadRow for a row out of order."""
+        if not len(keys):
+            return
+        first, last = keys[0].as_py(), keys[-1].as_py()
+        if first <= self._last or not pc.all(pc.less(keys[:-1], keys[1:]), min_count=0).as_py():
+            self._tell_of_order(keys.to_pylist())
+        self._last = last
+        self._sha.update(b"".join(hashes))
+        self.rows += len(keys)
+
+    def _tell_of_order(self, keys: Sequence[str]) -> None:
+        for number, key in enumerate(keys):
             if key <= self._last:
-                raise BadRow(f"column face_key: {key[:12]}… is out of order or there twice")
+                bad = BadRow(f"column face_key: {key[:12]}… is out of order or there twice")
+                bad.row = number
+                raise bad
             self._last = key
-            self._sha.update(bytes.fromhex(proofs[row]) if is_gone else next(hashes))
-            self.rows += 1
 
     def hex(self) -> str:
         return self._sha.hexdigest()
 
 
-def row_sha256s(columns: Columns) -> Iterator[bytes]:
+def row_sha256s(rows: Rows) -> list[bytes]:
     """Of each row, of its canonical bytes. 32 bytes each."""
-    return (hashlib.sha256(each).digest() for each in canonical(columns))
+    sha256 = hashlib.sha256
+    return [sha256(each).digest() for each in canonical(rows)]
 
 
-def canonical(columns: Columns) -> Iterator[bytes]:
+def canonical(rows: Rows) -> Iterator[bytes]:
     """Of each row every column of the content: no two different rows have the same bytes.
 
     First the numbers, each with its own width, little-endian: how many votes there are and how many shares, and how
@@ -241,27 +278,32 @@ def canonical(columns: Columns) -> Iterator[bytes]:
     with 64 bits and each share of the soft label with 32. Then the texts as UTF-8. Within each kind in the order of the
     columns. The image stands for itself by its sha256.
     """
-    texts = [columns[name] for name in _TEXTS]
-    votes, soft = columns["votes"], columns["soft_label"]
-    widths = {(len(one), len(two)) for one, two in zip(votes, soft, strict=True)}
-    if not widths:
+    batch = _content(rows)
+    if not batch.num_rows:
         return iter(())
-    if len(widths) > 1:
-        return (next(canonical(_alone(row))) for row in _rows(columns))
-    ((cast, shares),) = widths
-    block = np.empty(len(votes), _numbers(cast, shares))
-    block["cast"], block["shares"] = cast, shares
+    votes, soft = (_matrix(batch.column(name)) for name in _LISTS)
+    if votes is None or soft is None:
+        return (next(canonical(batch.slice(row, 1))) for row in range(batch.num_rows))
+    texts = [batch.column(name) for name in _TEXTS]
+    block = np.empty(batch.num_rows, _numbers(votes.shape[1], soft.shape[1]))
+    block["cast"], block["shares"] = votes.shape[1], soft.shape[1]
     for number, text in enumerate(texts):
-        block["lengths"][:, number] = list(map(len, text))
+        block["lengths"][:, number] = pc.utf8_length(text).to_numpy()
     for number, name in enumerate(_WHOLE):
-        block["whole"][:, number] = columns[name]
-    block["agreement"] = columns["agreement"]
+        block["whole"][:, number] = batch.column(name).to_numpy()
+    block["agreement"] = batch.column("agreement").to_numpy()
     block["votes"], block["soft"] = votes, soft
-    numbers, width = block.tobytes(), block.dtype.itemsize
-    return (
-        numbers[row * width : (row + 1) * width] + "".join(text).encode()
-        for row, text in enumerate(zip(*texts, strict=True))
-    )
+    numbers = pa.array(block.view((np.void, block.dtype.itemsize)).tolist(), pa.binary())
+    said = [text.cast(pa.binary()) for text in texts]
+    return iter(pc.binary_join_element_wise(numbers, *said, pa.scalar(b"", pa.binary())).to_pylist())
+
+
+def _content(rows: Rows) -> pa.RecordBatch:
+    """The columns of the digest alone, as Arrow has them."""
+    if isinstance(rows, dict):
+        given = [pa.array(rows[name], SCHEMA.field(name).type) for name in _CONTENT]
+        return pa.RecordBatch.from_arrays(given, names=list(_CONTENT))
+    return rows.select(list(_CONTENT))
 
 
 def _numbers(cast: int, shares: int) -> np.dtype[np.void]:
@@ -283,6 +325,7 @@ def _alone(row: Mapping[str, Any]) -> Columns:
     return {name: [value] for name, value in row.items()}
 
 
-def _rows(columns: Columns) -> Iterator[dict[str, Any]]:
+def _rows(rows: Rows) -> Iterator[dict[str, Any]]:
+    columns = rows if isinstance(rows, dict) else rows.to_pydict()
     names = tuple(columns)
     return (dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True))

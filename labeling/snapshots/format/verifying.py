@@ -1,14 +1,16 @@
 """Find out whether a snapshot folder is what was frozen, and if not, where."""
 
 import hashlib
-from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from labeling.snapshots.format import manifest as manifests
 from labeling.snapshots.format.manifest import (
@@ -25,7 +27,6 @@ from labeling.snapshots.format.rows import (
     SCHEMA,
     SPLITS,
     BadRow,
-    Columns,
     Digest,
     check,
     is_blank,
@@ -36,7 +37,7 @@ from labeling.snapshots.format.writing import sha256_of
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, pa.ArrowException)
 _TOLD = 5
 """Places named per file: a disk that fails spoils thousands."""
-_ROWS = 512
+_ROWS = 2_048
 
 Progress = Callable[[int], None]
 
@@ -171,13 +172,14 @@ class _Reading:
         self._packs = packs
         self._progress = progress
         self._digest = Digest(manifest.classes, manifest.rule)
-        self._splits = {split: dict.fromkeys(manifest.classes, 0) for split in SPLITS}
+        self._counts = np.zeros((len(SPLITS), len(manifest.classes)), np.int64)
         self._erased = 0
         self._changed: dict[int, list[str]] = defaultdict(list)
         """Number of a pack → what in it is not as its row says."""
         self._left: dict[int, list[str]] = defaultdict(list)
         """Number of a pack → images in it that should be gone."""
-        self._groups, self._of_split = array("q"), array("b")
+        self._groups: list[NDArray[np.int64]] = []
+        self._of_split: list[NDArray[np.int8]] = []
 
     @property
     def rows(self) -> int:
@@ -190,46 +192,50 @@ class _Reading:
                 raise ValueError(f"its columns are {', '.join(file.schema_arrow.names)}.")
             first = self.rows
             for batch in file.iter_batches(batch_size=_ROWS):
-                columns = batch.to_pydict()
                 before = self.rows
-                self._check(columns)
-                self._images(columns, path.name, before - first)
+                self._check(batch)
+                self._images(batch, path.name, before - first)
                 self._progress(self.rows)
 
-    def _check(self, columns: Columns) -> None:
-        if any(columns["erased"]) and not is_blank(columns):
+    def _check(self, batch: pa.RecordBatch) -> None:
+        erased = batch.column("erased")
+        if erased.true_count and not is_blank(batch):
             raise BadRow("column erased: a face is gone, but more than its key is left")
-        living = without_erased(columns)
+        living = without_erased(batch)
         try:
             check(living, self._manifest.classes)
         except BadRow as bad:
-            bad.row = [row for row, is_gone in enumerate(columns["erased"]) if not is_gone][bad.row]
+            bad.row = int(np.flatnonzero(~erased.to_numpy(zero_copy_only=False))[bad.row])
             raise
-        self._digest.add(columns)
-        for split, label in zip(living["split"], living["label"], strict=True):
-            self._splits[split][label] += 1
-        self._groups.extend(map(hash, living["group"]))
-        self._of_split.extend(map(SPLITS.index, living["split"]))
-        self._erased += sum(columns["erased"])
+        self._digest.add(batch)
+        split = pc.index_in(living.column("split"), pa.array(SPLITS)).to_numpy().astype(np.int8)
+        flat = split.astype(np.int64) * len(self._manifest.classes) + living.column("label_index").to_numpy()
+        self._counts += np.bincount(flat, minlength=self._counts.size).reshape(self._counts.shape)
+        self._groups.append(np.array(list(map(hash, living.column("group").to_pylist())), np.int64))
+        self._of_split.append(split)
+        self._erased += erased.true_count
 
-    def _images(self, columns: Columns, shard: str, first: int) -> None:
-        places = [columns[name] for name in PLACE]
+    def _images(self, batch: pa.RecordBatch, shard: str, first: int) -> None:
+        places = [batch.column(name).to_numpy() for name in PLACE]
         try:
-            images = self._packs.images(*places)
+            images = self._packs.images(*places).to_pylist()
         except (OSError, IndexError):
             # A pack that cannot be read: find out for which rows that matters.
-            images = [self._image(*place) for place in zip(*places, strict=True)]
-        wanted = zip(
-            columns["pack"], columns["face_key"], columns["erased"], columns["image_sha256"], strict=True
-        )
-        for row, (image, (pack, key, is_gone, sha256)) in enumerate(
-            zip(images, wanted, strict=True), start=first
-        ):
-            if is_gone:
-                if any(image):
-                    self._left[pack].append(f"row {row} of {shard}, face {key[:12]}…")
-            elif hashlib.sha256(image).hexdigest() != sha256:
-                self._changed[pack].append(f"row {row} of {shard}, face {key[:12]}…")
+            images = [self._image(*place) for place in zip(*(each.tolist() for each in places), strict=True)]
+        sha256 = hashlib.sha256
+        wanted = batch.column("image_sha256").to_pylist()
+        bad = [
+            row
+            for row, (image, name) in enumerate(zip(images, wanted, strict=True))
+            if sha256(image).hexdigest() != name
+        ]
+        for row in bad:
+            told = f"row {first + row} of {shard}, face {batch.column('face_key')[row].as_py()[:12]}…"
+            pack = int(places[0][row])
+            if not batch.column("erased")[row].as_py():
+                self._changed[pack].append(told)
+            elif any(images[row]):
+                self._left[pack].append(told)
 
     def _image(self, *place: int) -> bytes:
         try:
@@ -248,7 +254,11 @@ class _Reading:
             return found
         if self._digest.hex() != manifest.digest:
             return [Problem(MANIFEST, gettext_noop("The digest is not that of the rows, classes and rule."))]
-        if (self.rows, self._splits, self._erased) != (manifest.rows, manifest.splits, manifest.erased):
+        splits = {
+            split: dict(zip(manifest.classes, row, strict=True))
+            for split, row in zip(SPLITS, self._counts.tolist(), strict=True)
+        }
+        if (self.rows, splits, self._erased) != (manifest.rows, manifest.splits, manifest.erased):
             return [Problem(MANIFEST, gettext_noop("The counts are not those of the rows."))]
         if self._straddling():
             return [Problem(MANIFEST, gettext_noop("Faces of one group stand in several splits."))]
@@ -263,6 +273,8 @@ class _Reading:
         return Problem(f"{FOLDER}/{names[number]}", sentence.format(places=_told(places)))
 
     def _straddling(self) -> int:
-        pairs = pa.table({"group": pa.array(self._groups), "split": pa.array(self._of_split, pa.int8())})
+        groups = np.concatenate([np.empty(0, np.int64), *self._groups])
+        split = np.concatenate([np.empty(0, np.int8), *self._of_split])
+        pairs = pa.table({"group": pa.array(groups), "split": pa.array(split)})
         distinct = pairs.group_by(["group", "split"]).aggregate([])
         return int(distinct.num_rows - len(distinct.column("group").unique()))

@@ -1,0 +1,197 @@
+"""Read many rows of the database by columns, as Arrow tables: no row becomes a Python object.
+
+On PostgreSQL by COPY, over a connection of its own and ahead of who reads: the server works meanwhile, and the usual
+connection stays free for heartbeats. Inside a transaction, whose rows no other connection sees, over the usual one.
+"""
+
+import io
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from queue import Full, Queue
+from threading import Event, Thread
+from typing import Any
+
+import pyarrow as pa
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import QuerySet
+from pyarrow import csv
+
+_BLOCK = 2 * 1024**2
+_ROWS = 5_000
+_AHEAD = 2
+_LOOK_S = 0.2
+
+Put = Callable[[bytes], None]
+
+
+def tables(rows: QuerySet[Any, Any], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows of a values_list, some thousand at a time; its columns in the order of the schema. One statement.
+
+    No column is converted by its field: JSON comes as text. Texts, whole numbers, fractions and booleans.
+    """
+    if connection.vendor != "postgresql":
+        yield from _fetched(rows, schema)
+        return
+    for block in _ahead(lambda raw, put: _copy(raw, rows, put)):
+        yield _parsed(block, schema)
+
+
+def table_each(chunks: Iterable[QuerySet[Any, Any]], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Of each values_list one table, as `tables` has them; the next ones are read meanwhile. One statement each."""
+    if connection.vendor != "postgresql":
+        for rows in chunks:
+            yield pa.concat_tables([schema.empty_table(), *_fetched(rows, schema)]).combine_chunks()
+        return
+
+    def copy(raw: Any, put: Put) -> None:
+        for rows in chunks:
+            blocks: list[bytes] = []
+            _copy(raw, rows, blocks.append)
+            put(b"".join(blocks))
+
+    for block in _ahead(copy):
+        yield _parsed(block, schema)
+
+
+def _fetched(rows: QuerySet[Any, Any], schema: pa.Schema) -> Iterator[pa.Table]:
+    try:
+        statement = rows.query.sql_with_params()
+    except EmptyResultSet:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(*statement)
+        while some := cursor.fetchmany(_ROWS):
+            columns = zip(*some, strict=True)
+            yield pa.Table.from_arrays(
+                [_array(values, field.type) for values, field in zip(columns, schema, strict=True)],
+                schema=schema,
+            )
+
+
+def _array(values: tuple[Any, ...], kind: pa.DataType) -> pa.Array:
+    if pa.types.is_boolean(kind):
+        return pa.array(map(bool, values), kind)
+    if pa.types.is_string(kind):
+        # A value out of JSON has the type it has there.
+        return pa.array((None if value is None else str(value) for value in values), kind)
+    return pa.array(values, kind)
+
+
+def _copy(raw: Any, rows: QuerySet[Any, Any], put: Put) -> None:
+    """Blocks of whole lines of CSV."""
+    try:
+        statement = rows.query.sql_with_params()
+    except EmptyResultSet:
+        return
+    lines = _Lines(put)
+    with raw.cursor() as cursor:
+        asked = cursor.mogrify(*statement).decode()
+        cursor.copy_expert(f"COPY ({asked}) TO STDOUT (FORMAT csv)", lines)
+    lines.end()
+
+
+class _Lines:
+    """A file for COPY, which writes line by line."""
+
+    def __init__(self, put: Put) -> None:
+        self._put, self._lines, self._size = put, list[bytes](), 0
+
+    def write(self, line: bytes) -> None:
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size >= _BLOCK:
+            self.end()
+
+    def end(self) -> None:
+        if self._lines:
+            self._put(b"".join(self._lines))
+            self._lines, self._size = [], 0
+
+
+def _parsed(block: bytes, schema: pa.Schema) -> pa.Table:
+    if not block:
+        return schema.empty_table()
+    return csv.read_csv(
+        io.BytesIO(block),
+        read_options=csv.ReadOptions(column_names=schema.names, use_threads=False, block_size=2 * _BLOCK),
+        parse_options=csv.ParseOptions(newlines_in_values=True),
+        # What is NULL comes without quotes, an empty text within.
+        convert_options=csv.ConvertOptions(
+            column_types=schema,
+            null_values=[""],
+            true_values=["t"],
+            false_values=["f"],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    ).combine_chunks()
+
+
+def _ahead(copy: Callable[[Any, Put], None]) -> Iterator[bytes]:
+    """What is put by the copying."""
+    if connection.in_atomic_block:
+        blocks: list[bytes] = []
+        connection.ensure_connection()
+        copy(connection.connection, blocks.append)
+        yield from blocks
+        return
+    with _other_connection() as raw, _thread(copy, raw) as found:
+        yield from found
+
+
+@contextmanager
+def _other_connection() -> Iterator[Any]:
+    other = connection.copy()
+    try:
+        other.connect()
+        yield other.connection
+    finally:
+        other.close()
+
+
+class _NotWanted(Exception):
+    """Nobody reads any more."""
+
+
+@contextmanager
+def _thread(copy: Callable[[Any, Put], None], raw: Any) -> Iterator[Iterator[bytes]]:
+    """Copy in a thread; at the end of the block it is over, also where not everything was read."""
+    waiting: Queue[bytes | BaseException | None] = Queue(_AHEAD)
+    over = Event()
+
+    def put(block: bytes | BaseException | None) -> None:
+        while not over.is_set():
+            try:
+                waiting.put(block, timeout=_LOOK_S)
+            except Full:
+                continue
+            return
+        raise _NotWanted
+
+    def run() -> None:
+        try:
+            copy(raw, put)
+            put(None)
+        except _NotWanted:
+            pass
+        except BaseException as error:  # noqa: BLE001  # whoever reads raises it
+            if not over.is_set():
+                put(error)
+
+    def found() -> Iterator[bytes]:
+        while (block := waiting.get()) is not None:
+            if isinstance(block, BaseException):
+                raise block
+            yield block
+
+    thread = Thread(target=run, name="bulk reading", daemon=True)
+    thread.start()
+    try:
+        yield found()
+    finally:
+        over.set()
+        thread.join(_LOOK_S)
+        while thread.is_alive():
+            raw.cancel()
+            thread.join(_LOOK_S)
