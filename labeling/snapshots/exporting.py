@@ -1,12 +1,12 @@
 """Write a snapshot in somebody's format, as one file in the storage, and beside it where it was asked for."""
 
-import hashlib
+import os.path
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
+import pyarrow.compute as pc
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
@@ -111,13 +111,18 @@ def run_export(export_id: int, *, tell: Tell = nobody) -> None:
         row = job.row
         stored.forget_attempts(attempts)
         telling = Telling(job, tell)
-        folder = _whole_folder(row.snapshot, telling)
-        chosen, total = FORMATS[row.format], snapshots.read_manifest(folder).rows
+        chosen = FORMATS[row.format]
+        folder = _whole_folder(row.snapshot, telling, images=not chosen.reads_images)
+        total = snapshots.read_manifest(folder).rows
         with stored.making(attempts) as made:
             _demand_room(chosen, folder, made.parent)
             given = _given(row, folder, telling, total)
-            note = write(chosen, given, made)
-            sha256, size = _sha256(made, telling), made.stat().st_size
+            try:
+                note, sha256 = write(chosen, given, made)
+            except snapshots.ImageChanged:
+                _demand_whole(folder, telling, images=True)
+                raise
+            size = made.stat().st_size
             # Named by its bytes: the same content written by another version of the code replaces nobody's file.
             name = f"exports/{row.snapshot.digest}/{row.format}-{sha256[:16]}{ENDING}"
             _forget_other_file(row, name)
@@ -151,10 +156,10 @@ def _about(sha256s: Sequence[str]) -> dict[str, Facts]:
     return {
         sha256: Facts(
             title=str(given.get("title") or name),
-            fetched_at=fetched_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            fetched_at=fetched_at.astimezone(UTC).isoformat()[:19] + "Z",
             width=width,
             height=height,
-            ending=PurePosixPath(stored_as).suffix,
+            ending=os.path.splitext(stored_as)[1],
         )
         for sha256, given, name, fetched_at, width, height, stored_as in rows
     }
@@ -165,7 +170,7 @@ def room_for(format: Format, folder: Path) -> int:
     rows = images = 0
     for batch in snapshots.iter_batches(folder, ["image_bytes"]):
         rows += batch.num_rows
-        images += sum(batch.column("image_bytes").to_pylist()) if format.images else 0
+        images += pc.sum(batch.column("image_bytes")).as_py() if format.images else 0
     return _FIXED_BYTES + images + rows * format.per_face
 
 
@@ -177,12 +182,19 @@ def _demand_room(format: Format, folder: Path, place: Path) -> None:
         raise work.Refused(_NO_ROOM.format(wanted=-(-wanted // _MB), free=max(0, free) // _MB))
 
 
-def _whole_folder(snapshot: Snapshot, telling: Telling) -> Path:
-    """The snapshot on this machine, every byte of it checked: what is damaged goes to nobody. Raises Refused."""
+def _whole_folder(snapshot: Snapshot, telling: Telling, *, images: bool) -> Path:
+    """The snapshot on this machine, every byte of its rows checked: what is damaged goes to nobody. Raises Refused.
+
+    images: the images too. Formats that read them check each as they do.
+    """
     folder = stored.local_folder(snapshot, telling.alive(gettext_noop("Fetching")))
-    if problems := snapshots.verify(folder, lambda rows: telling(_CHECKING, rows)):
-        raise work.Refused(stored.damaged(problems))
+    _demand_whole(folder, telling, images=images)
     return folder
+
+
+def _demand_whole(folder: Path, telling: Telling, *, images: bool) -> None:
+    if problems := snapshots.verify(folder, lambda rows: telling(_CHECKING, rows), images=images):
+        raise work.Refused(stored.damaged(problems))
 
 
 def _forget_other_file(row: Export, name: str) -> None:
@@ -190,12 +202,3 @@ def _forget_other_file(row: Export, name: str) -> None:
     others = Export.objects.exclude(pk=row.pk).filter(stored_as=row.stored_as)
     if row.stored_as and row.stored_as != name and not others.exists():
         default_storage.delete(row.stored_as)
-
-
-def _sha256(file: Path, telling: Telling) -> str:
-    digest: Any = hashlib.sha256()
-    with file.open("rb", buffering=0) as content:
-        while block := content.read(1024**2):
-            digest.update(block)
-            telling(_CHECKING)
-    return str(digest.hexdigest())

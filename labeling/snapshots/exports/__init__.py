@@ -75,6 +75,7 @@ FORMATS: dict[str, Format] = {
         coco.write,
         per_face=1_500,
         images=False,
+        reads_images=False,
     ),
     "votes": Format(
         gettext_noop("Raw votes"),
@@ -84,6 +85,7 @@ FORMATS: dict[str, Format] = {
         votes.write,
         per_face=2_500,
         images=False,
+        reads_images=False,
     ),
     "labelstudio": Format(
         gettext_noop("Label Studio"),
@@ -101,14 +103,18 @@ FORMATS: dict[str, Format] = {
         lambda given, tree: "",
         per_face=600,
         images=False,
+        reads_images=False,
     ),
 }
 
 
-def write(format: Format, given: Given, target: Path) -> str:
-    """Write the snapshot as one zip. Same content, same words: same bytes. Returns notes for people."""
+def write(format: Format, given: Given, target: Path) -> tuple[str, str]:
+    """Write the snapshot as one zip. Same content, same words: same bytes.
+
+    Returns notes for people, and the sha256 of the zip. Raises ImageChanged.
+    """
     with Tree(target) as tree:
         note = format.write(given, tree)
         attribution.write(given, tree)
         card.write(given, tree, format, note)
-    return note
+    return note, tree.sha256

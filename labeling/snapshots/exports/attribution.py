@@ -1,8 +1,11 @@
 """A CSV of whose the media are: a line per media, with all that its licence asks to be named."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from labeling.licences import licence, understood
 from labeling.snapshots import format as snapshots
@@ -15,8 +18,10 @@ COLUMNS = (
     "media_sha256", "title", "author", "licence", "licence_name", "licence_url", "page_url", "source", "fetched_at",
 )  # fmt: skip
 _KEPT = ["media_sha256", "licence", "author", "page_url", "source"]
-_BATCH = 500
+_BATCH = 2_000
 _UNKNOWN = Facts()
+_ODD = r'[,"\r\n]|^[=+\-@\t]'
+"""What a cell of a CSV cannot hold as it is."""
 
 
 def write(given: Given, tree: Tree) -> str:
@@ -38,25 +43,63 @@ def table(folder: Path, about: About) -> Iterator[tuple[bytes, int]]:
     yield csv_text([COLUMNS]), 0
     seen: set[str] = set()
     for batch in snapshots.iter_batches(folder, _KEPT):
-        new = []
-        for face in batch.to_pylist():
-            if face["media_sha256"] not in seen:
-                seen.add(face["media_sha256"])
-                new.append(face)
-        for start in range(0, len(new), _BATCH):
-            chunk = new[start : start + _BATCH]
-            facts = about([face["media_sha256"] for face in chunk])
-            yield csv_text(_line(face, facts.get(face["media_sha256"], _UNKNOWN)) for face in chunk), 0
+        new = _first_of_each(batch, seen).to_pydict()
+        media = new["media_sha256"]
+        for start in range(0, len(media), _BATCH):
+            chunk = [new[name][start : start + _BATCH] for name in _KEPT]
+            facts = about(chunk[0])
+            yield (
+                csv_text(_line(facts.get(face[0], _UNKNOWN), *face) for face in zip(*chunk, strict=True)),
+                0,
+            )
         yield b"", batch.num_rows
 
 
-def _line(face: dict[str, Any], facts: Facts) -> list[str]:
-    known = licence(understood(face["licence"]))
-    name, url = (known.name, known.url) if known else ("", "")
-    told = [facts.title, face["author"], face["licence"], name, url, face["page_url"], face["source"]]
-    return [face["media_sha256"], *map(harmless, told), facts.fetched_at]
+def _first_of_each(batch: pa.RecordBatch, seen: set[str]) -> pa.RecordBatch:
+    """Of each media that was not seen before its first row; they are seen then."""
+    rows = []
+    for row, sha256 in enumerate(batch.column("media_sha256").to_pylist()):
+        if sha256 not in seen:
+            seen.add(sha256)
+            rows.append(row)
+    return batch.take(pa.array(rows, pa.int64()))
+
+
+def _line(facts: Facts, sha256: str, found: str, author: str, page_url: str, source: str) -> list[str]:
+    told = [facts.title, author, found, *_understood(found), page_url, source]
+    return [sha256, *map(harmless, told), facts.fetched_at]
+
+
+@lru_cache(maxsize=4_096)
+def _understood(found: str) -> tuple[str, str]:
+    """The name and the address of a licence that is understood."""
+    known = licence(understood(found))
+    return (known.name, known.url) if known else ("", "")
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def harmless(text: str) -> str:
     """A licence or author somebody typed must not run as a formula in a spreadsheet."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def csv_lines(columns: Sequence[pa.StringArray]) -> bytes:
+    """Lines of a CSV, as the csv module writes them, each text made harmless."""
+    cells = [_cells(column) for column in columns]
+    lines = pc.binary_join_element_wise(*cells, ",").to_pylist()
+    lines.append("")
+    return "\n".join(lines).encode()
+
+
+def _cells(column: pa.StringArray) -> pa.StringArray:
+    odd = pc.match_substring_regex(column, _ODD)
+    if not odd.true_count:
+        return column
+    changed = [_quoted(harmless(text)) for text in column.filter(odd).to_pylist()]
+    return pc.replace_with_mask(column, odd, pa.array(changed, pa.string()))
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in ',"\r\n') else text

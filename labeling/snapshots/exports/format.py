@@ -84,8 +84,8 @@ class Given:
         return self.manifest.splits.get(split, {})
 
     def batches(self, columns: Sequence[str], split: str | None = None) -> Iterator[pa.RecordBatch]:
-        """The rows in order of face_key."""
-        return snapshots.iter_batches(self.folder, columns, split)
+        """The rows in order of face_key. Raises ImageChanged before it hands out what is damaged."""
+        return snapshots.iter_batches(self.folder, columns, split, checked=True)
 
     def told(self, columns: Sequence[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
         """Split after split, with its name; says how far it is."""
@@ -101,7 +101,7 @@ class Given:
 class Format:
     """title, purpose: for people. write: everything that is in its one file; returns notes for people.
 
-    per_face: bytes it takes for a face, beside the images where these are in it; generous.
+    per_face: bytes it takes for a face, beside the images where these are in it; generous. reads_images: all of them.
     problem: why these classes cannot be written so; empty if they can. front: lines for the head of the dataset card.
     """
 
@@ -110,6 +110,7 @@ class Format:
     write: Callable[[Given, Tree], str]
     per_face: int
     images: bool = True
+    reads_images: bool = True
     problem: Callable[[Sequence[str]], str] = lambda classes: ""
     front: Callable[[Given], Sequence[str]] = lambda given: ()
 

@@ -9,7 +9,6 @@ from labeling.sayings import gettext_noop
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.exports import attribution
 from labeling.snapshots.exports.format import Given
-from labeling.snapshots.exports.tables import csv_text
 from labeling.snapshots.exports.tree import Tree
 
 ATTRIBUTION = "attribution.csv"
@@ -59,5 +58,5 @@ def _attribution(given: Given, folders: Sequence[str]) -> Iterator[bytes]:
     """The table of whose the pictures are, some lines at a time, in the order of the pictures."""
     yield b"file,licence,author,page_url,source,media_sha256\n"
     for batch in given.batches([*_PLACE, *_WHOSE]):
-        columns = (map(attribution.harmless, batch.column(name).to_pylist()) for name in _WHOSE)
-        yield csv_text(zip(_names(batch, folders), *columns, strict=True))
+        names = pa.array(_names(batch, folders), pa.string())
+        yield attribution.csv_lines([names, *(batch.column(name) for name in _WHOSE)])

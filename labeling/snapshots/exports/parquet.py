@@ -1,7 +1,9 @@
 """Parquet with the pictures inside, as `datasets` opens it, and what it is in the words of Croissant."""
 
+import io
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +17,7 @@ from labeling.snapshots.exports.tree import Member, Tree
 FILE_BYTES = 256 * 1024**2
 """A file is to have about so many, before anything is packed."""
 _GROUP_ROWS = 1_024
+_BUFFER = 1024**2
 _ALIKE = [
     "label_origin", "other_labels", "media_kind", "detector", "licence", "author", "page_url", "source", "given_split",
 ]  # fmt: skip
@@ -39,7 +42,7 @@ def write(given: Given, tree: Tree) -> str:
         waiting: list[pa.RecordBatch] = []
         for number, rows in enumerate(sizes):
             name = f"data/{split}-{number:05d}-of-{len(sizes):05d}.parquet"
-            with tree.open(name) as file, _writer(file) as writer:
+            with tree.open(name) as file, _buffered(file) as out, _writer(out) as writer:
                 writer.add_key_value_metadata(features)
                 for group in _groups(batches, waiting, rows):
                     writer.write_table(_table(group), row_group_size=_GROUP_ROWS)
@@ -50,10 +53,26 @@ def write(given: Given, tree: Tree) -> str:
     return ""
 
 
-def _writer(file: Member) -> pq.ParquetWriter:
+@contextmanager
+def _buffered(file: Member) -> Iterator[io.BufferedWriter]:
+    """Arrow writes pictures one by one."""
+    out = io.BufferedWriter(file, _BUFFER)
+    yield out
+    out.flush()
+
+
+def _writer(file: io.BufferedWriter) -> pq.ParquetWriter:
     """Nothing is packed: pictures are already, and the rest repeats, which dictionaries see to."""
     # Arrow's own copy of the schema differs with its version, and says nothing that the columns do not.
-    return pq.ParquetWriter(file, SCHEMA, compression="NONE", use_dictionary=_ALIKE, store_schema=False)
+    return pq.ParquetWriter(
+        file,
+        SCHEMA,
+        compression="NONE",
+        use_dictionary=_ALIKE,
+        store_schema=False,
+        # The smallest and the largest picture are of no use to anybody.
+        write_statistics=_REST,
+    )
 
 
 def front(given: Given) -> list[str]:
@@ -75,7 +94,7 @@ def _parts(given: Given, split: str) -> list[int]:
     rows = size = 0
     for batch in given.batches(["image_bytes"], split):
         rows += batch.num_rows
-        size += sum(batch.column("image_bytes").to_pylist())
+        size += pc.sum(batch.column("image_bytes")).as_py()
     files = max(1, -(-size // FILE_BYTES))
     each = -(-rows // files)
     return [min(each, rows - first) for first in range(0, rows, each)]

@@ -13,6 +13,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from types import TracebackType
 from typing import BinaryIO
 
@@ -32,6 +34,7 @@ _FULL = 0xFFFFFFFF
 _MOST = 0xFFFF
 _PLAIN, _LARGE = 20, 45
 _BLOCK = 1024**2
+_STEP = 8 * _BLOCK
 
 
 class Tree:
@@ -40,6 +43,7 @@ class Tree:
     def __init__(self, target: Path) -> None:
         self._files = ExitStack()
         self._out: BinaryIO = self._files.enter_context(target.open("wb", buffering=_BLOCK))
+        self._follower = self._files.enter_context(_Follower(target))
         self._list = self._beside(target, "list")
         self._sums = self._beside(target, "sums")
         self._at = 0
@@ -54,6 +58,13 @@ class Tree:
         with self._files:
             if kind is None:
                 self._end()
+                self._out.flush()
+                self._follower.reach(self._out.tell())
+
+    @property
+    def sha256(self) -> str:
+        """Of the zip; known once the block is left."""
+        return self._follower.sha256
 
     def add(self, name: str, content: bytes) -> None:
         """Put a file in."""
@@ -75,6 +86,7 @@ class Tree:
         self._list.write(b"".join(entries))
         self._sums.write("".join(map("{}  {}\n".format, sha256s, names)).encode())
         self._count += len(names)
+        self._written()
 
     @contextmanager
     def open(self, name: str) -> Iterator["Member"]:
@@ -91,6 +103,13 @@ class Tree:
         self._list.write(_entry(raw, member.crc, member.size, begun))
         self._sums.write(f"{member.sha256()}  {name}\n".encode())
         self._count += 1
+        self._written()
+
+    def _written(self) -> None:
+        """What lies before here stays as it is."""
+        if self._at - self._follower.end >= _STEP:
+            self._out.flush()
+            self._follower.reach(self._at)
 
     def _large_head(self, raw: bytes, crc: int, size: int) -> bytes:
         head = _LOCAL.pack(
@@ -123,6 +142,43 @@ class Tree:
             self._out.write(_LOCATOR.pack(0x07064B50, 0, self._at, 1))
         few = min(self._count, _MOST)
         self._out.write(_END.pack(0x06054B50, 0, 0, few, few, min(size, _FULL), min(begun, _FULL), 0))
+
+
+class _Follower:
+    """Takes the sha256 of a file while it is written, behind whoever writes: another thread reads it again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ends: SimpleQueue[int | None] = SimpleQueue()
+        self._thread = Thread(target=self._follow, name="sha256 of an export", daemon=True)
+        self._sha = hashlib.sha256()
+        self.end = 0
+
+    def __enter__(self) -> "_Follower":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *rest: object) -> None:
+        self._ends.put(None)
+        self._thread.join()
+
+    def reach(self, end: int) -> None:
+        """Up to here the file will not change any more."""
+        self.end = end
+        self._ends.put(end)
+
+    def _follow(self) -> None:
+        block = memoryview(bytearray(_BLOCK))
+        at = 0
+        with self._path.open("rb", buffering=0) as file:
+            while (end := self._ends.get()) is not None:
+                while at < end and (size := file.readinto(block[: end - at])):
+                    self._sha.update(block[:size])
+                    at += size
+
+    @property
+    def sha256(self) -> str:
+        return self._sha.hexdigest()
 
 
 class Member(io.RawIOBase):

@@ -14,7 +14,7 @@ from labeling.snapshots.format.erasing import holds, places, rewritten
 from labeling.snapshots.format.manifest import FORMAT, MANIFEST, Manifest, NotASnapshot, Shard, read_manifest
 from labeling.snapshots.format.packs import FOLDER as PACKS
 from labeling.snapshots.format.packs import PACK_BYTES, is_zero, without
-from labeling.snapshots.format.reading import iter_batches, read_table
+from labeling.snapshots.format.reading import ImageChanged, iter_batches, read_table
 from labeling.snapshots.format.rows import (
     COLUMNS,
     OUTSIDE_DIGEST,
@@ -43,6 +43,7 @@ __all__ = [
     "SPLITS",
     "BadRow",
     "Digest",
+    "ImageChanged",
     "Manifest",
     "NotASnapshot",
     "OtherImage",

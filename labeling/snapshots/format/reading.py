@@ -1,5 +1,6 @@
 """Read the rows of a snapshot folder."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,18 +17,28 @@ IMAGE = "image"
 PLACE = ("pack", "offset", "image_bytes")
 
 
+class ImageChanged(Exception):
+    """An image is not the one that was frozen; `verify` tells which."""
+
+
 def iter_batches(
-    folder: Path, columns: Sequence[str] | None = None, split: str | None = None, rows: int = BATCH_ROWS
+    folder: Path,
+    columns: Sequence[str] | None = None,
+    split: str | None = None,
+    rows: int = BATCH_ROWS,
+    *,
+    checked: bool = False,
 ) -> Iterator[pa.RecordBatch]:
     """The rows in order of face_key, `rows` at a time at most. Memory stays at one batch.
 
-    columns: of COLUMNS, or of SCHEMA. Faces that were erased since are not among them. Raises NotASnapshot.
+    columns: of COLUMNS, or of SCHEMA. checked: each image is compared with the sha256 of its row before it is handed
+    out. Faces that were erased since are not among them. Raises NotASnapshot, ImageChanged.
     """
     wanted = list(COLUMNS if columns is None else columns)
     read = dict.fromkeys([*wanted, "erased", *(("split",) if split is not None else ())])
     if IMAGE in read:
         del read[IMAGE]
-        read |= dict.fromkeys(PLACE)
+        read |= dict.fromkeys([*PLACE, "image_sha256"] if checked else PLACE)
     manifest = read_manifest(folder)
     with Packs(folder, manifest.packs) as packs:
         for shard in manifest.shards:
@@ -35,7 +46,7 @@ def iter_batches(
                 for batch in file.iter_batches(batch_size=rows, columns=list(read)):
                     kept = _kept(batch, split)
                     if kept.num_rows:
-                        yield _with_images(kept, wanted, packs)
+                        yield _with_images(kept, wanted, packs, checked)
 
 
 def _kept(batch: pa.RecordBatch, split: str | None) -> pa.RecordBatch:
@@ -45,11 +56,27 @@ def _kept(batch: pa.RecordBatch, split: str | None) -> pa.RecordBatch:
     return batch.filter(pc.invert(erased)) if erased.true_count else batch
 
 
-def _with_images(batch: pa.RecordBatch, wanted: Sequence[str], packs: Packs) -> pa.RecordBatch:
+def _with_images(batch: pa.RecordBatch, wanted: Sequence[str], packs: Packs, checked: bool) -> pa.RecordBatch:
     columns = {name: batch.column(name) for name in wanted if name != IMAGE}
     if IMAGE in wanted:
-        columns[IMAGE] = packs.images(*(batch.column(name).to_numpy() for name in PLACE))
+        columns[IMAGE] = _images(batch, packs, checked)
     return pa.RecordBatch.from_arrays([columns[name] for name in wanted], names=list(wanted))
+
+
+def _images(batch: pa.RecordBatch, packs: Packs, checked: bool) -> pa.BinaryArray:
+    places = [batch.column(name).to_numpy() for name in PLACE]
+    if not checked:
+        return packs.images(*places)
+    try:
+        images = packs.images(*places)
+    except (OSError, IndexError) as error:
+        raise ImageChanged(str(error)) from error
+    sha256 = hashlib.sha256
+    if [sha256(image).hexdigest() for image in images.to_pylist()] != batch.column(
+        "image_sha256"
+    ).to_pylist():
+        raise ImageChanged("An image is not the one that was frozen.")
+    return images
 
 
 def read_table(folder: Path, columns: Sequence[str] | None = None, split: str | None = None) -> pa.Table:

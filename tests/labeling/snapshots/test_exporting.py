@@ -39,7 +39,7 @@ def made(snapshot: Snapshot, format: str, **options: Any) -> Export:
 def written(format: str, folder: Path, tmp_path: Path) -> tuple[Path, str]:
     """The file, and the note that comes with it."""
     target = tmp_path / "out.zip"
-    return target, write(FORMATS[format], Given(folder), target)
+    return target, write(FORMATS[format], Given(folder), target)[0]
 
 
 def inside(row: Export, name: str) -> bytes:
