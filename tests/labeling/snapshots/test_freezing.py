@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connection
 
 from labeling import adjudication, work
 from labeling.expressions import SEVEN
@@ -421,9 +422,11 @@ def test_a_snapshot_that_is_not_frozen_has_no_folder() -> None:
 
 
 def test_a_chunk_of_faces_costs_a_fixed_number_of_statements(django_assert_num_queries) -> None:
+    # What is read by COPY, votes and facts, is not counted.
+    statements = 14 if connection.vendor == "postgresql" else 16
     for count in (4, 12):
         snapshot = freezing.freeze(campaign=make_settled(count))
-        with django_assert_num_queries(16):
+        with django_assert_num_queries(statements):
             freezing.run_freeze(snapshot.pk)
 
 
