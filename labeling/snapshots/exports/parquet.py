@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -54,14 +55,15 @@ def write(given: Given, tree: Tree) -> str:
 
 
 @contextmanager
-def _buffered(file: Member) -> Iterator[io.BufferedWriter]:
+def _buffered(file: Member) -> Iterator[BinaryIO]:
     """Arrow writes pictures one by one."""
-    out = io.BufferedWriter(file, _BUFFER)
+    whole: Any = file
+    out: BinaryIO = io.BufferedWriter(whole, _BUFFER)
     yield out
     out.flush()
 
 
-def _writer(file: io.BufferedWriter) -> pq.ParquetWriter:
+def _writer(file: BinaryIO) -> pq.ParquetWriter:
     """Nothing is packed: pictures are already, and the rest repeats, which dictionaries see to."""
     # Arrow's own copy of the schema differs with its version, and says nothing that the columns do not.
     return pq.ParquetWriter(
