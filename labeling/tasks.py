@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 
 from labeling import campaigns, discards, erasure, licence_checks, uploads, work
+from labeling.label_studio import imports
 from labeling.models import Discard
 from labeling.snapshots import exporting, freezing, verification
 from labeling.sources import faces, ingest, watching
@@ -44,6 +45,12 @@ def verify_snapshot(pk: int) -> None:
 
 
 @shared_task
+def take_in_label_studio(pk: int) -> None:
+    with work.ignoring_second_deliveries():
+        imports.run(pk)
+
+
+@shared_task
 def carry_out_erasure(pk: int) -> None:
     with work.ignoring_second_deliveries():
         erasure.carry_out(pk)
@@ -74,7 +81,7 @@ def look_again() -> int:
 
 @shared_task
 def remove_forgotten_uploads() -> int:
-    return uploads.remove_forgotten()
+    return uploads.remove_forgotten() + imports.remove_forgotten()
 
 
 @shared_task

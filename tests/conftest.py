@@ -21,6 +21,7 @@ def own_folders(settings, tmp_path: Path) -> None:
     settings.STATIC_ROOT = None
     settings.WHITENOISE_AUTOREFRESH = True
     settings.WORK_ROOT = tmp_path / "work"
+    settings.UPLOAD_ROOT = tmp_path / "uploads"
     settings.RUNS_ROOT = tmp_path / "runs"
     settings.SNAPSHOT_CACHE_ROOT = tmp_path / "snapshot-cache"
     settings.EMBEDDED_BROKER_ROOT = tmp_path / "broker"

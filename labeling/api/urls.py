@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from labeling.api.erasures import ErasureViewSet
+from labeling.api.label_studio import LabelStudioViewSet
 from labeling.api.me import MeView
 from labeling.api.media import FaceViewSet, MediaViewSet, SourceViewSet
 from labeling.api.snapshots import SnapshotViewSet
@@ -17,6 +18,7 @@ router.register("faces", FaceViewSet, "api-faces")
 router.register("campaigns", CampaignViewSet, "api-campaigns")
 router.register("snapshots", SnapshotViewSet, "api-snapshots")
 router.register("erasures", ErasureViewSet, "api-erasures")
+router.register("label-studio", LabelStudioViewSet, "api-label-studio")
 urlpatterns = [
     *router.urls,
     path("me/", MeView.as_view(), name="api-me"),

@@ -3,6 +3,7 @@ from labeling.models.campaign import Adjudication, Campaign, CampaignFace, Line,
 from labeling.models.erasure import Erasure, Tombstone
 from labeling.models.face import Detection, Face, FaceLabel, Scan, Track
 from labeling.models.gold import Example, Gold, GoldAnswer
+from labeling.models.label_studio import LabelStudioImport
 from labeling.models.preferences import Preferences
 from labeling.models.snapshot import Export, Snapshot, Verification
 from labeling.models.source import Item, Media, Source, Upload
@@ -26,6 +27,7 @@ __all__ = [
     "Gold",
     "GoldAnswer",
     "Item",
+    "LabelStudioImport",
     "Lease",
     "Line",
     "Media",

@@ -6,6 +6,7 @@ from labeling.web import (
     erasures,
     faces,
     gallery,
+    label_studio,
     labelled,
     licences,
     lineage,
@@ -21,6 +22,13 @@ urlpatterns = [
     path("sources/", sources.sources, name="sources"),
     path("sources/new/", sources.source_new, name="source_new"),
     path("sources/new/labelled/", labelled.labelled_new, name="labelled_new"),
+    path("sources/label-studio/", label_studio.label_studio_new, name="label_studio_new"),
+    path("sources/label-studio/<int:pk>/", label_studio.label_studio, name="label_studio"),
+    path("sources/label-studio/<int:pk>/live.json", label_studio.label_studio_live, name="label_studio_live"),
+    path("sources/label-studio/<int:pk>/stop/", label_studio.label_studio_stop, name="label_studio_stop"),
+    path(
+        "sources/label-studio/<int:pk>/resume/", label_studio.label_studio_resume, name="label_studio_resume"
+    ),
     path("sources/<int:pk>/", sources.source, name="source"),
     path("sources/<int:pk>/live.json", sources.source_live, name="source_live"),
     path("sources/<int:pk>/stop/", sources.source_stop, name="source_stop"),

@@ -13,6 +13,7 @@ from labeling.models import (
     Erasure,
     Export,
     Item,
+    LabelStudioImport,
     Media,
     Scan,
     Skip,
@@ -51,6 +52,7 @@ class World:
     run: TrainingRun
     round: RelabelRound
     erasure: Erasure
+    label_studio: LabelStudioImport
 
     def of(self, name: str) -> dict[str, int]:
         """The arguments of a page's address."""
@@ -77,6 +79,7 @@ class World:
             "run": self.run,
             "relabel": self.round,
             "erasure": self.erasure,
+            "label": self.label_studio,
         }
         what = name.rpartition(":")[2].removeprefix("lineage_").partition("_")[0]
         return int(rows.get(what, self.campaign).pk)
@@ -97,7 +100,27 @@ def make_world() -> World:
     run, opened = _trained(snapshot, campaign, admin)
     erasure = _erasure(snapshot, admin)
     Media.objects.update(original_name="1.2")
-    return World(admin, annotators[0], source, campaign, faces[0], snapshot, run, opened, erasure)
+    label_studio = _label_studio(source, campaign, admin)
+    return World(
+        admin, annotators[0], source, campaign, faces[0], snapshot, run, opened, erasure, label_studio
+    )
+
+
+def _label_studio(source: Source, campaign: Campaign, admin: User) -> LabelStudioImport:
+    refused = [{"task": 3, "reason": "Nobody chose one answer."}]
+    row = LabelStudioImport.objects.create(
+        file_name="▤1",
+        sha256="0" * 64,
+        source=source,
+        folder="/1",
+        classes={"1": "happy", "2": "", "3": "not_a_face"},
+        campaign_name=campaign.name,
+        campaign=campaign,
+        taken={"labelled": 0, "cast": 4, "again": 1, "people": 2, "refused": refused, "left": 1},
+        created_by=admin,
+    )
+    make_over(row, message="Votes: 4, on faces: 2. Tasks not taken: 1.")
+    return row
 
 
 def _source(admin: User) -> Source:

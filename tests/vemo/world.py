@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from labeling import adjudication, campaigns, discards, examples, gold, suggestions
-from labeling.models import Campaign, CampaignFace, Item, Source, Vote
+from labeling.models import Campaign, CampaignFace, Item, LabelStudioImport, Source, Vote, WorkState
 from labeling.rules import may_vote
 from labeling.snapshots import exporting, freezing
 from labeling.sources import faces as detections
@@ -110,6 +110,7 @@ def make_world(me: Any, root: Path) -> dict[str, list[Any]]:
         "groups": [[Group.objects.create(name="class of May").pk]],
         "label": ["happy", "not_a_face"],
         "languages": [["en"]],
+        "label-studio": [_label_studio(source)],
         "location": [str(root)],
         "network": ["resnet18"],
         "preset": ["quick"],
@@ -121,6 +122,13 @@ def make_world(me: Any, root: Path) -> dict[str, list[Any]]:
         "what": [[rows[0].face.media_id], [rows[1].face_id]],
         "source": [source.pk],
     }
+
+
+def _label_studio(source: Source) -> int:
+    """One that failed, and may go on."""
+    row = LabelStudioImport.objects.create(file_name="export.json", sha256="0" * 64, source=source)
+    make_over(row, WorkState.FAILED, error="None of its pictures is known here.")
+    return int(row.pk)
 
 
 def _round(run: TrainingRun, rows: list[CampaignFace]) -> int:

@@ -6,7 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from labeling import label_studio
+from labeling.management.finding import found
 from labeling.management.progress import ProgressLine
+from labeling.models import Source
 from labeling.refusals import Refusal
 
 
@@ -14,23 +16,30 @@ class Command(BaseCommand):
     help = "Take in labels, or votes, that people gave in Label Studio. Started again, it goes on."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path, help="What Label Studio exports as JSON.")
+        parser.add_argument("file", type=Path, help="What Label Studio exports as JSON or JSON-MIN.")
         parser.add_argument(
             "--pictures",
             type=Path,
             metavar="FOLDER",
             help="Where the tasks' paths begin; they are known by their content. Tasks with web addresses need none.",
         )
+        parser.add_argument(
+            "--source",
+            metavar="SOURCE",
+            help="Number or name: the tasks’ pictures are known by their names in it.",
+        )
         parser.add_argument("--campaign", default="", help="The new campaign's name, where there are votes.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        source = found(Source, options["source"]) if options["source"] else None
         line = ProgressLine(f"Label Studio: {options['file'].name}")
         try:
             taken = label_studio.take_in(
                 file=options["file"],
                 pictures=options["pictures"],
+                source=source,
                 name=options["campaign"],
-                progress=lambda done: line(done, None, "answers"),
+                progress=lambda done, total: line(done, total or None, "answers"),
             )
         except Refusal as refusal:
             raise CommandError(str(refusal)) from refusal

@@ -1,40 +1,24 @@
 """Labels and votes out of Label Studio."""
 
 import io
-import json
 import zipfile
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 
 from labeling import label_studio
+from labeling.label_studio import Read, Task
 from labeling.models import Campaign, CampaignFace, Face, FaceLabel, Item, Source, Vote
 from tests.factories import make_faces
+from tests.labeling.label_studio.files import file_of, named, task
 from tests.labeling.snapshots.making import frozen
 from tests.labeling.snapshots.test_ballots import voted
 from tests.labeling.snapshots.test_exporting import made
 
 pytestmark = pytest.mark.django_db
-
-
-def task(picture: str, *answers: str | tuple[Any, str]) -> dict[str, Any]:
-    return {
-        "data": {"image": picture},
-        "annotations": [
-            {"completed_by": who, "result": [{"type": "choices", "value": {"choices": [answer]}}]}
-            for who, answer in (each if isinstance(each, tuple) else (1, each) for each in answers)
-        ],
-    }
-
-
-def file_of(folder: Path, *tasks: dict[str, Any]) -> Path:
-    file = folder / "export.json"
-    file.write_text(json.dumps(tasks))
-    return file
 
 
 def put_crops(folder: Path, faces: list[Face]) -> list[str]:
@@ -137,14 +121,6 @@ def test_another_campaign_of_that_name_is_left_alone(tmp_path: Path) -> None:
     assert not CampaignFace.objects.exists()
 
 
-@pytest.mark.parametrize("text", ["{}", "nonsense", '[{"image": "a.png", "choice": "happy"}]'])
-def test_a_file_of_another_kind_is_refused(text: str, tmp_path: Path) -> None:
-    file = tmp_path / "x.json"
-    file.write_text(text)
-    with pytest.raises(label_studio.CannotTakeIn, match=r"cannot be read as JSON|no list of tasks"):
-        label_studio.take_in(file=file)
-
-
 def test_no_path_leads_out_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "secret.png").write_bytes(b"x")
@@ -157,3 +133,47 @@ def test_no_path_leads_out_of_the_folder(tmp_path: Path) -> None:
     assert Counter(reason.rpartition("”")[2] for reason in taken.refused.values()) == {
         " is no picture that was taken in here.": 2
     }
+
+
+def test_pictures_are_known_by_their_names_in_a_source() -> None:
+    faces = make_faces(4, per_media=1)
+    source = named(faces, folder="deep/")
+    pictures = {
+        1: "/data/upload/7/0a1b2c3d-1.png",
+        2: "s3://bucket/deep/2.png",
+        3: "/data/local-files/?d=3.png",
+        4: "https://studio.example/other/4.PNG?token=x",
+        5: "5.png",
+    }
+    told = Read([Task(number, name, (("a", "happy"),)) for number, name in pictures.items()])
+    made = label_studio.plan(told, source=source)
+    assert {face: task.number for face, task in made.found.items()} == {
+        face.pk: number for number, face in enumerate(faces, start=1)
+    }
+    assert made.refused == {5: "“5.png” is no picture that was taken in here."}
+
+
+def test_of_several_pictures_of_one_name_the_folders_tell_which() -> None:
+    one, other = make_faces(2, per_media=1)
+    source = named([one], folder="a/")
+    Item.objects.create(source=source, locator="b/1.png", state="ingested", media=other.media)
+    told = Read([Task(1, "/data/b/1.png", (("a", "sad"),)), Task(2, "c/1.png", (("a", "sad"),))])
+    made = label_studio.plan(told, source=source)
+    assert list(made.found) == [other.pk]
+    assert made.refused == {2: "“c/1.png” is the name of several pictures of that source."}
+
+
+def test_a_picture_without_a_face_is_told_apart_from_an_unknown_one() -> None:
+    (face,) = make_faces(1)
+    source = named([face])
+    face.delete()
+    made = label_studio.plan(Read([Task(1, "1.png", (("a", "sad"),))]), source=source)
+    assert made.refused == {1: "“1.png” shows no face that was found here."}
+
+
+def test_answers_mean_what_is_said_and_are_left_out_where_that_is_said() -> None:
+    faces = make_faces(2)
+    told = Read([Task(1, "1.png", (("a", "joy"), ("b", "?"))), Task(2, "2.png", (("a", "?"),))])
+    made = label_studio.plan(told, classes={"joy": "happy", "?": ""}, source=named(faces))
+    assert {face: task.answers for face, task in made.found.items()} == {faces[0].pk: (("a", "happy"),)}
+    assert (made.usual, made.refused) == (0, {2: "All that was chosen is left out."})
