@@ -4,12 +4,17 @@ Each step may be cut off anywhere and done again. First the rows go, then the im
 image of a face that its snapshot no longer names. Versions share packs, so only one may change them at a time.
 """
 
+import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from threading import Event
+from typing import TypeVar
 
 from django.conf import settings
 from django.core.files.storage import default_storage
@@ -23,14 +28,20 @@ from labeling.snapshots.stored import Alive
 _TURN = "erasing from snapshots"
 _FREE = datetime(2000, 1, 1, tzinfo=UTC)
 _WAIT_S = 0.2
+AT_ONCE = min(4, os.cpu_count() or 1)
+"""Snapshots, or packs, that are rewritten side by side; each takes a few megabytes."""
+Place = tuple[int, int]
+"""Of an image in its pack: offset and length in bytes."""
+_T = TypeVar("_T")
 
 
 def touched(keys: Collection[str], alive: Alive = lambda: None) -> dict[int, int]:
     """Which frozen snapshots hold such faces that are not erased yet: primary key → how many."""
     found: dict[int, int] = {}
+    keys = sorted(keys)
     for digest, pks in _frozen().items():
         with stored.rows_of(digest, alive) as folder:
-            if count := snapshots.holds(folder, keys, alive):
+            if count := snapshots.find(folder, keys, alive).count:
                 found |= dict.fromkeys(pks, count)
     return found
 
@@ -42,25 +53,59 @@ def erase(keys: Collection[str], alive: Alive = lambda: None) -> dict[int, int]:
     Snapshots that hold none of them are not changed by a bit. Raises NotASnapshot for a damaged one, before any image
     is gone.
     """
-    found: dict[int, int] = {}
-    frozen = _frozen()
+    lost: dict[int, int] = {}
+    frozen, keys = _frozen(), sorted(keys)
     with _in_turn(alive) as beat, stored.making("erasing") as made:
         made.mkdir()
-        wanted: dict[str, set[tuple[int, int]]] = defaultdict(set)
-        for digest, pks in frozen.items():
-            if erased := _erase_rows(digest, keys, made / digest, beat):
-                found |= dict.fromkeys(pks, erased)
-            with stored.rows_of(digest, beat) as folder:
-                for name, found_there in snapshots.places(folder, keys, beat).items():
-                    wanted[name].update(found_there)
-        for name, places in wanted.items():
-            _erase_images(name, places, made, beat)
+        wanted: dict[str, set[Place]] = defaultdict(set)
+        rows = [partial(_erase_rows, digest, keys, made / digest) for digest in frozen]
+        with closing(_side_by_side(rows, beat)) as done:
+            for digest, found in zip(frozen, done, strict=True):
+                if found.count:
+                    lost |= dict.fromkeys(frozen[digest], found.count)
+                for name, places in found.places().items():
+                    wanted[name].update(places)
+        images = [partial(_erase_images, name, places, made) for name, places in wanted.items()]
+        with closing(_side_by_side(images, beat)) as done_too:
+            list(done_too)
         for digest, pks in frozen.items():
             beat()
             if Snapshot.objects.filter(pk__in=pks).exclude(erased=stored.manifest_of(digest).erased).exists():
                 _tell(digest)
                 stored.forget_cached(digest)
-    return found
+    return lost
+
+
+def _side_by_side(deeds: Sequence[Callable[[Alive], _T]], alive: Alive) -> Generator[_T, None, None]:
+    """Do all, AT_ONCE at a time, none of which may ask the database; in their order what each returns.
+
+    Most of the work is outside Python, which lets others go on meanwhile. When `alive` raises, or one of them, or
+    nobody wants more, the others end too.
+    """
+    if AT_ONCE == 1:
+        yield from (deed(alive) for deed in deeds)
+        return
+    given_up = Event()
+
+    def still() -> None:
+        if given_up.is_set():
+            raise _GivenUp
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        doing = [pool.submit(deed, still) for deed in deeds]
+        try:
+            for one in doing:
+                alive()
+                while not wait([one], timeout=_WAIT_S).done:
+                    alive()
+                yield one.result()
+        finally:
+            given_up.set()
+            pool.shutdown(cancel_futures=True)
+
+
+class _GivenUp(Exception):
+    """Nobody waits for this any more."""
 
 
 def _frozen() -> dict[str, list[int]]:
@@ -71,11 +116,12 @@ def _frozen() -> dict[str, list[int]]:
     return found
 
 
-def _erase_rows(digest: str, keys: Collection[str], made: Path, alive: Alive) -> int:
+def _erase_rows(digest: str, keys: Collection[str], made: Path, alive: Alive) -> snapshots.Found:
+    """Returns what there was of them before."""
     name = stored.folder_of(digest)
     with stored.rows_of(digest, alive) as folder:
-        before = snapshots.read_manifest(folder)
-        after = snapshots.rewritten(folder, keys, made, alive)
+        found = snapshots.find(folder, keys, alive)
+        after = snapshots.rewritten(folder, keys, made, alive, found)
     if after is not None:
         for shard in sorted(made.iterdir()):
             alive()
@@ -84,19 +130,19 @@ def _erase_rows(digest: str, keys: Collection[str], made: Path, alive: Alive) ->
         manifest.write_text(after.to_json(), encoding="utf-8")
         stored.put_file(manifest, f"{name}/{snapshots.MANIFEST}")
     # Old shards, be they of this attempt or of one that was cut off here.
-    now = after or before
+    now = after or found.manifest
     known = {snapshots.MANIFEST, *(shard.name for shard in now.shards)}
     for file in default_storage.listdir(name)[1]:
         if file not in known:
             default_storage.delete(f"{name}/{file}")
-    return now.erased - before.erased
+    return found
 
 
-def _erase_images(name: str, places: Collection[tuple[int, int]], made: Path, alive: Alive) -> None:
+def _erase_images(name: str, places: Collection[Place], made: Path, alive: Alive) -> None:
     pack = stored.pack_of(name)
     if not default_storage.exists(pack):
         return
-    with stored.local_file(pack, made / "fetched", alive) as path:
+    with stored.local_file(pack, made / f"fetched-{name}", alive) as path:
         if snapshots.is_zero(path, places):
             return
         left = snapshots.without(path, places, made / name)

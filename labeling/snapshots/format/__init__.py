@@ -10,7 +10,7 @@ splits have the same digest everywhere. Each row says its image's sha256. The sh
 checksum stand beside it and find a flipped bit.
 """
 
-from labeling.snapshots.format.erasing import holds, places, rewritten
+from labeling.snapshots.format.erasing import Found, find, rewritten
 from labeling.snapshots.format.manifest import FORMAT, MANIFEST, Manifest, NotASnapshot, Shard, read_manifest
 from labeling.snapshots.format.packs import FOLDER as PACKS
 from labeling.snapshots.format.packs import PACK_BYTES, is_zero, without
@@ -43,6 +43,7 @@ __all__ = [
     "SPLITS",
     "BadRow",
     "Digest",
+    "Found",
     "ImageChanged",
     "Manifest",
     "NotASnapshot",
@@ -50,11 +51,10 @@ __all__ = [
     "Problem",
     "Shard",
     "face_key",
+    "find",
     "group_of",
-    "holds",
     "is_zero",
     "iter_batches",
-    "places",
     "read_manifest",
     "read_table",
     "rewritten",

@@ -5,9 +5,10 @@ under another name and the manifest after it, so that a reader finds the old or 
 overwritten in its pack, which other versions may share: rows that keep their images are not touched.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,55 +18,80 @@ import pyarrow.parquet as pq
 
 from labeling.snapshots.format.manifest import Manifest, Shard, read_manifest
 from labeling.snapshots.format.packs import Spot
-from labeling.snapshots.format.rows import SCHEMA, blank
-from labeling.snapshots.format.writing import GROUP_ROWS, open_shard, shard_of
+from labeling.snapshots.format.rows import BLANK, KEPT_OF_ERASED, SCHEMA, row_sha256s
+from labeling.snapshots.format.writing import open_shard, shard_of
 
 Alive = Callable[[], None]
+_KEY = "face_key"
+_PLACE = ["erased", "pack", "offset", "image_bytes"]
 
 
-def holds(folder: Path, keys: Collection[str], alive: Alive = lambda: None) -> int:
-    """How many faces of these are in the snapshot and not erased."""
-    wanted = pa.array(sorted(keys), pa.string())
-    return sum(
-        pc.sum(_hit(batch, wanted)).as_py() or 0
-        for shard in read_manifest(folder).shards
-        for batch in _batches(folder / shard.name, ["face_key", "erased"], alive)
-    )
+@dataclass(frozen=True)
+class Found:
+    """What a snapshot holds of some faces."""
 
+    manifest: Manifest
+    shards: tuple[pa.Table, ...]
+    """Of each shard the rows of these faces: whether they are erased, and where their images lie."""
 
-def places(folder: Path, keys: Collection[str], alive: Alive = lambda: None) -> dict[str, list[Spot]]:
-    """Pack → where in it the images of these faces lie or lay, erased or not."""
-    manifest, wanted = read_manifest(folder), pa.array(sorted(keys), pa.string())
-    found: dict[str, list[Spot]] = defaultdict(list)
-    for shard in manifest.shards:
-        for batch in _batches(folder / shard.name, ["face_key", "pack", "offset", "image_bytes"], alive):
-            there = batch.filter(pc.is_in(batch.column("face_key"), wanted))
-            columns = (there.column(name).to_pylist() for name in ("pack", "offset", "image_bytes"))
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """Of each shard: how many of them are in it and not erased."""
+        return tuple(pc.sum(pc.invert(shard.column("erased"))).as_py() or 0 for shard in self.shards)
+
+    @property
+    def count(self) -> int:
+        """How many of them are there and not erased."""
+        return sum(self.rows)
+
+    def places(self) -> dict[str, list[Spot]]:
+        """Pack → where in it their images lie or lay, erased or not."""
+        found: dict[str, list[Spot]] = defaultdict(list)
+        for shard in self.shards:
+            columns = (shard.column(name).to_pylist() for name in ("pack", "offset", "image_bytes"))
             for pack, offset, length in zip(*columns, strict=True):
-                found[manifest.packs[pack]].append((offset, length))
-    return dict(found)
+                found[self.manifest.packs[pack]].append((offset, length))
+        return dict(found)
+
+
+def find(folder: Path, keys: Collection[str], alive: Alive = lambda: None) -> Found:
+    """Look for the faces with these keys. Of the rows only those are read among which they can be."""
+    manifest, wanted = read_manifest(folder), sorted(keys)
+    return Found(manifest, tuple(_found(folder / shard.name, wanted, alive) for shard in manifest.shards))
+
+
+def _found(path: Path, wanted: Sequence[str], alive: Alive) -> pa.Table:
+    found = [pa.schema([SCHEMA.field(name) for name in _PLACE]).empty_table()]
+    with _opened(path) as file:
+        for group, some in _groups(file, wanted):
+            alive()
+            if some:
+                table = file.read_row_group(group, columns=[_KEY, *_PLACE], use_threads=False)
+                theirs = pc.is_in(table.column(_KEY), pa.array(some, pa.string()))
+                found.append(table.select(_PLACE).filter(theirs))
+    return pa.concat_tables(found)
 
 
 def rewritten(
-    folder: Path, keys: Collection[str], target: Path, alive: Alive = lambda: None
+    folder: Path, keys: Collection[str], target: Path, alive: Alive = lambda: None, found: Found | None = None
 ) -> Manifest | None:
     """Write the shards that hold such faces anew, into the folder `target`; nothing in `folder` is changed.
 
-    Returns the manifest that belongs to it afterwards, in which the other shards stand as they were, or None where
-    there is nothing to erase.
+    found: what `find` said of this folder and these faces, where that is known. Returns the manifest that belongs to
+    it afterwards, in which the other shards stand as they were, or None where there is nothing to erase.
     """
-    manifest, wanted = read_manifest(folder), pa.array(sorted(keys), pa.string())
-    hits = [_hits(folder / shard.name, wanted, alive) for shard in manifest.shards]
-    if not sum(hits):
+    found, wanted = found or find(folder, keys, alive), sorted(keys)
+    if not found.count:
         return None
     target.mkdir(parents=True, exist_ok=True)
-    erased = manifest.erased + sum(hits)
+    manifest = found.manifest
+    erased = manifest.erased + found.count
     gone: Counter[tuple[str, str]] = Counter()
     shards = tuple(
-        _without(folder, shard, wanted, target, f"{shard.name.split('.')[0]}.{erased}.parquet", gone, alive)
-        if hit
+        _without(folder, shard, wanted, target / f"{shard.name.split('.')[0]}.{erased}.parquet", gone, alive)
+        if rows
         else shard
-        for shard, hit in zip(manifest.shards, hits, strict=True)
+        for shard, rows in zip(manifest.shards, found.rows, strict=True)
     )
     splits = {
         split: {label: count - gone[split, label] for label, count in counts.items()}
@@ -74,48 +100,60 @@ def rewritten(
     return replace(manifest, shards=shards, splits=splits, erased=erased)
 
 
-def _hits(path: Path, wanted: pa.Array, alive: Alive) -> int:
-    batches = _batches(path, ["face_key", "erased"], alive)
-    return sum(pc.sum(_hit(batch, wanted)).as_py() or 0 for batch in batches)
+def _opened(path: Path) -> pq.ParquetFile:
+    # Groups are small: what would be read ahead, or shared among threads, costs more than it brings.
+    return pq.ParquetFile(path, pre_buffer=False)
 
 
-def _hit(batch: pa.RecordBatch, wanted: pa.Array) -> pa.Array:
-    return pc.and_not(pc.is_in(batch.column("face_key"), wanted), batch.column("erased"))
+def _groups(file: pq.ParquetFile, wanted: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
+    """The number of each group of rows, and those of the sorted keys that can be in it."""
+    for group in range(file.metadata.num_row_groups):
+        said = _said_of_keys(file.metadata.row_group(group))
+        if said is None or not said.has_min_max:
+            yield group, wanted
+        else:
+            yield group, wanted[bisect_left(wanted, said.min) : bisect_right(wanted, said.max)]
 
 
-def _batches(path: Path, columns: list[str] | None, alive: Alive) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=GROUP_ROWS, columns=columns):
-            alive()
-            yield batch
+def _said_of_keys(group: Any) -> Any:
+    """What the file says of the keys in a group of its rows; None where it says nothing."""
+    columns = (group.column(number) for number in range(group.num_columns))
+    return next((column.statistics for column in columns if column.path_in_schema == _KEY), None)
 
 
 def _without(
     folder: Path,
     shard: Shard,
-    wanted: pa.Array,
-    target: Path,
-    name: str,
+    wanted: Sequence[str],
+    path: Path,
     gone: Counter[tuple[str, str]],
     alive: Alive,
 ) -> Shard:
     """One shard anew; what goes is counted in `gone` by split and label."""
-    with open_shard(target / name) as file:
-        for batch in _batches(folder / shard.name, None, alive):
-            hit = _hit(batch, wanted)
-            rows = batch.filter(hit).to_pylist()
-            gone.update((row["split"], row["label"]) for row in rows)
-            file.write_batch(_replaced(batch, hit, [blank(row) for row in rows]))
-    return shard_of(target / name, shard.rows)
+    with _opened(folder / shard.name) as old, open_shard(path) as new:
+        for group, some in _groups(old, wanted):
+            alive()
+            table = old.read_row_group(group, use_threads=False)
+            new.write_table(_blanked(table, some, gone) if some else table)
+    return shard_of(path, shard.rows)
 
 
-def _replaced(batch: pa.RecordBatch, hit: pa.Array, blanks: list[Mapping[str, Any]]) -> pa.RecordBatch:
-    """The batch with these rows in the place of those that are hit, in their order."""
-    if not blanks:
-        return batch
-    both = pa.Table.from_batches([batch, pa.RecordBatch.from_pylist(blanks, schema=SCHEMA)])
-    order, spare = [], batch.num_rows
-    for row, is_hit in enumerate(hit.to_pylist()):
-        order.append(spare if is_hit else row)
-        spare += is_hit
-    return both.take(pa.array(order, pa.int64())).combine_chunks().to_batches()[0]
+def _blanked(table: pa.Table, keys: Sequence[str], gone: Counter[tuple[str, str]]) -> pa.Table:
+    """The rows, but those of these faces say no more than what they keep."""
+    is_theirs = pc.is_in(table.column(_KEY), pa.array(keys, pa.string()))
+    hit = pc.and_not(is_theirs, table.column("erased")).combine_chunks()
+    rows = table.filter(hit)
+    if not rows.num_rows:
+        return table
+    gone.update(zip(*(rows.column(name).to_pylist() for name in ("split", "label")), strict=True))
+    proofs = [sha256.hex() for sha256 in row_sha256s(rows.combine_chunks().to_batches()[0])]
+    blanks = {**BLANK, "erased": True}
+    columns = []
+    for field in SCHEMA:
+        column = table.column(field.name).combine_chunks()
+        if field.name == "row_sha256":
+            column = pc.replace_with_mask(column, hit, pa.array(proofs, field.type))
+        elif field.name not in KEPT_OF_ERASED:
+            column = pc.if_else(hit, pa.scalar(blanks[field.name], field.type), column)
+        columns.append(column)
+    return pa.Table.from_arrays(columns, schema=SCHEMA)

@@ -78,11 +78,12 @@ DEFAULTS: Mapping[str, Any] = {"label_origin": "votes", "other_labels": "{}", "f
 _TEXTS = [each.name for each in SCHEMA if pa.types.is_string(each.type) and each.name not in OUTSIDE_DIGEST]
 _WHOLE = [each.name for each in SCHEMA if pa.types.is_integer(each.type) and each.name not in OUTSIDE_DIGEST]
 _LISTS = ("votes", "soft_label")
-_BLANK: dict[str, Any] = {
+BLANK: dict[str, Any] = {
     each.name: "" if pa.types.is_string(each.type) else [] if pa.types.is_list(each.type) else 0
     for each in SCHEMA
 }
-_KEPT_OF_ERASED = ("face_key", "pack", "offset", "image_bytes")
+"""What an erased row says, but for `erased`, its row_sha256 and the columns of KEPT_OF_ERASED."""
+KEPT_OF_ERASED = ("face_key", "pack", "offset", "image_bytes")
 
 
 class BadRow(ValueError):
@@ -121,19 +122,12 @@ def complete(columns: Columns) -> None:
         columns["group"] = [group_of(media or "") for media in columns["media_sha256"]]
 
 
-def blank(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What stays of a row whose face was erased."""
-    kept = {name: row[name] for name in _KEPT_OF_ERASED}
-    proof = row["row_sha256"] if row["erased"] else row_sha256s(_alone(row))[0].hex()
-    return {**_BLANK, **kept, "erased": True, "row_sha256": proof}
-
-
 def is_blank(batch: pa.RecordBatch) -> bool:
-    """Whether the erased rows among these are what `blank` leaves."""
+    """Whether the erased rows among these are what an erasure leaves."""
     gone = batch.filter(batch.column("erased")).to_pydict()
-    said = [name for name in _BLANK if name not in (*_KEPT_OF_ERASED, "erased", "row_sha256")]
+    said = [name for name in BLANK if name not in (*KEPT_OF_ERASED, "erased", "row_sha256")]
     return all(len(proof) == 64 for proof in gone["row_sha256"]) and all(
-        value == _BLANK[name] for name in said for value in gone[name]
+        value == BLANK[name] for name in said for value in gone[name]
     )
 
 
@@ -319,10 +313,6 @@ def _numbers(cast: int, shares: int) -> np.dtype[np.void]:
             ("soft", "<f4", (shares,)),
         ]
     )
-
-
-def _alone(row: Mapping[str, Any]) -> Columns:
-    return {name: [value] for name, value in row.items()}
 
 
 def _rows(rows: Rows) -> Iterator[dict[str, Any]]:

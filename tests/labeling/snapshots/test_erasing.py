@@ -1,6 +1,5 @@
 """Erased faces leave every stored snapshot, and nothing else does."""
 
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -72,10 +71,9 @@ def test_freezing_after_an_erasure_takes_what_is_left() -> None:
     assert freezing.verify(snapshot=other) == []
 
 
-@pytest.mark.parametrize("cut", [*range(1, 40, 3), 43, 47, 51])
-def test_an_erasure_cut_off_anywhere_goes_on(cut: int, versions: list[Snapshot]) -> None:
-    keys = [row["face_key"] for row in rows_of(versions[1])[2:9]]
-    left = cut
+def cut_off(keys: list[str], calls: int) -> None:
+    """An erasure whose caller gives up after so many signs of life."""
+    left = calls
 
     def alive() -> None:
         nonlocal left
@@ -83,14 +81,52 @@ def test_an_erasure_cut_off_anywhere_goes_on(cut: int, versions: list[Snapshot])
         if left == 0:
             raise KeyboardInterrupt
 
-    with suppress(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt):
         erasing.erase(keys, alive)
-    erasing.erase(keys)
+
+
+def assert_whole(versions: list[Snapshot], erased: int) -> None:
     for one in versions:
         one.refresh_from_db()
         assert freezing.verify(snapshot=one) == []
-        assert one.erased == 7
+        assert one.erased == erased
         assert len(rows_of(one)) == sum(sum(labels.values()) for labels in one.counts["splits"].values())
+
+
+@pytest.mark.parametrize("cut", range(1, 18))
+def test_an_erasure_cut_off_anywhere_goes_on(cut: int, versions: list[Snapshot], monkeypatch) -> None:
+    keys = [row["face_key"] for row in rows_of(versions[1])[2:9]]
+    # One after another, so that each step comes to its sign of life.
+    monkeypatch.setattr(erasing, "AT_ONCE", 1)
+    cut_off(keys, cut)
+    erasing.erase(keys)
+    assert_whole(versions, 7)
+
+
+@pytest.mark.parametrize("cut", range(1, 8))
+def test_one_cut_off_while_many_are_rewritten_goes_on(
+    cut: int, versions: list[Snapshot], monkeypatch
+) -> None:
+    keys = [row["face_key"] for row in rows_of(versions[1])[2:9]]
+    monkeypatch.setattr(erasing, "AT_ONCE", 4)
+    cut_off(keys, cut)
+    erasing.erase(keys)
+    assert_whole(versions, 7)
+
+
+def test_a_snapshot_that_cannot_be_read_keeps_all_images(versions: list[Snapshot]) -> None:
+    root = Path(default_storage.path(""))
+    packs = bytes_below(root / "snapshots" / "packs")
+    keys = [rows_of(versions[0])[4]["face_key"]]
+    manifest = root / versions[2].folder / snapshots.MANIFEST
+    whole = manifest.read_bytes()
+    manifest.write_bytes(b"{")
+    with pytest.raises(snapshots.NotASnapshot):
+        erasing.erase(keys)
+    assert bytes_below(root / "snapshots" / "packs") == packs
+    manifest.write_bytes(whole)
+    erasing.erase(keys)
+    assert_whole(versions, 1)
 
 
 def test_a_dead_workers_turn_ends(versions: list[Snapshot], settings) -> None:

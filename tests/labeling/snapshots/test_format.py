@@ -443,7 +443,7 @@ def erase(folder: Path, keys: list[str]) -> None:
     (folder / snapshots.MANIFEST).write_text(manifest.to_json())
     for name in before - {shard.name for shard in manifest.shards}:
         (folder / name).unlink()
-    for name, places in snapshots.places(folder, keys).items():
+    for name, places in snapshots.find(folder, keys).places().items():
         pack = folder / "packs" / name
         if snapshots.without(pack, places, folder.parent / "pack"):
             (folder.parent / "pack").replace(pack)
@@ -460,10 +460,10 @@ def test_what_is_left_after_erasures_is_proved_still(tmp_path_factory, rounds: l
     gone: set[int] = set()
     for wanted in rounds:
         keys = [rows[number]["face_key"] for number in wanted]
-        assert snapshots.holds(folder, keys) == len(set(wanted) - gone)
+        assert snapshots.find(folder, keys).count == len(set(wanted) - gone)
         gone |= set(wanted)
         erase(folder, keys)
-        assert snapshots.holds(folder, keys) == 0
+        assert snapshots.find(folder, keys).count == 0
         assert snapshots.verify(folder) == []
     assert rows_of(folder) == [row for number, row in enumerate(rows) if number not in gone]
     manifest = snapshots.read_manifest(folder)
@@ -483,6 +483,27 @@ def test_only_the_shards_with_erased_faces_are_written_anew(
     assert [shard.name for shard in snapshots.read_manifest(tmp_path / "many").shards] == [
         SHARD, "faces-00001.1.parquet", "faces-00002.parquet", "faces-00003.parquet",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_faces_are_found_in_whichever_group_of_rows_they_are(
+    told: bool, folder: Path, tmp_path: Path, monkeypatch
+) -> None:
+    """told: whether the shard says from which key to which its groups go."""
+    monkeypatch.setattr(writing, "GROUP_ROWS", 4)
+    write(tmp_path / "many", rows_of(folder))
+    shard = tmp_path / "many" / SHARD
+    table = pq.read_table(shard)
+    pq.write_table(table, shard, row_group_size=4, write_statistics=told)
+    assert pq.read_metadata(shard).num_row_groups == 9
+    keys = [row["face_key"] for row in rows_of(folder)]
+    for wanted in (keys[:1], keys[3:5], keys[-1:], keys[::7], keys):
+        found = snapshots.find(tmp_path / "many", [*wanted, "0" * 64, "f" * 64])
+        assert found.count == len(wanted)
+        (places,) = found.places().values()
+        here = [number for number, key in enumerate(keys) if key in wanted]
+        assert [offset for offset, _length in places] == table.take(here)["offset"].to_pylist()
+    assert snapshots.find(tmp_path / "many", ["0" * 64, f"{keys[0]}0", "f" * 64]).places() == {}
 
 
 def test_verify_finds_an_erasure_that_stopped_half_way(folder: Path, tmp_path: Path) -> None:
