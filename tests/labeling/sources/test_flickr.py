@@ -28,6 +28,7 @@ from labeling.sources.places import guess_kind
 from tests.labeling.fetching.servers import serving
 from tests.labeling.sources.flickr_server import BOB, KEY, Busy, FakeFlickr, FakePhoto
 from tests.labeling.sources.places import again, kept, png, reasons, states, taken_in
+from tests.labeling.sources.test_watching import ended, looked, minutes_to
 from tests.labeling.sources.test_web import wait_for_items
 from tests.labeling.vision.films import write_film
 
@@ -287,6 +288,40 @@ def test_what_is_new_comes_in_and_what_left_the_album_stays(flickr: FakeFlickr) 
     again(source)
     assert states(source) == dict.fromkeys(["5000", "5001", "5002", "5009"], "ingested")
     assert flickr.asked["/5002_o.png"] == 1
+
+
+def test_a_watched_album_brings_only_what_is_new_and_outlives_a_flickr_that_fails(
+    flickr: FakeFlickr,
+) -> None:
+    album(flickr, 2)
+    source = taken_in(ALBUM, options=OWN, watch_minutes=60)
+    album(flickr, 3)
+    flickr.asked.clear()
+    assert looked(source) == 0
+    assert not flickr.asked
+    ended(source, minutes_ago=60)
+    assert looked(source) == 1
+    assert (source.state, states(source)) == ("done", dict.fromkeys(("5000", "5001", "5002"), "ingested"))
+    assert [path for path in flickr.asked if path.endswith(".png")] == ["/5002_o.png"]
+    # The whole site answers with an error, and then one file does; nothing that is in is lost or asked for again.
+    flickr.busy["flickr.photosets.getPhotos"] = Busy(1000, 500)
+    album(flickr, 5)
+    ended(source, minutes_ago=60)
+    assert looked(source) == 1
+    assert (source.state, minutes_to(source)) == ("failed", 5)
+    assert "Flickr" in source.error
+    assert len(states(source)) == 3
+    flickr.busy = {"/5003_o.png": Busy(1000, 500)}
+    flickr.asked.clear()
+    ended(source, minutes_ago=5)
+    assert looked(source) == 1
+    assert (source.state, source.error, minutes_to(source)) == ("done", "", 60)
+    assert states(source) == {
+        **dict.fromkeys(("5000", "5001", "5002", "5004"), "ingested"),
+        "5003": "refused",
+    }
+    assert {path for path in flickr.asked if path.endswith(".png")} == {"/5003_o.png", "/5004_o.png"}
+    assert Media.objects.count() == 4
 
 
 def test_by_command(flickr: FakeFlickr) -> None:

@@ -21,6 +21,7 @@ from labeling.sources import ingest, places, store
 from labeling.sources.base import CannotAdd
 from tests.labeling.fetching.servers import serving
 from tests.labeling.sources.places import again, kept, reasons, states, taken_in
+from tests.labeling.sources.test_watching import ended, looked, minutes_to
 from tests.labeling.sources.youtube_server import FakeTube
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +67,42 @@ def test_a_list_brings_its_videos_and_a_refresh_only_what_is_new(tube: FakeTube)
     again(source)
     assert states(source)[tube.watch("three")] == "ingested"
     assert {path for path in tube.asked if path.startswith("/files/")} == {"/files/three.mp4"}
+
+
+def test_a_watched_list_brings_only_what_is_new_and_outlives_a_site_that_fails(tube: FakeTube) -> None:
+    for name in ("one", "two"):
+        tube.add(name, frames=5 if name == "one" else 6)
+    source = taken_in(tube.feed, options=OWN, watch_minutes=60)
+    tube.add("three", frames=7)
+    tube.asked.clear()
+    assert looked(source) == 0
+    assert not tube.asked
+    ended(source, minutes_ago=60)
+    assert looked(source) == 1
+    assert states(source) == dict.fromkeys(map(tube.watch, ("one", "two", "three")), "ingested")
+    pages_and_files = {path for path in tube.asked if path != "/feed.xml"}
+    assert pages_and_files == {"/watch/three.html", "/files/three.mp4"}
+    # The list cannot be had, and then one video cannot; nothing that is in is lost or asked for again.
+    feed = tube.answers.pop("/feed.xml")
+    tube.add("four", frames=8)
+    tube.add("five", frames=9)
+    film = tube.answers.pop("/watch/four.html")
+    ended(source, minutes_ago=60)
+    assert looked(source) == 1
+    assert (source.state, minutes_to(source), len(states(source))) == ("failed", 5, 3)
+    tube.answers["/feed.xml"] = feed
+    tube.asked.clear()
+    ended(source, minutes_ago=5)
+    assert looked(source) == 1
+    assert (source.state, source.error, minutes_to(source)) == ("done", "", 60)
+    assert states(source)[tube.watch("five")] == "ingested"
+    assert "404" in reasons(source)[tube.watch("four")]
+    assert {path for path in tube.asked if path.startswith("/files/")} == {"/files/five.mp4"}
+    tube.answers["/watch/four.html"] = film
+    ingest.retry_refused(source=source)
+    looked(source)
+    assert set(states(source).values()) == {"ingested"}
+    assert Media.objects.count() == 5
 
 
 def test_of_a_list_no_more_than_asked_for(tube: FakeTube) -> None:
