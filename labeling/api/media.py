@@ -103,7 +103,10 @@ class SourceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
     @extend_schema(request=RetrySerializer, responses=SourceSerializer)
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:
-        """Try refused items again: one, those refused for a reason, or all."""
+        """Try refused items again: one, those refused for a reason, or all.
+
+        While the source is being looked through they wait until that look has come to its end.
+        """
         source = self.get_object()
         ingest.retry_refused(source=source, **asked(RetrySerializer, request))
         return Response(self.get_serializer(source).data)

@@ -1,6 +1,8 @@
 """Taking a place's media in: add a source, and work through its items one by one."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -127,10 +129,15 @@ def refresh(*, source: Source, wake: bool = True) -> None:
     work.restart(source, also_done=True, wake=wake)
 
 
-def retry_refused(*, source: Source, item: int | None = None, reason: str = "") -> None:
-    """Try refused items again: all, one by its key, or those with a reason. Raises NothingRefused, CannotMove."""
+def retry_refused(*, source: Source, item: int | None = None, reason: str = "") -> bool:
+    """Try refused items again: all, one by its key, or those with a reason. Raises NothingRefused.
+
+    Returns whether that begins now; else a worker is at the source, and goes on with them once it has come to its end.
+    """
     with transaction.atomic():
-        refused = source.items.filter(state=Item.State.REFUSED).exclude(reason__startswith=ERASED)
+        # The worker asks for them when it ends, holding the row: it sees these, or has ended before.
+        row = Source.objects.select_for_update().get(pk=source.pk)
+        refused = row.items.filter(state=Item.State.REFUSED).exclude(reason__startswith=ERASED)
         if item is not None:
             refused = refused.filter(pk=item)
         if reason:
@@ -138,32 +145,75 @@ def retry_refused(*, source: Source, item: int | None = None, reason: str = "") 
         again = refused.update(state=Item.State.FOUND, reason="")
         if not again:
             raise NothingRefused(_("Nothing of this source was refused; there is nothing to try again."))
-        work.restart(source, also_done=True)
+        begins = row.is_over
+        if begins:
+            work.restart(row, also_done=True)
+    source.refresh_from_db()
+    return begins
 
 
 def ingest(source_id: int, *, tell: Tell = silent, wake: bool = True) -> None:
     """Do the work: find the items, take in those not dealt with yet, queue the searches for faces asked for.
 
-    Killed at any instruction and begun again it goes on with the next item. wake: whether workers are told
-    of the searches. Raises AlreadyClaimed.
+    Killed at any instruction and begun again it goes on with the next item. What somebody wants tried again meanwhile
+    is, in a look of its own. wake: whether workers are told of the searches. Raises AlreadyClaimed.
     """
+    again = _look(source_id, tell, wake)
+    while again:
+        again = False
+        # Else another worker was quicker.
+        with suppress(work.AlreadyClaimed):
+            again = _look(source_id, tell, wake)
+
+
+def _look(source_id: int, tell: Tell, wake: bool) -> bool:
+    """Work through the place once. Returns whether items are to be tried again, for which it is queued by then."""
     with work.claimed(Source, source_id) as job:
         source = job.row
         store.sweep_leftovers()
-        try:
-            with places.opened(source.kind, source.location, source.options, job.beat) as place:
-                left = _find(job, place, tell) + _take(job, place, tell)
-                if left and source.watch_minutes is not None:
-                    # What was copied there a moment ago is whole in a moment, and need not wait for the next look.
-                    nap(watching.QUIET_S + 1, job.beat)
-                    left = _find(job, place, tell) + _take(job, place, tell)
-        except CannotRead as reason:
-            raise work.Refused(str(reason)) from reason
+        taken = _take_all(job, tell)
         # The faces of a table; those in pictures are compared when they have been found.
         job.beat(force=True, message=COMPARING)
         likeness.compare_new(alive=job.beat)
         _detect(source, wake)
-        job.beat(force=True, message=_summary(source, left))
+        with transaction.atomic():
+            # See retry_refused.
+            Source.objects.select_for_update().get(pk=source.pk)
+            again = source.items.filter(state=Item.State.FOUND).exclude(pk__in=taken.silent).exists()
+            job.leave(WorkState.DONE, message=_summary(source, taken.left))
+            if again:
+                work.restart(source, also_done=True, wake=False)
+        return again
+    return False
+
+
+@dataclass
+class _Taken:
+    left: int = 0
+    """How much changed meanwhile, or is still being written, and waits for the next look."""
+    silent: set[int] = field(default_factory=set)
+    """Items of which the place said nothing."""
+
+
+def _take_all(job: work.Job[Source], tell: Tell) -> _Taken:
+    """Find what there is and take it in."""
+    source = job.row
+    try:
+        with places.opened(source.kind, source.location, source.options, job.beat) as place:
+            taken = _find_and_take(job, place, tell)
+            if taken.left and source.watch_minutes is not None:
+                # What was copied there a moment ago is whole in a moment, and need not wait for the next look.
+                nap(watching.QUIET_S + 1, job.beat)
+                taken = _find_and_take(job, place, tell)
+    except CannotRead as reason:
+        raise work.Refused(str(reason)) from reason
+    return taken
+
+
+def _find_and_take(job: work.Job[Source], place: Place, tell: Tell) -> _Taken:
+    taken = _Taken(left=_find(job, place, tell))
+    _take(job, place, tell, taken)
+    return taken
 
 
 def _find(job: work.Job[Source], place: Place, tell: Tell) -> int:
@@ -195,9 +245,9 @@ def _keep_offers(source: Source, offers: list[Offer]) -> None:
                 same.update(state=Item.State.REFUSED, reason=offer.reason[:500])
 
 
-def _take(job: work.Job[Source], place: Place, tell: Tell) -> int:
-    """Take the items in that were not dealt with. Returns how many changed meanwhile, and are items no more."""
-    source, left = job.row, 0
+def _take(job: work.Job[Source], place: Place, tell: Tell, taken: _Taken) -> None:
+    """Take the items in that were not dealt with. Those that changed meanwhile are items no more."""
+    source = job.row
     labelled: Taking | None = None
     total, done = source.items.count(), source.items.exclude(state=Item.State.FOUND).count()
     job.beat(force=True, done=done, total=total)
@@ -207,9 +257,11 @@ def _take(job: work.Job[Source], place: Place, tell: Tell) -> int:
             # outlive more workers than MAX_ATTEMPTS.
             job.beat(force=True, attempt=1)
         items = {item.locator: item for item in batch}
+        taken.silent |= {item.pk for item in batch}
         rows: list[tuple[Item, RowContent]] = []
         for content in place.contents(list(items)):
             item = items[content.locator]
+            taken.silent.discard(item.pk)
             message = _AT.format(name=item.locator)[:500]
             tell(done, total, message)
             job.beat(done=done, message=message)
@@ -228,7 +280,7 @@ def _take(job: work.Job[Source], place: Place, tell: Tell) -> int:
                         intake.take_file(item=item, content=content, source=source, alive=job.beat)
                 except NotYet:
                     source.items.filter(pk=item.pk).delete()
-                    left += 1
+                    taken.left += 1
             done += 1
         if rows:
             intake.take_rows(rows=rows, source=source)
@@ -236,7 +288,6 @@ def _take(job: work.Job[Source], place: Place, tell: Tell) -> int:
             labelled.flush()
     job.beat(force=True, done=done)
     tell(done, total, "")
-    return left
 
 
 def _batches(items: QuerySet[Item]) -> Iterator[list[Item]]:

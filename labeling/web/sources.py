@@ -113,10 +113,13 @@ def source_retry(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Try again one refused item, those with one reason, or all."""
     row = get_object_or_404(Source, pk=pk)
     item, reason = paging.number(request.POST, "item"), request.POST.get("reason", "")
+    said = _("What was refused is tried again.")
+    if not row.is_over:
+        said = _("What was refused is tried again once the look that goes on has come to its end.")
     return jobs.ask(
         request,
         lambda: ingest.retry_refused(source=row, item=item, reason=reason),
-        _("What was refused is tried again."),
+        said,
         f"{_page(pk)}#items",
     )
 

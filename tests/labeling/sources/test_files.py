@@ -3,13 +3,17 @@
 import os
 import struct
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connections
 
-from labeling.models import Detection, Item, Media
+from labeling import work
+from labeling.models import Detection, Item, Media, Source
 from labeling.sources import ingest
 from labeling.sources.base import CannotAdd
 from labeling.sources.places import guess_kind
@@ -308,6 +312,68 @@ def test_refused_items_can_be_tried_again(tmp_path: Path) -> None:
     assert states(source) == {"a.png": "ingested"}
     with pytest.raises(ingest.NothingRefused):
         ingest.retry_refused(source=source)
+
+
+@pytest.mark.parametrize("at", ["a.png", "z.png", ""])
+def test_what_is_tried_again_while_the_look_goes_on_is_looked_at_after_it(tmp_path: Path, at: str) -> None:
+    """at: where the look is at that moment; empty: all is looked at, and the look is about to end."""
+    folder = write(tmp_path / "in", {"a.png": png(1)[:300], "m.png": png(2)[:300], "z.png": png(3)})
+    source = taken_in(folder)
+    for name in ("a.png", "m.png"):
+        write(folder, {name: png(4)})
+    source.items.filter(locator="z.png").update(state="found", media=None)
+    asked: list[bool] = []
+
+    def somebody(done: int, total: int | None, message: str) -> None:
+        if message == (f"At {at}" if at else "") and not asked:
+            asked.append(ingest.retry_refused(source=source, item=source.items.get(locator="m.png").pk))
+
+    ingest.retry_refused(source=source, item=source.items.get(locator="a.png").pk)
+    ingest.ingest(source.pk, tell=somebody)
+    assert asked == [False]
+    source.refresh_from_db()
+    assert (source.state, source.message) == ("done", "3 items in")
+    assert states(source) == {"a.png": "ingested", "m.png": "known", "z.png": "known"}
+
+
+def test_what_was_tried_again_begins_at_once_where_nobody_is_at_it(tmp_path: Path) -> None:
+    source = taken_in(write(tmp_path / "in", {"a.png": png(1)[:300]}))
+    assert ingest.retry_refused(source=source)
+    assert source.state == "waiting"
+    # It waits for a worker already, and for what was refused.
+    source.items.update(state="refused", reason="Late.")
+    assert not ingest.retry_refused(source=source)
+    ingest.ingest(source.pk)
+    assert source.items.get().state == "refused"
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+def test_whenever_it_is_tried_again_it_is_looked_at(tmp_path: Path) -> None:
+    """Somebody tries again and again while a worker takes in and comes to its end again and again."""
+    source = taken_in(write(tmp_path / "in", {f"{n}.png": png(n)[:300] for n in range(3)}))
+
+    def somebody() -> None:
+        try:
+            for _ in range(40):
+                with suppress(ingest.NothingRefused):
+                    ingest.retry_refused(source=Source.objects.get(pk=source.pk))
+        finally:
+            connections.close_all()
+
+    def a_worker() -> None:
+        with suppress(work.AlreadyClaimed):
+            ingest.ingest(source.pk)
+
+    with ThreadPoolExecutor(1) as pool:
+        trying = pool.submit(somebody)
+        while not trying.done():
+            a_worker()
+        trying.result()
+    a_worker()
+    source.refresh_from_db()
+    assert source.state == "done"
+    assert set(states(source).values()) == {"refused"}
 
 
 def test_a_place_that_has_gone_fails_the_source_with_its_name(tmp_path: Path) -> None:

@@ -200,13 +200,16 @@ def test_one_is_tried_again_or_those_of_a_reason_or_all(
     assert ("nothing to try again" in answer.content.decode()) == (not again)
 
 
-def test_what_was_refused_waits_until_the_ingest_is_over(manager: Client) -> None:
+def test_what_was_refused_is_tried_again_after_the_look_that_goes_on(manager: Client) -> None:
     source = make_source(refused=1)
-    Source.objects.filter(pk=source.pk).update(state="waiting", ended_at=None)
+    Source.objects.filter(pk=source.pk).update(state="running", ended_at=None, worker="somebody")
     page = manager.get(reverse("labeling:source", args=[source.pk])).content.decode()
-    assert "can be tried again once this has paused or is done" in page
-    manager.post(reverse("labeling:source_retry", args=[source.pk]))
-    assert source.items.get().state == "refused"
+    assert "What is tried again now waits until this look has come to its end" in page
+    answer = manager.post(reverse("labeling:source_retry", args=[source.pk]), follow=True)
+    assert "once the look that goes on has come to its end" in answer.content.decode()
+    assert source.items.get().state == "found"
+    source.refresh_from_db()
+    assert source.state == "running"
 
 
 def test_paused_it_says_that_it_goes_on_where_it_was(manager: Client) -> None:
