@@ -10,7 +10,7 @@ from labeling import campaigns, discards, erasure, licence_checks, uploads, work
 from labeling.label_studio import imports
 from labeling.models import Discard
 from labeling.snapshots import exporting, freezing, verification
-from labeling.sources import faces, ingest, watching
+from labeling.sources import faces, ingest, uploaded, watching
 from labeling.voting import votes
 
 
@@ -81,7 +81,7 @@ def look_again() -> int:
 
 @shared_task
 def remove_forgotten_uploads() -> int:
-    return uploads.remove_forgotten() + imports.remove_forgotten()
+    return uploads.remove_forgotten() + uploaded.release_old() + imports.remove_forgotten()
 
 
 @shared_task

@@ -78,7 +78,7 @@ def delete_files(wanted: Collection[Original], alive: Alive) -> list[Original]:
             left.append(original)
         alive()
     for path, names in members.items():
-        _drop(Path(path), names, alive)
+        drop(Path(path), names, alive)
     return left
 
 
@@ -95,7 +95,7 @@ def delete_source(source: Source) -> None:
             shutil.rmtree(place) if place.is_dir() and not place.is_symlink() else place.unlink(
                 missing_ok=True
             )
-            _delete_empty(place.parent)
+            delete_empty(place.parent)
     Upload.objects.filter(source=source).delete()
 
 
@@ -105,11 +105,12 @@ def _delete(path: Path) -> None:
         inside = path.resolve().relative_to(Path(settings.UPLOAD_ROOT).resolve())
         with suppress(ValueError):
             Upload.objects.filter(batch=UUID(inside.parts[0]), path="/".join(inside.parts[1:])).delete()
-        _delete_empty(path.parent)
+        delete_empty(path.parent)
 
 
-def _delete_empty(folder: Path) -> None:
-    root = Path(settings.UPLOAD_ROOT).resolve()
+def delete_empty(folder: Path, below: Path | None = None) -> None:
+    """Remove the folder if it is empty, and then those around it, up to one that stays; else up to UPLOAD_ROOT."""
+    root = (below or Path(settings.UPLOAD_ROOT)).resolve()
     while folder.resolve() != root and folder.resolve().is_relative_to(root):
         try:
             folder.rmdir()
@@ -118,12 +119,12 @@ def _delete_empty(folder: Path) -> None:
         folder = folder.parent
 
 
-def _drop(path: Path, names: set[str], alive: Alive) -> None:
+def drop(path: Path, names: set[str], alive: Alive) -> None:
     """Write the zip anew without these members, in its place at one moment. Members nobody can read go as well."""
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with zipfile.ZipFile(path) as old, zipfile.ZipFile(part, "w") as new:
-            for info in _kept(old, names):
+            for info in (info for name, info in members(old).items() if name not in names):
                 with suppress(*_UNREADABLE):
                     _copy(old, new, info, alive)
         os.replace(part, path)
@@ -140,11 +141,10 @@ def _copy(old: zipfile.ZipFile, new: zipfile.ZipFile, info: zipfile.ZipInfo, ali
             alive()
 
 
-def _kept(archive: zipfile.ZipFile, names: set[str]) -> Iterator[zipfile.ZipInfo]:
-    """A name that is there twice is told by a number, as labeling.sources.zipped does."""
-    seen: dict[str, int] = {}
+def members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """By the names a source knows them by: one that is there twice has a number, as in labeling.sources.zipped."""
+    named, seen = {}, dict[str, int]()
     for info in archive.infolist():
         count = seen[info.filename] = seen.get(info.filename, 0) + 1
-        name = info.filename if count == 1 else f"{info.filename} #{count}"
-        if name not in names:
-            yield info
+        named[info.filename if count == 1 else f"{info.filename} #{count}"] = info
+    return named

@@ -18,7 +18,7 @@ from labeling.likeness import COMPARING
 from labeling.models import Detection, Item, Scan, Source, WorkState
 from labeling.refusals import Refusal
 from labeling.sayings import gettext_noop
-from labeling.sources import faces, intake, places, store, watching
+from labeling.sources import faces, intake, places, store, uploaded, watching
 from labeling.sources.base import (
     BadContent,
     CannotAdd,
@@ -171,7 +171,8 @@ def _look(source_id: int, tell: Tell, wake: bool) -> bool:
     with work.claimed(Source, source_id) as job:
         source = job.row
         store.sweep_leftovers()
-        taken = _take_all(job, tell)
+        taken = _Taken() if uploaded.is_gone(source) else _take_all(job, tell)
+        uploaded.release(source, job.beat)
         # The faces of a table; those in pictures are compared when they have been found.
         job.beat(force=True, message=COMPARING)
         likeness.compare_new(alive=job.beat)

@@ -4,10 +4,11 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 from django.conf import settings
 from django.core.files import File
@@ -84,6 +85,23 @@ def local_file(name: str) -> Iterator[Path]:
         with default_storage.open(name) as source, part.open("wb") as target:
             shutil.copyfileobj(source, target)
         yield part
+
+
+def settle(alive: Callable[[], None]) -> None:
+    """Have what was stored outlast a loss of power. A storage elsewhere answers for itself."""
+    if _path("") is None:
+        return
+    sync = Thread(target=os.sync)
+    sync.start()
+    while sync.is_alive():
+        alive()
+        sync.join(0.5)
+
+
+def is_there(name: str, size: int) -> bool:
+    """Whether the storage holds so many bytes under the name. A storage elsewhere is believed."""
+    path = _path(name)
+    return path is None or (path.is_file() and path.stat().st_size == size)
 
 
 def sweep_leftovers() -> None:
