@@ -23,6 +23,7 @@ from django.utils import timezone
 from labeling.models import Pulse, Snapshot, WorkState
 from labeling.snapshots import format as snapshots
 from labeling.snapshots import stored
+from labeling.snapshots.format.packs import Spot
 from labeling.snapshots.stored import Alive
 
 _TURN = "erasing from snapshots"
@@ -30,8 +31,6 @@ _FREE = datetime(2000, 1, 1, tzinfo=UTC)
 _WAIT_S = 0.2
 AT_ONCE = min(4, os.cpu_count() or 1)
 """Snapshots, or packs, that are rewritten side by side; each takes a few megabytes."""
-Place = tuple[int, int]
-"""Of an image in its pack: offset and length in bytes."""
 _T = TypeVar("_T")
 
 
@@ -57,7 +56,7 @@ def erase(keys: Collection[str], alive: Alive = lambda: None) -> dict[int, int]:
     frozen, keys = _frozen(), sorted(keys)
     with _in_turn(alive) as beat, stored.making("erasing") as made:
         made.mkdir()
-        wanted: dict[str, set[Place]] = defaultdict(set)
+        wanted: dict[str, set[Spot]] = defaultdict(set)
         rows = [partial(_erase_rows, digest, keys, made / digest) for digest in frozen]
         with closing(_side_by_side(rows, beat)) as done:
             for digest, found in zip(frozen, done, strict=True):
@@ -138,7 +137,7 @@ def _erase_rows(digest: str, keys: Collection[str], made: Path, alive: Alive) ->
     return found
 
 
-def _erase_images(name: str, places: Collection[Place], made: Path, alive: Alive) -> None:
+def _erase_images(name: str, places: Collection[Spot], made: Path, alive: Alive) -> None:
     pack = stored.pack_of(name)
     if not default_storage.exists(pack):
         return
