@@ -188,6 +188,8 @@ def _holds(content: bytes, pictures: set[bytes]) -> bool:
         return any(picture in content for picture in pictures)
     # Too many to look for each: every PNG in the file, be it alone, in a pack or in a zip, is asked for its middle.
     starts = [match.start() for match in re.finditer(rb"\x89PNG", content)]
+    if not starts:
+        return False
     middles = (
         start + (end - start) // 2 for start, end in zip(starts, [*starts[1:], len(content)], strict=True)
     )
