@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bench import fer2013
 from labeling.snapshots import format as snapshots
 
-SMOKE_FACES = 4
+SMOKE_FACES = 2
 """Of each class and split, in a smoke run."""
 
 

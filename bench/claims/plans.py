@@ -40,7 +40,7 @@ class Training:
         """smoke: an epoch of the same network on the smallest images it takes, in 32 bits, anywhere."""
         changes = dict(self.settings)
         if smoke:
-            changes |= {**_SMOKE, "image_size": network(self.network).nearest_size(32)}
+            changes |= {**_SMOKE, "image_size": network(self.network).smallest_image}
         return resolve(self.preset, self.network, changes)
 
 

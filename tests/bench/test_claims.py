@@ -1,6 +1,8 @@
 """The claims' scripts: what they keep is enough to score again, and a run that was cut short goes on."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 
 from bench import fer2013
 from bench.claims.__main__ import main
-from bench.claims.folders import official
+from bench.claims.folders import SMOKE_FACES, official
 from bench.claims.logits import SPLITS, VIEWS, keep, read
 from bench.claims.plans import CLAIMS, Claim, Training
 from bench.claims.running import logits_file, run
@@ -97,6 +99,31 @@ def test_the_paired_interval_holds_the_difference(tmp_path: Path) -> None:
     assert [pair["difference"] > 0 for pair in found["seeds"]] == [True] * 3
 
 
+def test_the_claims_are_run_without_django() -> None:
+    """What is carried to a machine with a card needs no more there than the core does."""
+    program = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"django", "celery", "rest_framework", "vemo"}:
+            raise ImportError(f"{name} must not be imported here")
+
+sys.meta_path.insert(0, Refuse())
+from bench.claims.__main__ import main
+main(["list"])
+strangers = [name for name in sys.modules if name.startswith("labeling.")]
+print(*strangers)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "central" in done.stdout
+    assert all(
+        "labeling.snapshots" in name or "labeling.vision" in name
+        for name in done.stdout.splitlines()[-1].split()
+    )
+
+
 def test_all_configs_are_sound_and_their_names_differ() -> None:
     named: dict[str, Training] = {}
     for claim in CLAIMS.values():
@@ -122,7 +149,7 @@ def test_a_claim_cut_short_goes_on_and_leaves_its_logits(tmp_path: Path) -> None
     run(claim, DATA, work, out, smoke=True, minutes=9, display=Display())
     found = score(claim, out)
     assert found["holds"] == {"accuracy": True}
-    assert len(read(logits_file(out, one))["plain", "test"]) == 4 * len(fer2013.SEVEN)
+    assert len(read(logits_file(out, one))["plain", "test"]) == SMOKE_FACES * len(fer2013.SEVEN)
     assert not (work / "runs" / "tiny-0" / "last.pt").exists()
     before = logits_file(out, one).stat().st_mtime_ns
     run(claim, DATA, work, out, smoke=True, minutes=9, display=Display())

@@ -24,6 +24,11 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         code: int = asked.run(asked)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has gone, as `head` does. The interpreter, which flushes once more when it ends, shall not mind.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except Stopped as stopped:
         print(f"Stopped: {stopped}. The same command goes on from here.", flush=True)
         return STOPPED

@@ -111,11 +111,15 @@ def _predict_media(asked: argparse.Namespace) -> int:
         print(as_json(rows), end="")
     else:
         write_rows(asked.out, rows, predictor.classes)
-    said = f"{len(rows)} faces in {len(files)} files"
+    said = f"{_number(len(rows), 'face')} in {_number(len(files), 'file')}"
     if broken:
         said += f"; {len(broken)} could not be read, or not to the end"
     print(f"{said}.", file=sys.stderr)
     return 1 if broken else 0
+
+
+def _number(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def _export(asked: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The core runs where Django cannot be imported."""
+"""The core runs where Django cannot be imported, and as commands in a shell are used."""
 
 import subprocess
 import sys
@@ -47,6 +47,23 @@ def test_the_core_runs_without_django() -> None:
     assert done.returncode == 0, done.stderr
     assert "137,796,423" in done.stdout
     assert "modules" in done.stdout
+
+
+def test_a_reader_that_leaves_early_gets_no_traceback() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "training.core", "config"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 1
+    assert "image_size = 224" in said
+    assert "Error" not in said
 
 
 def test_looking_settings_up_does_not_load_torch() -> None:
