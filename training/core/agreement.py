@@ -34,8 +34,10 @@ def measured(
     some = torch.from_numpy(rows[places])
     answers = []
     for bf16 in (False, True):
-        ready, seen = Quick(network, config, device, bf16=bf16), quick_config(config, bf16=bf16)
-        answers.append(probabilities(ready, images, some, seen, device, between).argmax(axis=1))
+        ready = Quick(network, config, device, bf16=bf16)
+        answers.append(
+            probabilities(ready, images, some, quick_config(config), device, between).argmax(axis=1)
+        )
         del ready
     return {"faces": len(some), "agreement": float((answers[0] == answers[1]).mean())}
 

@@ -137,7 +137,7 @@ class Predictor:
         images, where = torch.from_numpy(pixels), torch.from_numpy(rows)
         if self._as_trained:
             return probabilities(self.network, images, where, self.config, self._device, views=views)
-        config = quick_config(self.config, bf16=self.config.bf16)
+        config = quick_config(self.config)
         return probabilities(self._quick, images, where, config, self._device, views=views)
 
     @cached_property

@@ -12,12 +12,15 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from training.core.config import SET_BY_FAST, Config
 from training.core.device import device_for
+from training.core.networks.torchvision_classifiers import last_layer
 from training.core.run_folder import RunFolder
 
 LEAST_AGREEMENT = 0.995
 """Bfloat16 is chosen unasked only if so large a share of the validation faces got the answer of 32 bits."""
 MOST_COMPARED = 512
 """Faces on which the agreement is measured, at most: it takes as long as judging them in 32 bits."""
+_CLOSE = 1 / 64
+"""Of the largest logit: two likeliest classes that are nearer in bfloat16 may well change places in 32 bits."""
 _TOLERANCE = 1e-3
 """Of the largest logit: what fusing may move a logit of noise by. Rounding moves it by about 10⁻⁶."""
 
@@ -33,7 +36,9 @@ def quick_in_bf16(device: torch.device) -> bool:
 class Quick(nn.Module):
     """A copy of a trained network for judging alone. From what the original takes to float32 logits (B, K).
 
-    The original keeps its weights: whoever explains, exports or saves uses that one.
+    In bfloat16 the layer that gives the logits stays in 32 bits, for bfloat16 would make ties of near ones; and faces
+    whose two likeliest classes are close are judged again by the original, which keeps its weights: whoever explains,
+    exports or saves uses that one.
     """
 
     def __init__(self, network: nn.Module, config: Config, device: torch.device, *, bf16: bool) -> None:
@@ -42,19 +47,40 @@ class Quick(nn.Module):
         example = torch.rand(2, config.in_channels, config.image_size, config.image_size, device=device)
         ready = fused(network, example)
         self.network = ready.to(dtype=self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # In a tuple, so that it is no part of this module and is not moved with it.
+        self._original = (network,) if bf16 else ()
+        if bf16:
+            last = self.network.get_submodule(last_layer(self.network)).float()
+            last.register_forward_pre_hook(_in_32_bits)
         self.eval()
 
     def forward(self, pixels: Tensor) -> Tensor:
-        pixels = pixels.to(self.dtype).contiguous(memory_format=torch.channels_last)
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
         # The weights are of the right kind already; autocast would look at each of them again.
         with torch.autocast(pixels.device.type, enabled=False):
-            logits: Tensor = self.network(pixels)
-        return logits.float()
+            logits: Tensor = self.network(pixels.to(self.dtype))
+            for original in self._original:
+                again = _close(logits)
+                if again.any():
+                    logits[again] = original(pixels[again].float())
+        return logits
 
 
-def quick_config(config: Config, *, bf16: bool) -> Config:
-    """The config by which images are made ready for a Quick of the same kind."""
-    return dataclasses.replace(config, bf16=bf16, channels_last=True)
+def _in_32_bits(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(some.float() for some in inputs)
+
+
+def _close(logits: Tensor) -> Tensor:
+    """(B,) bool: whether the two largest of (B, K) logits are nearer to each other than rounding can be trusted."""
+    if logits.shape[1] < 2:
+        return torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
+    first, second = logits.topk(2, dim=1).values.unbind(dim=1)
+    return first - second < _CLOSE * logits.abs().amax(dim=1)
+
+
+def quick_config(config: Config) -> Config:
+    """The config by which images are made ready for a Quick: in 32 bits, which it rounds where it may."""
+    return dataclasses.replace(config, bf16=False, channels_last=True)
 
 
 def quickened(config: Config, run: Path) -> Config:

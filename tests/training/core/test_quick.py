@@ -89,6 +89,32 @@ def test_the_original_keeps_its_weights() -> None:
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+@pytest.mark.parametrize("close", [False, True])
+@torch.inference_mode()
+def test_in_bfloat16_close_faces_are_judged_again_in_32_bits(close: bool) -> None:
+    plain, config = stirred("resnet18")
+    (head,) = (part for part in plain.modules() if isinstance(part, nn.Linear))
+    head.weight[1] = head.weight[0]
+    head.bias[:2] = torch.tensor(
+        [10.0, 10.0001 if close else 5.0]
+    )  # the first two are the likeliest of all faces
+    images = torch.rand(8, 3, 64, 64)
+    found, wanted = Quick(plain, config, CPU, bf16=True)(images), plain(images)
+    assert found.dtype == torch.float32
+    error = float((found - wanted).abs().max())
+    assert (error < 1e-4) is close
+    assert error < 0.2
+
+
+@pytest.mark.parametrize("name", ["densenet121", "vgg19", "resattnet56", "torchvision:squeezenet1_1"])
+@torch.inference_mode()
+def test_networks_of_every_kind_answer_nearly_alike_in_bfloat16(name: str) -> None:
+    plain, config = stirred(name)
+    images = torch.rand(4, 3, 64, 64)
+    found, wanted = Quick(plain, config, CPU, bf16=True)(images), plain(images)
+    torch.testing.assert_close(found, wanted, atol=float(0.05 * wanted.abs().max()), rtol=0)
+
+
 @pytest.mark.parametrize("turns", [False, True])
 @pytest.mark.parametrize("in_channels", [1, 3])
 def test_images_are_enlarged_alike_in_bfloat16(turns: bool, in_channels: int) -> None:
