@@ -27,7 +27,7 @@ class LabelStudioFileSerializer(serializers.Serializer[Any]):
 
     tasks = serializers.ListField(
         child=serializers.DictField(),
-        allow_empty=False,
+        min_length=1,
         help_text="What Label Studio exports as JSON or JSON-MIN, whole.",
     )
     file_name = serializers.CharField(max_length=200, default="export.json")
@@ -86,7 +86,9 @@ class OutlookSerializer(serializers.Serializer[Any]):
 
 
 class LabelStudioImportSerializer(serializers.ModelSerializer[LabelStudioImport]):
-    created_by = serializers.CharField(source="created_by.username", default=None, read_only=True)
+    created_by = serializers.CharField(
+        source="created_by.username", default=None, read_only=True, allow_null=True
+    )
 
     class Meta:
         model = LabelStudioImport
