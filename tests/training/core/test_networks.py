@@ -226,7 +226,8 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     [
         ("vgg", r"no network vgg\. Choose one of: resmasking, resnet18"),
         ("torchvision:vgg19", r"no network torchvision:vgg19\. Did you mean vgg19\?"),
-        ("torchvision:vgg17", r"Did you mean torchvision:vgg1\d\?"),
+        ("torchvision:vgg17", r"Did you mean (torchvision:)?vgg1\d\?"),
+        ("torchvision:resnet19", r"Did you mean resnet1\d\?"),
         ("torchvision:x", r"no network torchvision:x\.$"),
     ],
 )

@@ -192,8 +192,8 @@ def network(name: str) -> Network:
         return found
     if name.startswith(TORCHVISION):
         bare = name.removeprefix(TORCHVISION)
-        others = {key.removeprefix(TORCHVISION): key for key in OTHERS}
-        close = [bare] if bare in NETWORKS else [others[key] for key in get_close_matches(bare, others, n=1)]
+        known = {key.removeprefix(TORCHVISION): key for key in (*OTHERS, *NETWORKS)}
+        close = [known[key] for key in get_close_matches(bare, known, n=1)]
         hint = f" Did you mean {close[0]}?" if close else ""
         raise BadConfig(f"There is no network {name}.{hint}")
     raise BadConfig(
