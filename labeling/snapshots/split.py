@@ -1,7 +1,8 @@
 """Train, validation and test, or folds, without a group in two of them. Pure."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -65,7 +66,8 @@ def deal(
     splits = in_order(fractions)
     total = sum(fractions.values())
     shares = [fractions[split] / total for split in splits]
-    order = _drawn_order(counts, names, seed)
+    free = np.flatnonzero(kept == FREE)
+    order = free[_drawn_order(counts[free], [names[group] for group in free.tolist()], seed)]
     place = _deal(order, counts, shares, kept)
     pinned = _pinned(order, counts, splits, place, kept)
     return _deal(order, counts, shares, pinned) if (pinned != kept).any() else place
@@ -93,20 +95,32 @@ def _deal(
             lacking[split][label] -= held
     empty = {split for split, there in enumerate(taken) if not there.any()}
     free = order[kept[order] == FREE]
-    every = range(len(shares))
+    every = list(range(len(shares)))
     left = len(free)
-    for group in free.tolist():
-        row = counts[group]
-        held = [(label, row[label].item()) for label in np.flatnonzero(row).tolist()]
+    for group, held in zip(free.tolist(), _held(counts[free]), strict=True):
         # The last groups are for the splits that have none yet.
-        choice = sorted(empty) if left <= len(empty) else every
-        best = max(choice, key=lambda split: sum(each * lacking[split][label] for label, each in held))
+        best, most = -1, 0.0
+        for split in sorted(empty) if left <= len(empty) else every:
+            lacks, wanted = lacking[split], 0.0
+            for label, each in held:
+                wanted += each * lacks[label]
+            if best < 0 or wanted > most:
+                best, most = split, wanted
         place[group] = best
+        lacks = lacking[best]
         for label, each in held:
-            lacking[best][label] -= each
+            lacks[label] -= each
         empty.discard(best)
         left -= 1
     return place
+
+
+def _held(counts: Counts) -> Iterator[list[tuple[int, int]]]:
+    """Of each group its classes and how many items of each."""
+    group, label = np.nonzero(counts)
+    pairs = list(zip(label.tolist(), counts[group, label].tolist(), strict=True))
+    ends = np.cumsum(np.bincount(group, minlength=len(counts))).tolist()
+    return (pairs[first:last] for first, last in pairwise([0, *ends]))
 
 
 def _pinned(
