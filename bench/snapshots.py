@@ -10,9 +10,10 @@ when it began, and what its parts took.
 SQLite, unless DATABASE_URL names a PostgreSQL database: one that is not there is made, and dropped at the end; one that
 holds tables is refused. The temporary folder is made in TMPDIR.
 
-How long and how large, on 2 cores: 10,000 faces half a minute and 0.2 GB; 100,000 some 3 minutes and 2 GB; 1,000,000
-some 30 minutes, 20 GB of files at 48 pixels (60 GB at 128) and 1.5 GB in the database. Of these exports are the most;
-each is removed once it was measured.
+How long and how large: 20,000 faces took 4 minutes on 2 cores with a load of 12. Reckoned from processor time, for 2
+cores with nothing else to do: 100,000 some 2 minutes, 1,000,000 some 20 to 30. On the disk a million faces of 48 pixels
+are at most some 20 GB at once (4 of crops, 3 of packs, 10 of the FER2013 export; each export is removed once it was
+measured), of 128 pixels some 50; and 2 in the database.
 
 --json FILE writes {figure: {value, unit, aim, holds}}.
 """
@@ -56,6 +57,11 @@ def set_up(home: Path) -> None:
     if connection.introspection.table_names():
         sys.exit("The database of DATABASE_URL holds tables. Name an empty one, or one that is not there.")
     call_command("migrate", verbosity=0)
+    # As in a worker, which has loaded them long before.
+    import cv2  # noqa: F401
+    import pyarrow.csv  # noqa: F401
+
+    from labeling import tasks  # noqa: F401
 
 
 @contextmanager
