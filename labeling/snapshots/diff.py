@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from labeling.snapshots.format.manifest import NotASnapshot, read_manifest
+from labeling.snapshots.format.order import located
 
 ADDED, REMOVED, LABEL, SPLIT, VOTES, ORIGIN = "added", "removed", "label", "split", "votes", "origin"
 KINDS = (ADDED, REMOVED, LABEL, SPLIT, VOTES, ORIGIN)
@@ -242,8 +243,12 @@ class _Feed:
 
 
 def _batches(folder: Path, columns: Sequence[str], beyond: str) -> Iterator[pa.RecordBatch]:
-    """The rows of a folder, but for groups of rows that lie wholly before the key."""
-    for shard in read_manifest(folder).shards:
+    """The rows of a folder, but for groups of rows that lie wholly before the key, where shards follow each other."""
+    manifest = read_manifest(folder)
+    if manifest.order is not None:
+        yield from (some.batch for some in located(folder, manifest, list(columns), _ROWS))
+        return
+    for shard in manifest.shards:
         with pq.ParquetFile(folder / shard.name) as file:
             groups = [group for group in range(file.num_row_groups) if last_key(file, group) > beyond]
             yield from file.iter_batches(_ROWS, row_groups=groups, columns=list(columns))

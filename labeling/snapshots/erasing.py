@@ -130,7 +130,7 @@ def _erase_rows(digest: str, keys: Collection[str], made: Path, alive: Alive) ->
         stored.put_file(manifest, f"{name}/{snapshots.MANIFEST}")
     # Old shards, be they of this attempt or of one that was cut off here.
     now = after or found.manifest
-    known = {snapshots.MANIFEST, *(shard.name for shard in now.shards)}
+    known = {snapshots.MANIFEST, *(file.name for file in now.files)}
     for file in default_storage.listdir(name)[1]:
         if file not in known:
             default_storage.delete(f"{name}/{file}")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -66,6 +67,8 @@ _READERS, _READERS_ELSEWHERE = 2, 16
 """Crops read at once. A bucket takes its time for each, a disk hardly any."""
 _CROP = 64 * 1024
 """Bytes that most crops have at most."""
+_MARGIN_S = 1.0
+"""A disk's clock and ours are not the same to the millisecond."""
 _MESSAGE = 500
 _READING = gettext_noop("Reading the votes")
 _FREEZING = gettext_noop("Freezing")
@@ -286,20 +289,14 @@ def run_freeze(snapshot_id: int, *, tell: Tell = nobody) -> None:
             earlier=versions_before(job.row, alive),
             alive=alive,
         )
-        with stored.making(attempts) as folder, _base(job.row, alive) as base:
-            manifest = snapshots.write_columns(
-                folder,
-                _chunks(choice, telling.of(len(choice.faces), _FREEZING)),
-                classes=choice.faces.classes,
-                rule=job.row.rule,
-                left_out=choice.faces.left_out,
-                notes=choice.notes,
-                certificate=choice.certificate,
-                base=base,
-                unseen=stored.is_elsewhere(),
-                readers=_READERS_ELSEWHERE if stored.is_elsewhere() else _READERS,
-            )
-            added = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        with stored.making(attempts) as folder, _base(job.row, alive) as (base, trusted):
+            write = partial(_written, folder, choice, job.row, telling, base)
+            manifest = write(trusted)
+            if trusted and _is_damaged(manifest.digest, telling):
+                # The same content was frozen before: what of it is damaged must not come from there.
+                shutil.rmtree(folder)
+                manifest = write(())
+            added = _added_bytes(folder)
             there = _store(folder, manifest, job.row, telling)
         counts = {
             "classes": list(choice.faces.classes),
@@ -320,24 +317,77 @@ def run_freeze(snapshot_id: int, *, tell: Tell = nobody) -> None:
         )
 
 
+def _written(
+    folder: Path,
+    choice: Choice,
+    snapshot: Snapshot,
+    telling: Telling,
+    base: Path | None,
+    trusted: Collection[str],
+) -> snapshots.Manifest:
+    return snapshots.write_columns(
+        folder,
+        _chunks(choice, telling.of(len(choice.faces), _FREEZING)),
+        classes=choice.faces.classes,
+        rule=snapshot.rule,
+        left_out=choice.faces.left_out,
+        notes=choice.notes,
+        certificate=choice.certificate,
+        base=base,
+        trusted=trusted,
+        readers=_READERS_ELSEWHERE if stored.is_elsewhere() else _READERS,
+    )
+
+
+def _is_damaged(digest: str, telling: Telling) -> bool:
+    """Whether a snapshot of this digest is stored, and not whole."""
+    if stored.is_elsewhere() or not default_storage.exists(stored.folder_of(digest)):
+        return False
+    alive = telling.alive(_STORING)
+    return bool(stored.problems_of(digest, lambda rows: alive()))
+
+
+def _added_bytes(folder: Path) -> int:
+    """What the storage will hold more: shards of an earlier version are links, where it is a folder."""
+    files = [file.stat() for file in folder.rglob("*") if file.is_file()]
+    return sum(file.st_size for file in files if stored.is_elsewhere() or file.st_nlink == 1)
+
+
 @contextmanager
-def _base(snapshot: Snapshot, alive: stored.Alive) -> Iterator[Path | None]:
-    """The newest version of the campaign before this one: images it holds are not stored again."""
+def _base(snapshot: Snapshot, alive: stored.Alive) -> Iterator[tuple[Path | None, Collection[str]]]:
+    """The newest version of the campaign before this one, and its packs that need not be read again.
+
+    Images that it holds are not stored again.
+    """
     earlier = Snapshot.objects.filter(campaign=snapshot.campaign, state=WorkState.DONE).exclude(
         pk=snapshot.pk
     )
     base = earlier.order_by("-pk").first()
     if base is None:
-        yield None
+        yield None, ()
         return
     with stored.rows_of(base.digest, alive) as folder:
         try:
-            snapshots.read_manifest(folder)
+            manifest = snapshots.read_manifest(folder)
         except snapshots.NotASnapshot:
             # Its files are damaged or of another version: everything is stored anew.
-            yield None
+            yield None, ()
         else:
-            yield folder
+            yield folder, _untouched(base, manifest.packs)
+
+
+def _untouched(base: Snapshot, packs: Collection[str]) -> Collection[str]:
+    """The packs that nobody has written to since the version was frozen; elsewhere they are believed to be whole.
+
+    Of one that a verification found damaged too, no pack is believed.
+    """
+    if stored.is_elsewhere():
+        return packs
+    last = base.verifications.filter(state=WorkState.DONE).order_by("-pk").first()
+    if base.ended_at is None or (last is not None and last.problems):
+        return ()
+    frozen = base.ended_at.timestamp() - _MARGIN_S
+    return [name for name in packs if stored.changed_at(stored.pack_of(name)) < frozen]
 
 
 def _store(

@@ -35,13 +35,25 @@ def picture(snapshot: Snapshot, face_key: str) -> bytes | None:
 
 
 def _row(folder: Path, face_key: str) -> dict[str, Any] | None:
-    """Only the one group of rows that can hold it is read."""
-    for shard in snapshots.read_manifest(folder).shards:
+    """Only groups of rows that can hold it are read."""
+    manifest = snapshots.read_manifest(folder)
+    order = None if manifest.order is None else snapshots.runs_of(folder, manifest)
+    for number, shard in enumerate(manifest.shards):
         with pq.ParquetFile(folder / shard.name) as file:
+            first = 0
             for group in range(file.num_row_groups):
-                if last_key(file, group) < face_key:
-                    continue
-                rows = file.read_row_group(group, columns=_COLUMNS)
-                found = rows.filter(pc.equal(rows.column("face_key"), face_key)).to_pylist()
-                return found[0] if found else None
+                if last_key(file, group) >= face_key:
+                    rows = file.read_row_group(group, columns=_COLUMNS)
+                    at = pc.index(rows.column("face_key"), face_key).as_py()
+                    if at >= 0 and (order is None or _is_used(order, number, first + at)):
+                        found: dict[str, Any] = rows.slice(at, 1).to_pylist()[0]
+                        return found
+                    # In order of face_key, the next groups hold later ones.
+                    break
+                first += file.metadata.row_group(group).num_rows
     return None
+
+
+def _is_used(order: snapshots.Runs, shard: int, row: int) -> bool:
+    """Whether the row is of this version, and not of an earlier one only."""
+    return bool(((order[:, 0] == shard) & (order[:, 1] <= row) & (row < order[:, 1] + order[:, 2])).any())

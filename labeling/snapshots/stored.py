@@ -91,6 +91,14 @@ def local_path(name: str) -> Path | None:
         return None
 
 
+def changed_at(name: str) -> float:
+    """When a file of the local storage was written or put there, in seconds since 1970; now if it is gone."""
+    path = local_path(name)
+    if path is None or not path.exists():
+        return time.time()
+    return max(path.stat().st_mtime, path.stat().st_ctime)
+
+
 def is_elsewhere() -> bool:
     """Whether the storage is not a folder of this machine."""
     return local_path("") is None
@@ -170,7 +178,7 @@ def size_of(digest: str) -> int:
     manifest = manifest_of(digest)
     packs = (pack_of(name) for name in manifest.packs)
     images = sum(default_storage.size(name) for name in packs if default_storage.exists(name))
-    return sum(shard.bytes for shard in manifest.shards) + images
+    return sum(file.bytes for file in manifest.files) + images
 
 
 def problems_of(digest: str, progress: Callable[[int], None] = lambda rows: None) -> list[snapshots.Problem]:

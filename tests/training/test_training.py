@@ -139,7 +139,7 @@ def test_what_the_core_refuses_is_the_runs_error():
     snapshot = make_real_snapshot()
     run = make_run(snapshot, settings=FAST)
     manifest = freezing.local_folder(snapshot) / "manifest.json"
-    manifest.write_text(manifest.read_text().replace("vemo-snapshot/2", "vemo-snapshot/9"))
+    manifest.write_text(manifest.read_text().replace("vemo-snapshot/3", "vemo-snapshot/9"))
     runs.train(run.pk)
     run.refresh_from_db()
     assert run.state == WorkState.FAILED

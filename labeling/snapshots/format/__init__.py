@@ -2,6 +2,7 @@
 
     SNAPSHOT/manifest.json           what it is: classes, rule, counts, digest, every shard's sha256, the packs
     SNAPSHOT/faces-00000.parquet …   one row per face, ordered by face_key
+    SNAPSHOT/order.parquet           where a version keeps shards of an earlier one: which of their rows are its own
     packs/SHA256.pack …              the images, beside the snapshot, where versions share them, or inside it
 
 The digest is a sha256 over the content: classes, rule, and each row's own sha256 in order of face_key. It knows
@@ -12,6 +13,7 @@ checksum stand beside it and find a flipped bit.
 
 from labeling.snapshots.format.erasing import Found, find, rewritten
 from labeling.snapshots.format.manifest import FORMAT, MANIFEST, Manifest, NotASnapshot, Shard, read_manifest
+from labeling.snapshots.format.order import Runs, located, runs_of
 from labeling.snapshots.format.packs import FOLDER as PACKS
 from labeling.snapshots.format.packs import PACK_BYTES, is_zero, without
 from labeling.snapshots.format.reading import ImageChanged, iter_batches, read_table
@@ -49,15 +51,18 @@ __all__ = [
     "NotASnapshot",
     "OtherImage",
     "Problem",
+    "Runs",
     "Shard",
     "face_key",
     "find",
     "group_of",
     "is_zero",
     "iter_batches",
+    "located",
     "read_manifest",
     "read_table",
     "rewritten",
+    "runs_of",
     "verify",
     "without",
     "write",

@@ -10,13 +10,16 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from labeling.snapshots.format.manifest import Manifest, Shard, read_manifest
+from labeling.snapshots.format.order import rows_used, runs_of
 from labeling.snapshots.format.packs import Spot
 from labeling.snapshots.format.rows import BLANK, KEPT_OF_ERASED, SCHEMA, row_sha256s
 from labeling.snapshots.format.writing import open_shard, shard_of
@@ -24,6 +27,8 @@ from labeling.snapshots.format.writing import open_shard, shard_of
 Alive = Callable[[], None]
 _KEY = "face_key"
 _PLACE = ["erased", "pack", "offset", "image_bytes"]
+_LIVE = "live"
+Which: TypeAlias = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -32,17 +37,19 @@ class Found:
 
     manifest: Manifest
     shards: tuple[pa.Table, ...]
-    """Of each shard the rows of these faces: whether they are erased, and where their images lie."""
+    """Of each shard the rows of these faces: whether they are erased, where their images lie, and whether they are of
+    this version: a shard it has from an earlier one may hold rows of that one only."""
 
     @property
     def rows(self) -> tuple[int, ...]:
-        """Of each shard: how many of them are in it and not erased."""
+        """Of each shard: how many rows of them are in it and not erased, of whichever version."""
         return tuple(pc.sum(pc.invert(shard.column("erased"))).as_py() or 0 for shard in self.shards)
 
     @property
     def count(self) -> int:
         """How many of them are there and not erased."""
-        return sum(self.rows)
+        there = (pc.and_not(shard.column(_LIVE), shard.column("erased")) for shard in self.shards)
+        return sum(pc.sum(rows).as_py() or 0 for rows in there)
 
     def places(self) -> dict[str, list[Spot]]:
         """Pack → where in it their images lie or lay, erased or not."""
@@ -57,18 +64,36 @@ class Found:
 def find(folder: Path, keys: Collection[str], alive: Alive = lambda: None) -> Found:
     """Look for the faces with these keys. Of the rows only those are read among which they can be."""
     manifest, wanted = read_manifest(folder), sorted(keys)
-    return Found(manifest, tuple(_found(folder / shard.name, wanted, alive) for shard in manifest.shards))
+    live = _live(folder, manifest)
+    return Found(
+        manifest,
+        tuple(
+            _found(folder / shard.name, wanted, rows, alive)
+            for shard, rows in zip(manifest.shards, live, strict=True)
+        ),
+    )
 
 
-def _found(path: Path, wanted: Sequence[str], alive: Alive) -> pa.Table:
-    found = [pa.schema([SCHEMA.field(name) for name in _PLACE]).empty_table()]
+def _live(folder: Path, manifest: Manifest) -> list[Which]:
+    """Of each shard which rows are of this version."""
+    order = runs_of(folder, manifest)
+    return [rows_used(order, number, shard.rows) for number, shard in enumerate(manifest.shards)]
+
+
+def _found(path: Path, wanted: Sequence[str], live: Which, alive: Alive) -> pa.Table:
+    fields = [*(SCHEMA.field(name) for name in _PLACE), pa.field(_LIVE, pa.bool_())]
+    found = [pa.schema(fields).empty_table()]
+    first = 0
     with _opened(path) as file:
         for group, some in _groups(file, wanted):
             alive()
+            rows = file.metadata.row_group(group).num_rows
             if some:
                 table = file.read_row_group(group, columns=[_KEY, *_PLACE], use_threads=False)
                 theirs = pc.is_in(table.column(_KEY), pa.array(some, pa.string()))
-                found.append(table.select(_PLACE).filter(theirs))
+                here = table.select(_PLACE).append_column(fields[-1], pa.array(live[first : first + rows]))
+                found.append(here.filter(theirs))
+            first += rows
     return pa.concat_tables(found)
 
 
@@ -81,23 +106,29 @@ def rewritten(
     it afterwards, in which the other shards stand as they were, or None where there is nothing to erase.
     """
     found, wanted = found or find(folder, keys, alive), sorted(keys)
-    if not found.count:
+    if not any(found.rows):
         return None
     target.mkdir(parents=True, exist_ok=True)
     manifest = found.manifest
     erased = manifest.erased + found.count
     gone: Counter[tuple[str, str]] = Counter()
     shards = tuple(
-        _without(folder, shard, wanted, target / f"{shard.name.split('.')[0]}.{erased}.parquet", gone, alive)
+        _without(folder, shard, wanted, live, target / _next_name(shard.name, erased), gone, alive)
         if rows
         else shard
-        for shard, rows in zip(manifest.shards, found.rows, strict=True)
+        for shard, rows, live in zip(manifest.shards, found.rows, _live(folder, manifest), strict=True)
     )
     splits = {
         split: {label: count - gone[split, label] for label, count in counts.items()}
         for split, counts in manifest.splits.items()
     }
     return replace(manifest, shards=shards, splits=splits, erased=erased)
+
+
+def _next_name(name: str, erased: int) -> str:
+    """Of the shard written anew: one it has not had."""
+    stem, *rest = name.removesuffix(".parquet").split(".")
+    return f"{stem}.{max(erased, *(int(number) + 1 for number in rest if number.isdigit()), 0)}.parquet"
 
 
 def _opened(path: Path) -> pq.ParquetFile:
@@ -125,27 +156,35 @@ def _without(
     folder: Path,
     shard: Shard,
     wanted: Sequence[str],
+    live: Which,
     path: Path,
     gone: Counter[tuple[str, str]],
     alive: Alive,
 ) -> Shard:
-    """One shard anew; what goes is counted in `gone` by split and label."""
+    """One shard anew; what goes of this version is counted in `gone` by split and label.
+
+    Rows of an earlier version only are erased as well: they say the same of the face.
+    """
+    first = 0
     with _opened(folder / shard.name) as old, open_shard(path) as new:
         for group, some in _groups(old, wanted):
             alive()
             table = old.read_row_group(group, use_threads=False)
-            new.write_table(_blanked(table, some, gone) if some else table)
+            here = live[first : first + table.num_rows]
+            new.write_table(_blanked(table, some, here, gone) if some else table)
+            first += table.num_rows
     return shard_of(path, shard.rows)
 
 
-def _blanked(table: pa.Table, keys: Sequence[str], gone: Counter[tuple[str, str]]) -> pa.Table:
+def _blanked(table: pa.Table, keys: Sequence[str], live: Which, gone: Counter[tuple[str, str]]) -> pa.Table:
     """The rows, but those of these faces say no more than what they keep."""
     is_theirs = pc.is_in(table.column(_KEY), pa.array(keys, pa.string()))
     hit = pc.and_not(is_theirs, table.column("erased")).combine_chunks()
     rows = table.filter(hit)
     if not rows.num_rows:
         return table
-    gone.update(zip(*(rows.column(name).to_pylist() for name in ("split", "label")), strict=True))
+    counted = table.filter(pc.and_(hit, pa.array(live)))
+    gone.update(zip(*(counted.column(name).to_pylist() for name in ("split", "label")), strict=True))
     proofs = [sha256.hex() for sha256 in row_sha256s(rows.combine_chunks().to_batches()[0])]
     blanks = {**BLANK, "erased": True}
     columns = []

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-FORMAT = "vemo-snapshot/2"
+FORMAT = "vemo-snapshot/3"
+BEFORE = "vemo-snapshot/2"
+"""Without an order, and its rows did not carry their sha256; read all the same."""
 CONTENT = "vemo-snapshot/2"
 """What the digest is made of; the folder may change its ways without that."""
 MANIFEST = "manifest.json"
@@ -53,7 +55,8 @@ class Manifest:
 
     splits: split → class → faces that are there. left_out: reason → faces that stayed out. certificate: what was found
     out about the splits. notes: for people. packs: names of the files the images lie in, in the order in which rows
-    number them. erased: rows whose face is gone. None of these is part of the digest.
+    number them. erased: rows whose face is gone. order: the file that says which rows of the shards make the snapshot
+    (see order.py); None: all of them, one shard after another. None of these is part of the digest.
     """
 
     classes: tuple[str, ...]
@@ -67,6 +70,13 @@ class Manifest:
     notes: tuple[str, ...] = ()
     certificate: dict[str, Any] = field(default_factory=dict)
     erased: int = 0
+    order: Shard | None = None
+    format: str = FORMAT
+
+    @property
+    def files(self) -> tuple[Shard, ...]:
+        """All that lie in the folder beside the manifest."""
+        return (*self.shards, self.order) if self.order else self.shards
 
     def __post_init__(self) -> None:
         for name in self.packs:
@@ -75,8 +85,8 @@ class Manifest:
 
     def to_json(self) -> str:
         """The text of the file: the same for the same manifest, with a checksum over all else that stands in it."""
-        body = {
-            "format": FORMAT,
+        body: dict[str, Any] = {
+            "format": self.format,
             "classes": list(self.classes),
             "rule": self.rule,
             "splits": self.splits,
@@ -89,6 +99,8 @@ class Manifest:
             "digest": self.digest,
             "shards": [vars(shard) for shard in self.shards],
         }
+        if self.format != BEFORE:
+            body["order"] = vars(self.order) if self.order else None
         checksum = hashlib.sha256(_text(body).encode()).hexdigest()
         return _text({**body, "checksum": checksum})
 
@@ -106,7 +118,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise NotASnapshot(_NO_MANIFEST.format(folder=folder, manifest=MANIFEST)) from error
     except ValueError as error:
         raise NotASnapshot(_NOT_JSON.format(path=path, error=error)) from error
-    if not isinstance(body, dict) or body.get("format") != FORMAT:
+    if not isinstance(body, dict) or body.get("format") not in (FORMAT, BEFORE):
         raise NotASnapshot(_OTHER_FORMAT.format(path=path, format=FORMAT))
     try:
         return _manifest(body)
@@ -127,6 +139,8 @@ def _manifest(body: dict[str, Any]) -> Manifest:
         rows=int(body["rows"]),
         digest=_is_text(body["digest"]),
         shards=tuple(Shard(**shard) for shard in body["shards"]),
+        order=Shard(**body["order"]) if body["format"] != BEFORE and body["order"] is not None else None,
+        format=body["format"],
     )
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from labeling.snapshots.format.manifest import read_manifest
+from labeling.snapshots.format.order import located
 from labeling.snapshots.format.packs import Packs
 from labeling.snapshots.format.rows import COLUMNS, READ_SCHEMA, SCHEMA
 
@@ -41,12 +41,10 @@ def iter_batches(
         read |= dict.fromkeys([*PLACE, "image_sha256"] if checked else PLACE)
     manifest = read_manifest(folder)
     with Packs(folder, manifest.packs) as packs:
-        for shard in manifest.shards:
-            with pq.ParquetFile(folder / shard.name) as file:
-                for batch in file.iter_batches(batch_size=rows, columns=list(read)):
-                    kept = _kept(batch, split)
-                    if kept.num_rows:
-                        yield _with_images(kept, wanted, packs, checked)
+        for some in located(folder, manifest, list(read), rows):
+            kept = _kept(some.batch, split)
+            if kept.num_rows:
+                yield _with_images(kept, wanted, packs, checked)
 
 
 def _kept(batch: pa.RecordBatch, split: str | None) -> pa.RecordBatch:

@@ -60,14 +60,14 @@ label. votes: one count per class in the manifest's order, then `can't tell`, th
 classes' shares, adding up to 1. fold: 0 and up for cross-validation, -1 for none. group: what never straddles splits
 or folds. agreement: 0–1. Boxes in pixels of the upright picture; time_ms: presentation time in a video, 0 for images.
 track: its number within the media and detector, 0 for none. erased: the face is gone; all but its key, the place its
-image had and row_sha256 is blank.
+image had and row_sha256 is blank. row_sha256: of what the row says, or said.
 """
 
 OUTSIDE_DIGEST = frozenset({"face_id", "image_bytes", "pack", "offset", "erased", "row_sha256"})
 """Columns that belong to the database a snapshot was frozen from, or to where its bytes lie, not to its content."""
 
-_INNER = ("image_bytes", "pack", "offset", "erased", "row_sha256")
-COLUMNS = ("image", *(name for name in SCHEMA.names if name not in _INNER))
+INNER = ("image_bytes", "pack", "offset", "erased", "row_sha256")
+COLUMNS = ("image", *(name for name in SCHEMA.names if name not in INNER))
 """What readers get: the columns of the content, face_id, and `image`, the PNG itself."""
 READ_SCHEMA = pa.schema(
     [pa.field("image", pa.binary()) if name == "image" else SCHEMA.field(name) for name in COLUMNS]
@@ -90,6 +90,12 @@ class BadRow(ValueError):
     """A row cannot be part of a snapshot; the text names the column. row: which of those given, from 0."""
 
     row = 0
+
+
+def bad_row(row: int, text: str) -> BadRow:
+    bad = BadRow(text)
+    bad.row = row
+    return bad
 
 
 class OtherImage(BadRow):
@@ -219,20 +225,26 @@ class Digest:
         self._last = ""
         self.rows = 0
 
-    def add(self, rows: Rows) -> None:
-        """Of erased rows the sha256 they had counts. Raises BadRow for a row out of order."""
+    def add(self, rows: Rows, *, proved: bool = False) -> None:
+        """Of erased rows the sha256 they had counts. proved: the others say theirs too, and it must be right.
+
+        Raises BadRow for a row out of order, or that says another sha256.
+        """
         batch = _content(rows) if isinstance(rows, dict) else rows
         has_erased = "erased" in batch.schema.names and batch.column("erased").true_count
-        living = without_erased(batch) if has_erased else batch
-        hashes = row_sha256s(living)
-        if has_erased:
+        hashes = row_sha256s(without_erased(batch) if has_erased else batch)
+        if has_erased or proved:
             there = iter(hashes)
+            said = [bytes.fromhex(proof) for proof in batch.column("row_sha256").to_pylist()]
             hashes = [
-                bytes.fromhex(proof) if is_gone else next(there)
-                for is_gone, proof in zip(
-                    batch.column("erased").to_pylist(), batch.column("row_sha256").to_pylist(), strict=True
-                )
+                proof if is_gone else next(there)
+                for is_gone, proof in zip(batch.column("erased").to_pylist(), said, strict=True)
             ]
+            if proved and hashes != said:
+                wrong = next(
+                    row for row, pair in enumerate(zip(hashes, said, strict=True)) if len(set(pair)) > 1
+                )
+                raise bad_row(wrong, "column row_sha256: not that of the row")
         self.add_hashed(batch.column("face_key"), hashes)
 
     def add_hashed(self, keys: pa.StringArray, hashes: Sequence[bytes]) -> None:
@@ -249,9 +261,7 @@ class Digest:
     def _tell_of_order(self, keys: Sequence[str]) -> None:
         for number, key in enumerate(keys):
             if key <= self._last:
-                bad = BadRow(f"column face_key: {key[:12]}… is out of order or there twice")
-                bad.row = number
-                raise bad
+                raise bad_row(number, f"column face_key: {key[:12]}… is out of order or there twice")
             self._last = key
 
     def hex(self) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from labeling.snapshots.format import manifest as manifests
 from labeling.snapshots.format.manifest import (
+    BEFORE,
     MANIFEST,
     Manifest,
     NotASnapshot,
@@ -21,6 +22,7 @@ from labeling.snapshots.format.manifest import (
     gettext_noop,
     read_manifest,
 )
+from labeling.snapshots.format.order import Located, located
 from labeling.snapshots.format.packs import FOLDER, Packs, where
 from labeling.snapshots.format.reading import PLACE
 from labeling.snapshots.format.rows import (
@@ -81,7 +83,7 @@ def verify(folder: Path, progress: Progress = lambda rows: None, *, images: bool
         manifest = read_manifest(folder)
     except NotASnapshot as error:
         return [Problem(MANIFEST, str(error))]
-    problems = [problem for shard in manifest.shards for problem in _shard(folder, shard, progress)]
+    problems = [problem for shard in manifest.files for problem in _shard(folder, shard, progress)]
     problems += _manifest_text(folder, manifest) + _strangers(folder, manifest)
     return problems or _content(folder, manifest, progress, images)
 
@@ -95,7 +97,7 @@ def _manifest_text(folder: Path, manifest: Manifest) -> list[Problem]:
 
 
 def _strangers(folder: Path, manifest: Manifest) -> list[Problem]:
-    known = {MANIFEST, *(shard.name for shard in manifest.shards)}
+    known = {MANIFEST, *(file.name for file in manifest.files)}
     inside = folder / FOLDER
     if inside.is_dir():
         known |= {FOLDER, *(f"{FOLDER}/{name}" for name in manifest.packs)}
@@ -149,20 +151,36 @@ def _damaged_places(path: Path) -> Iterator[str]:
 
 def _content(folder: Path, manifest: Manifest, progress: Progress, images: bool) -> list[Problem]:
     """The shards are what the manifest says; is the manifest itself what was frozen, and are the images?"""
+    if problems := [problem for shard in manifest.shards for problem in _columns(folder, shard)]:
+        return problems[:1]
     with Packs(folder, manifest.packs) as packs:
         reading = _Reading(manifest, packs if images else None, progress)
-        for shard in manifest.shards:
-            before = reading.rows
-            try:
-                reading.read(folder / shard.name)
-            except BadRow as error:
-                row = reading.rows - before + error.row
-                return [Problem(shard.name, _BAD_ROW.format(row=row, error=error))]
-            except _UNREADABLE as error:
-                return [Problem(shard.name, _NO_ROWS.format(error=error))]
-            if reading.rows - before != shard.rows:
-                return [Problem(MANIFEST, _OTHER_ROWS.format(rows=shard.rows, shard=shard.name))]
+        shard = manifest.shards[0].name if manifest.shards else MANIFEST
+        try:
+            for some in located(folder, manifest, None, _ROWS):
+                shard = manifest.shards[some.shard[0]].name
+                try:
+                    reading.read(some)
+                except BadRow as error:
+                    name = manifest.shards[some.shard[error.row]].name
+                    return [Problem(name, _BAD_ROW.format(row=some.row[error.row], error=error))]
+        except _UNREADABLE as error:
+            return [Problem(shard, _NO_ROWS.format(error=error))]
     return reading.problems(folder)
+
+
+def _columns(folder: Path, shard: Shard) -> list[Problem]:
+    """What is no shard at all, though its bytes are as the manifest says."""
+    try:
+        with pq.ParquetFile(folder / shard.name) as file:
+            if not file.schema_arrow.equals(SCHEMA):
+                names = ", ".join(file.schema_arrow.names)
+                return [Problem(shard.name, _NO_ROWS.format(error=f"its columns are {names}."))]
+            if file.metadata.num_rows != shard.rows:
+                return [Problem(MANIFEST, _OTHER_ROWS.format(rows=shard.rows, shard=shard.name))]
+    except _UNREADABLE as error:
+        return [Problem(shard.name, _NO_ROWS.format(error=error))]
+    return []
 
 
 class _Reading:
@@ -186,18 +204,12 @@ class _Reading:
     def rows(self) -> int:
         return self._digest.rows
 
-    def read(self, path: Path) -> None:
+    def read(self, some: Located) -> None:
         """Raises BadRow, and what Arrow raises on files that are none of ours."""
-        with pq.ParquetFile(path) as file:
-            if not file.schema_arrow.equals(SCHEMA):
-                raise ValueError(f"its columns are {', '.join(file.schema_arrow.names)}.")
-            first = self.rows
-            for batch in file.iter_batches(batch_size=_ROWS):
-                before = self.rows
-                self._check(batch)
-                if self._packs is not None:
-                    self._images(self._packs, batch, path.name, before - first)
-                self._progress(self.rows)
+        self._check(some.batch)
+        if self._packs is not None:
+            self._images(self._packs, some)
+        self._progress(self.rows)
 
     def _check(self, batch: pa.RecordBatch) -> None:
         erased = batch.column("erased")
@@ -209,7 +221,7 @@ class _Reading:
         except BadRow as bad:
             bad.row = int(np.flatnonzero(~erased.to_numpy(zero_copy_only=False))[bad.row])
             raise
-        self._digest.add(batch)
+        self._digest.add(batch, proved=self._manifest.format != BEFORE)
         split = pc.index_in(living.column("split"), pa.array(SPLITS)).to_numpy().astype(np.int8)
         flat = split.astype(np.int64) * len(self._manifest.classes) + living.column("label_index").to_numpy()
         self._counts += np.bincount(flat, minlength=self._counts.size).reshape(self._counts.shape)
@@ -217,7 +229,8 @@ class _Reading:
         self._of_split.append(split)
         self._erased += erased.true_count
 
-    def _images(self, packs: Packs, batch: pa.RecordBatch, shard: str, first: int) -> None:
+    def _images(self, packs: Packs, some: Located) -> None:
+        batch = some.batch
         places = [batch.column(name).to_numpy() for name in PLACE]
         try:
             images = packs.images(*places).to_pylist()
@@ -234,7 +247,8 @@ class _Reading:
             if sha256(image).hexdigest() != name
         ]
         for row in bad:
-            told = f"row {first + row} of {shard}, face {batch.column('face_key')[row].as_py()[:12]}…"
+            shard = self._manifest.shards[some.shard[row]].name
+            told = f"row {some.row[row]} of {shard}, face {batch.column('face_key')[row].as_py()[:12]}…"
             pack = int(places[0][row])
             if not batch.column("erased")[row].as_py():
                 self._changed[pack].append(told)

@@ -1,10 +1,12 @@
 """Write a snapshot folder, holding no more than a few megabytes of it at a time."""
 
 import hashlib
+import os
+import shutil
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,9 +17,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from labeling.snapshots.format.manifest import MANIFEST, Manifest, Shard, read_manifest
+from labeling.snapshots.format import order
+from labeling.snapshots.format.base import Base, Found, hex_digits, leading_bits
+from labeling.snapshots.format.manifest import MANIFEST, Manifest, Shard
 from labeling.snapshots.format.packs import Packs, PackWriter
 from labeling.snapshots.format.rows import (
+    INNER,
     PNG,
     SCHEMA,
     SPLITS,
@@ -26,7 +31,7 @@ from labeling.snapshots.format.rows import (
     OtherImage,
     check,
     complete,
-    without_erased,
+    row_sha256s,
 )
 
 SHARD_ROWS = 16_384
@@ -46,8 +51,9 @@ Read = tuple[Sequence[bytes], Sequence[str]]
 Images = Sequence[Image] | Callable[[Sequence[int]], Read]
 Chunk: TypeAlias = dict[str, Any]
 """Some rows, as one list or Arrow array per column."""
-Places: TypeAlias = NDArray[np.int64]
-"""(rows, 3): pack, offset and length; the pack is -1 for none."""
+Whole: TypeAlias = NDArray[np.int64]
+_NEW = -2
+_NONE = np.empty(0, np.int64)
 
 
 def write(
@@ -81,7 +87,7 @@ def write_columns(
     notes: Sequence[str] = (),
     certificate: Mapping[str, Any] | None = None,
     base: Path | None = None,
-    unseen: bool = False,
+    trusted: Collection[str] = (),
     readers: int = 1,
 ) -> Manifest:
     """Write a snapshot into an empty folder, the manifest last, so that a folder without one is not a snapshot.
@@ -92,7 +98,8 @@ def write_columns(
     sha256 of each. Functions are called only where an image is needed, by so many threads at once as there are
     `readers`, a few chunks ahead.
     base: a snapshot folder whose packs are stored with this one's: images that it holds, and that are what its rows
-    say, are not written again. unseen: its packs are not on this machine, and believed to be whole.
+    say, are not written again; nor are rows that say the same, whose shards are linked. trusted: packs of the base that
+    are believed to be whole, and not read.
     Raises BadRow for rows out of order or outside the classes and splits, FileExistsError for a folder that holds
     something.
     """
@@ -101,13 +108,14 @@ def write_columns(
         raise FileExistsError(f"{folder} is not empty; a snapshot needs a folder of its own.")
     digest = Digest(classes, rule)
     counts = np.zeros((len(SPLITS), len(classes)), np.int64)
-    with _Shards(folder) as shards, _Images(folder, base, unseen, readers) as images:
-        for columns in images.placed(chunks):
-            batch = _batch(columns, classes)
-            check(batch, classes)
-            digest.add(batch)
-            counts += _counts(batch, len(classes))
-            shards.add(batch)
+    before = Base(base, _is_sound)
+    with before, _Images(folder, before, trusted, readers) as images, _Files(folder, before) as files:
+        for rows in images.placed(chunks, classes):
+            digest.add_hashed(rows.content.column("face_key"), rows.hashes)
+            counts += _counts(rows.content, len(classes))
+            files.add(rows)
+        before.rest()
+        shards, runs = files.ended()
     manifest = Manifest(
         classes=tuple(classes),
         rule=dict(rule),
@@ -120,22 +128,31 @@ def write_columns(
         certificate=dict(certificate or {}),
         rows=digest.rows,
         digest=digest.hex(),
-        shards=tuple(shards.written),
+        shards=shards,
         packs=images.names(),
+        order=runs,
     )
     (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
     return manifest
 
 
-def _batch(columns: Chunk, classes: Sequence[str]) -> pa.RecordBatch:
+def _is_sound(path: Path, shard: Shard) -> bool:
+    return path.is_file() and path.stat().st_size == shard.bytes and sha256_of(path) == shard.sha256
+
+
+def _content(columns: Chunk, classes: Sequence[str]) -> pa.RecordBatch:
+    """The rows without what says where they lie, checked."""
     try:
-        return pa.RecordBatch.from_arrays(
-            [_array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA
+        fields = [field for field in SCHEMA if field.name not in INNER]
+        batch = pa.RecordBatch.from_arrays(
+            [_array(columns[field.name], field.type) for field in fields], schema=pa.schema(fields)
         )
     except (TypeError, ValueError, OverflowError, pa.ArrowException):
         # What is no value of its column: say which.
         check(columns, classes)
         raise
+    check(batch, classes)
+    return batch
 
 
 def _array(values: Any, kind: pa.DataType) -> pa.Array:
@@ -152,79 +169,95 @@ def _counts(batch: pa.RecordBatch, classes: int) -> NDArray[np.int64]:
 class _Images:
     """Finds a place for each image: the one it has in an earlier version, or one in a new pack."""
 
-    def __init__(self, folder: Path, base: Path | None, unseen: bool, readers: int) -> None:
+    def __init__(self, folder: Path, base: Base, trusted: Collection[str], readers: int) -> None:
+        self._base = base
         self._new = PackWriter(folder)
-        self._base_packs = read_manifest(base).packs if base else ()
-        self._packs = Packs(base or folder, self._base_packs)
-        self._unseen = unseen
-        self._known = _Known(base)
+        self._packs = Packs(base.folder or folder, base.packs)
+        # By number; the last is for what lies in no pack.
+        self._trusted = np.array([name in trusted for name in (*base.packs, "")], np.bool_)
         self._numbers: dict[tuple[str, int], int] = {}
         """Whose pack (`base` or `new`) of which number there → its number here."""
+        if base.keeps:
+            # Rows that are kept number packs as the base does.
+            self._numbers = {("base", number): number for number in range(len(base.packs))}
         self._pool = ThreadPoolExecutor(readers)
 
-    def placed(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-        """The rows, complete by where their images are."""
+    def placed(self, chunks: Iterable[Chunk], classes: Sequence[str]) -> Iterator["_Placed"]:
+        """The rows, with where their images are."""
         waiting: deque[_Placing] = deque()
         for columns in chunks:
-            waiting.append(self._begun(columns))
+            waiting.append(self._begun(columns, classes))
             if len(waiting) >= _AHEAD:
-                yield self._ended(waiting.popleft())
+                yield self._ended(waiting.popleft(), classes)
         while waiting:
-            yield self._ended(waiting.popleft())
+            yield self._ended(waiting.popleft(), classes)
 
-    def _begun(self, columns: Chunk) -> "_Placing":
+    def _begun(self, columns: Chunk, classes: Sequence[str]) -> "_Placing":
         """Find what the base holds, and have the rest read."""
         complete(columns)
         images = columns.pop("image")
-        keys = columns["face_key"]
-        hashes = columns.setdefault("image_sha256", [None] * len(keys))
         if not callable(images) and None in images:
             raise BadRow("column image has no value")
-        places = self._known.places(keys, hashes)
-        self._forget_damaged(places, hashes)
-        missing = np.flatnonzero(places[:, 0] < 0).tolist()
+        keys = hex_digits(_array(columns["face_key"], pa.string()))
+        found = self._base.find(keys)
+        content, hashes, same = None, None, np.zeros(len(keys), np.bool_)
+        if "image_sha256" in columns:
+            content = _content(columns, classes)
+            hashes = row_sha256s(content)
+            same = self._same(content, hashes, found)
+        else:
+            found.place[:] = -1
+        missing = np.flatnonzero(found.place[:, 0] < 0).tolist()
         parts = [missing[start : start + _READ_AT_ONCE] for start in range(0, len(missing), _READ_AT_ONCE)]
-        return _Placing(columns, places, parts, [self._pool.submit(_read, images, part) for part in parts])
+        read = [self._pool.submit(_read, images, part) for part in parts]
+        return _Placing(columns, content, hashes, found, same, parts, read)
 
-    def _ended(self, placing: "_Placing") -> Chunk:
-        columns, places = placing.columns, placing.places
-        keys, wanted = (_listed(columns[name]) for name in ("face_key", "image_sha256"))
-        self._renumber(places)
-        for part, read in zip(placing.parts, placing.read, strict=True):
-            images, hashes = read.result()
-            for row, image, sha256 in zip(part, images, hashes, strict=True):
-                if wanted[row] is None:
-                    wanted[row] = sha256
-                elif wanted[row] != sha256:
-                    raise OtherImage("column image_sha256: not that of the image")
-                if not image.startswith(PNG):
-                    raise BadRow("column image: not a PNG")
-            new = np.array(self._new.add([keys[row] for row in part], images, hashes), np.int64)
-            for number in np.unique(new[:, 0]).tolist():
-                new[new[:, 0] == number, 0] = self._number("new", number)
-            places[part] = new
-        columns["image_sha256"] = wanted
-        columns["pack"] = pa.array(places[:, 0], pa.int32())
-        columns["offset"] = pa.array(places[:, 1], pa.int64())
-        columns["image_bytes"] = pa.array(places[:, 2], pa.int32())
-        columns["erased"], columns["row_sha256"] = [False] * len(keys), [""] * len(keys)
-        return columns
+    def _same(self, content: pa.RecordBatch, hashes: list[bytes], found: Found) -> NDArray[np.bool_]:
+        """Which rows say what they say in the base. Places of images that are not there as they were are forgotten."""
+        found.place[~(found.there & (found.image == hex_digits(content.column("image_sha256"))))] = -1
+        self._forget_damaged(found)
+        proofs = np.frombuffer(b"".join(hashes).hex().encode(), "S64")
+        return np.asarray((found.place[:, 0] >= 0) & (found.shard >= 0) & (found.proof == proofs))
 
-    def _renumber(self, places: Places) -> None:
+    def _ended(self, placing: "_Placing", classes: Sequence[str]) -> "_Placed":
+        columns, place = placing.columns, placing.found.place
+        self._renumber(place)
+        known = _listed(columns.get("image_sha256", [None] * len(place)))
+        if placing.parts:
+            keys = _listed(columns["face_key"])
+            for part, read in zip(placing.parts, placing.read, strict=True):
+                images, hashes = read.result()
+                _demand_images(images, hashes, [known[row] for row in part])
+                for row, sha256 in zip(part, hashes, strict=True):
+                    known[row] = sha256
+                place[part] = self._added([keys[row] for row in part], images, hashes)
+        content, proofs = placing.content, placing.hashes
+        if content is None or proofs is None:
+            columns["image_sha256"] = known
+            content = _content(columns, classes)
+            proofs = row_sha256s(content)
+        return _Placed(content, proofs, placing.found, placing.same)
+
+    def _added(self, keys: Sequence[str], images: Sequence[bytes], hashes: Sequence[str]) -> Whole:
+        new = np.array(self._new.add(keys, images, hashes), np.int64).reshape(-1, 3)
+        numbers = {number: self._number("new", number) for number in np.unique(new[:, 0]).tolist()}
+        new[:, 0] = [numbers[number] for number in new[:, 0].tolist()]
+        return new
+
+    def _renumber(self, place: Whole) -> None:
         """Packs of the base by the numbers they get here, in the order in which they are met."""
-        there = places[places[:, 0] >= 0, 0]
+        there = place[place[:, 0] >= 0, 0]
         _, first = np.unique(there, return_index=True)
-        numbers = np.full(len(self._base_packs) + 1, -1)
+        numbers = np.full(len(self._base.packs) + 1, -1)
         for number in there[np.sort(first)].tolist():
             numbers[number] = self._number("base", number)
-        places[:, 0] = numbers[places[:, 0]]
+        place[:, 0] = numbers[place[:, 0]]
 
     def __enter__(self) -> "_Images":
         return self
 
     def __exit__(self, kind: object, *rest: object) -> None:
         self._pool.shutdown(cancel_futures=True)
-        self._known.close()
         self._packs.close()
         if kind is None:
             self._new.close()
@@ -233,38 +266,81 @@ class _Images:
 
     def names(self) -> tuple[str, ...]:
         """Of the packs, in the order of their numbers; complete once the block is left."""
-        names = {"base": self._base_packs, "new": self._new.names}
+        names = {"base": self._base.packs, "new": self._new.names}
         return tuple(names[whose][number] for whose, number in self._numbers)
 
     def _number(self, whose: str, number: int) -> int:
         return self._numbers.setdefault((whose, number), len(self._numbers))
 
-    def _forget_damaged(self, places: Places, hashes: Sequence[Any] | pa.Array) -> None:
+    def _forget_damaged(self, found: Found) -> None:
         """What the base no longer has as it was is not taken from it."""
-        if self._unseen:
-            return
-        known = np.flatnonzero(places[:, 0] >= 0)
+        pack = found.place[:, 0]
+        known = np.flatnonzero((pack >= 0) & ~self._trusted[pack])
         for start in range(0, len(known), _READ_AT_ONCE):
             some = known[start : start + _READ_AT_ONCE]
-            wanted = [str(hashes[row]) for row in some.tolist()]
-            for row, image, sha256 in zip(some, self._packed(places[some]), wanted, strict=True):
-                if hashlib.sha256(image).hexdigest() != sha256:
-                    places[row] = -1
+            wanted = found.image[some].tolist()
+            for row, image, sha256 in zip(some, self._packed(found.place[some]), wanted, strict=True):
+                if hashlib.sha256(image).hexdigest().encode() != sha256:
+                    found.place[row] = -1
 
-    def _packed(self, places: Places) -> list[bytes]:
+    def _packed(self, place: Whole) -> list[bytes]:
         try:
-            return list(self._packs.images(*places.T).to_pylist())
+            return list(self._packs.images(*place.T).to_pylist())
         except OSError:
-            return [b""] * len(places)
+            return [b""] * len(place)
 
 
+@dataclass(frozen=True)
 class _Placing:
     """A chunk whose images are being read. parts: of the rows that the base lacks, which are read together."""
 
-    def __init__(
-        self, columns: Chunk, places: Places, parts: list[list[int]], read: list[Future[Read]]
-    ) -> None:
-        self.columns, self.places, self.parts, self.read = columns, places, parts, read
+    columns: Chunk
+    content: pa.RecordBatch | None
+    hashes: list[bytes] | None
+    found: Found
+    same: NDArray[np.bool_]
+    parts: list[list[int]]
+    read: list[Future[Read]]
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """Some rows. same: which of them the base has just so."""
+
+    content: pa.RecordBatch
+    hashes: list[bytes]
+    found: Found
+    same: NDArray[np.bool_]
+
+    def changed(self) -> pa.RecordBatch:
+        """The rows that are not in the base, whole."""
+        which = ~self.same
+        content = self.content.filter(pa.array(which))
+        place, proofs = (
+            self.found.place[which],
+            [
+                proof.hex()
+                for proof, is_same in zip(self.hashes, self.same.tolist(), strict=True)
+                if not is_same
+            ],
+        )
+        inner = {
+            "pack": pa.array(place[:, 0], pa.int32()),
+            "offset": pa.array(place[:, 1], pa.int64()),
+            "image_bytes": pa.array(place[:, 2], pa.int32()),
+            "erased": pa.array(np.zeros(len(place), np.bool_)),
+            "row_sha256": pa.array(proofs, pa.string()),
+        }
+        columns = [inner[name] if name in inner else content.column(name) for name in SCHEMA.names]
+        return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+
+def _demand_images(images: Sequence[bytes], hashes: Sequence[str], wanted: Sequence[str | None]) -> None:
+    for image, sha256, known in zip(images, hashes, wanted, strict=True):
+        if known is not None and known != sha256:
+            raise OtherImage("column image_sha256: not that of the image")
+        if not image.startswith(PNG):
+            raise BadRow("column image: not a PNG")
 
 
 def _read(images: Images, rows: Sequence[int]) -> Read:
@@ -279,66 +355,90 @@ def _listed(values: Any) -> list[Any]:
     return values.to_pylist() if isinstance(values, pa.Array) else list(values)
 
 
-def hex_digits(values: Any, digits: int = 64) -> NDArray[np.bytes_]:
-    """Texts of so many hex digits; others, and none, are cut or filled up, so that they are equal to no other."""
-    array = _array(values, pa.string())
-    _, ends, data = array.buffers()
-    if len(array) and data is not None and not array.null_count:
-        at = np.frombuffer(ends, np.int32)[array.offset : array.offset + len(array) + 1]
-        if (np.diff(at) == digits).all():
-            return np.frombuffer(data, f"S{digits}", len(array), int(at[0]))
-    return np.array([(text or "").encode() for text in array.to_pylist()], f"S{digits}")
+class _Files:
+    """The files the rows lie in: shards of the base, kept as they are, and new ones."""
 
+    def __init__(self, folder: Path, base: Base) -> None:
+        self._folder, self._base = folder, base
+        taken = [int(shard.name[6:11]) for shard in base.shards] if base.keeps else []
+        self._new = _Shards(folder, max(taken, default=-1) + 1)
+        self._shard: list[Whole] = []
+        self._row: list[Whole] = []
+        self._keys: list[NDArray[np.uint64]] = []
+        self._rows = 0
 
-class _Known:
-    """Where the base holds an image. It is walked once, in step: both versions are in order of face_key."""
+    def __enter__(self) -> "_Files":
+        return self
 
-    _COLUMNS = ("face_key", "image_sha256", "pack", "offset", "image_bytes", "erased")
+    def __exit__(self, *rest: object) -> None:
+        self._new.close()
 
-    def __init__(self, base: Path | None) -> None:
-        self._batches = self._read(base)
-        self._keys, self._hashes = np.empty(0, "S64"), np.empty(0, "S64")
-        self._places: Places = np.empty((0, 3), np.int64)
+    def add(self, rows: _Placed) -> None:
+        changed = np.flatnonzero(~rows.same)
+        if self._base.keeps:
+            shard, row = rows.found.shard.copy(), rows.found.row.copy()
+            shard[changed], row[changed] = _NEW, np.arange(self._rows, self._rows + len(changed))
+            self._shard.append(shard)
+            self._row.append(row)
+            self._keys.append(leading_bits(hex_digits(rows.content.column("face_key"))))
+        self._rows += len(changed)
+        if len(changed):
+            self._new.add(rows.changed())
 
-    def places(self, keys: Any, hashes: Any) -> Places:
-        wanted = hex_digits(keys)
-        found = np.full((len(wanted), 3), -1, np.int64)
-        if not len(wanted):
-            return found
-        self._reach(wanted[0], wanted[-1])
-        if len(self._keys):
-            at = np.searchsorted(self._keys, wanted).clip(max=len(self._keys) - 1)
-            same = (self._keys[at] == wanted) & (self._hashes[at] == hex_digits(hashes))
-            found[same] = self._places[at[same]]
-        return found
+    def ended(self) -> tuple[tuple[Shard, ...], Shard | None]:
+        """The shards, and the file of their order, where one is needed."""
+        self._new.end(needed=not self._base.keeps)
+        if not self._base.keeps:
+            return tuple(self._new.written), None
+        shard, row = np.concatenate([_NONE, *self._shard]), np.concatenate([_NONE, *self._row])
+        used = [np.zeros(each.rows, np.bool_) for each in self._base.shards]
+        for number, rows in enumerate(used):
+            rows[row[shard == number]] = True
+        keeps = self._base.to_keep(used, np.concatenate([_NONE.view(np.uint64), *self._keys]))
+        files: list[Shard] = []
+        at = np.empty_like(shard)
+        for number, rows in enumerate(used):
+            mine = shard == number
+            if keeps[number]:
+                self._link(self._base.shards[number].name)
+                files.append(self._base.shards[number])
+            elif rows.any():
+                row[mine] = (np.cumsum(rows) - 1)[row[mine]]
+                files += self._copied(number, rows)
+            else:
+                continue
+            at[mine] = len(files) - 1
+        new = shard == _NEW
+        at[new], row[new] = len(files) + row[new] // SHARD_ROWS, row[new] % SHARD_ROWS
+        files += self._new.written
+        return tuple(files), self._order(order.runs(at, row), files)
 
-    def _reach(self, first: bytes, last: bytes) -> None:
-        """Have the rows at hand from the first key to the last."""
-        keep = int(np.searchsorted(self._keys, first))
-        keys, hashes, places = [self._keys[keep:]], [self._hashes[keep:]], [self._places[keep:]]
-        while not len(keys[-1]) or keys[-1][-1] < last:
-            batch = next(self._batches, None)
-            if batch is None:
-                break
-            keys.append(hex_digits(batch.column("face_key")))
-            hashes.append(hex_digits(batch.column("image_sha256")))
-            columns = (batch.column(name).to_numpy() for name in ("pack", "offset", "image_bytes"))
-            places.append(np.stack([column.astype(np.int64) for column in columns], axis=1))
-        self._keys, self._hashes = np.concatenate(keys), np.concatenate(hashes)
-        self._places = np.concatenate(places)
+    def _copied(self, number: int, rows: NDArray[np.bool_]) -> list[Shard]:
+        """The rows of a shard that are used, as a shard of their own: at most as many as one holds."""
+        before = len(self._new.written)
+        for batch in self._base.rows_of(number, rows):
+            self._new.add(batch)
+        self._new.end(needed=False)
+        copied = self._new.written[before:]
+        del self._new.written[before:]
+        self._new.first += len(copied)
+        return copied
 
-    def _read(self, base: Path | None) -> Generator[pa.RecordBatch, None, None]:
-        if base is None:
-            return
-        # A damaged shard gives no more places; `verify` tells of it.
-        with suppress(OSError, pa.ArrowException):
-            for shard in read_manifest(base).shards:
-                with pq.ParquetFile(base / shard.name) as file:
-                    for batch in file.iter_batches(batch_size=GROUP_ROWS, columns=list(self._COLUMNS)):
-                        yield without_erased(batch)
+    def _link(self, name: str) -> None:
+        assert self._base.folder is not None
+        try:
+            os.link(self._base.folder / name, self._folder / name)
+        except OSError:
+            # Another disk, or one that knows no links.
+            shutil.copyfile(self._base.folder / name, self._folder / name)
 
-    def close(self) -> None:
-        self._batches.close()
+    def _order(self, runs: order.Runs, files: Sequence[Shard]) -> Shard | None:
+        whole = [(number, 0, shard.rows) for number, shard in enumerate(files)]
+        if runs.tolist() == [list(each) for each in whole]:
+            return None
+        path = self._folder / order.NAME
+        order.write(path, runs)
+        return shard_of(path, len(runs))
 
 
 class _Shards:
@@ -347,8 +447,10 @@ class _Shards:
     A thread of its own writes them.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, first: int) -> None:
+        """first: the number in the name of the first shard."""
         self.written: list[Shard] = []
+        self.first = first
         self._folder = folder
         self._file: pq.ParquetWriter | None = None
         self._waiting = SCHEMA.empty_table()
@@ -356,19 +458,17 @@ class _Shards:
         self._writer = ThreadPoolExecutor(1)
         self._last: Future[None] | None = None
 
-    def __enter__(self) -> "_Shards":
-        return self
+    def close(self) -> None:
+        self._writer.shutdown(cancel_futures=True)
+        if self._file is not None:
+            self._file.close()
 
-    def __exit__(self, kind: object, *rest: object) -> None:
-        try:
-            if kind is None:
-                if self._last is not None:
-                    self._last.result()
-                self._writer.submit(self._end_shard).result()
-        finally:
-            self._writer.shutdown(cancel_futures=True)
-            if self._file is not None:
-                self._file.close()
+    def end(self, *, needed: bool) -> None:
+        """End the shard that is being written. needed: there must be one, be it without a row."""
+        if self._last is not None:
+            self._last.result()
+        if self._rows or self._waiting.num_rows or (needed and not self.written):
+            self._writer.submit(self._end_shard).result()
 
     def add(self, batch: pa.RecordBatch) -> None:
         if self._last is not None:
@@ -391,8 +491,6 @@ class _Shards:
         self._rows += rows
 
     def _end_shard(self) -> None:
-        if self.written and not (self._rows or self._waiting.num_rows):
-            return
         self._end_group(self._waiting.num_rows if self._rows < SHARD_ROWS else 0)
         assert self._file is not None
         self._file.close()
@@ -400,7 +498,7 @@ class _Shards:
         self._file, self._rows = None, 0
 
     def _path(self) -> Path:
-        return self._folder / f"faces-{len(self.written):05d}.parquet"
+        return self._folder / f"faces-{self.first + len(self.written):05d}.parquet"
 
 
 def open_shard(path: Path) -> pq.ParquetWriter:

@@ -310,6 +310,12 @@ def test_verify_finds_a_row_that_was_edited_with_its_manifest(folder: Path) -> N
     pq.write_table(pa.Table.from_pylist(rows, schema=snapshots.SCHEMA), folder / SHARD)
     forge(folder, folder / SHARD)
     assert [problem.what for problem in snapshots.verify(folder)] == [
+        "Row 3, column row_sha256: not that of the row."
+    ]
+    rows[3]["row_sha256"] = hashlib.sha256(canonical(rows[3])).hexdigest()
+    pq.write_table(pa.Table.from_pylist(rows, schema=snapshots.SCHEMA), folder / SHARD)
+    forge(folder, folder / SHARD)
+    assert [problem.what for problem in snapshots.verify(folder)] == [
         "The digest is not that of the rows, classes and rule."
     ]
     rows[3]["split"] = "exam"
@@ -374,7 +380,7 @@ def test_the_format_needs_neither_django_nor_torch() -> None:
         "print(format.FORMAT)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "vemo-snapshot/2\n"
+    assert done.stdout == "vemo-snapshot/3\n"
 
 
 def test_faces_of_one_group_in_two_splits_are_found(folder: Path, tmp_path: Path) -> None:

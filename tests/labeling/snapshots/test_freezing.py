@@ -1,17 +1,19 @@
 """From settled faces to a frozen snapshot."""
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.core.files.storage import default_storage
 from django.db import connection
+from django.utils import timezone
 
 from labeling import adjudication, work
 from labeling.expressions import SEVEN
 from labeling.models import Campaign, CampaignFace, Face, Item, Snapshot, Source
 from labeling.snapshots import format as snapshots
-from labeling.snapshots import freezing
+from labeling.snapshots import freezing, verification
 from labeling.voting import votes
 from tests.factories import make_campaign, make_png, make_user, settle
 from tests.labeling.snapshots.making import frozen, make_settled
@@ -482,3 +484,42 @@ def test_a_damaged_picture_of_an_earlier_version_is_stored_anew() -> None:
     assert len(second.packs) == 2
     assert freezing.verify(snapshot=second) == []
     assert [problem.where for problem in freezing.verify(snapshot=first)] == [f"packs/{name}"]
+
+
+def test_packs_nobody_wrote_to_are_read_again_only_where_damage_was_found() -> None:
+    campaign = make_settled()
+    first = frozen(campaign)
+    pack = Path(default_storage.path(f"snapshots/packs/{first.packs[0]}"))
+    whole = bytearray(pack.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    pack.write_bytes(whole)
+
+    def next_version(label: str) -> Snapshot:
+        # As if the bit had rotten, which no clock of a disk tells.
+        Snapshot.objects.update(ended_at=timezone.now() + timedelta(days=1))
+        settle(campaign.campaign_faces.all()[0], label)
+        return frozen(campaign)
+
+    second = next_version("angry")
+    assert second.packs == first.packs
+    found = verification.verify_later(snapshot=second)
+    verification.run_verification(found.pk)
+    found.refresh_from_db()
+    assert [problem["where"] for problem in found.problems] == [f"packs/{pack.name}"]
+    third = next_version("fear")
+    assert len(third.packs) == 2
+    assert freezing.verify(snapshot=third) == []
+
+
+def test_freezing_again_mends_a_picture_that_is_damaged() -> None:
+    campaign = make_settled()
+    first = frozen(campaign)
+    pack = Path(default_storage.path(f"snapshots/packs/{first.packs[0]}"))
+    whole = bytearray(pack.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    pack.write_bytes(whole)
+    assert freezing.verify(snapshot=first) != []
+    Snapshot.objects.update(ended_at=timezone.now() + timedelta(days=1))
+    again = frozen(campaign)
+    assert again.digest == first.digest
+    assert freezing.verify(snapshot=again) == freezing.verify(snapshot=first) == []

@@ -1,0 +1,197 @@
+"""The version before, while the next one is written: what of it stays as it is.
+
+Both are in order of face_key, so it is walked once, in step.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from labeling.snapshots.format import order
+from labeling.snapshots.format.manifest import FORMAT, Shard, read_manifest
+
+Whole: TypeAlias = NDArray[np.int64]
+Digits: TypeAlias = NDArray[np.bytes_]
+_ROWS = 8_192
+_COLUMNS = ("face_key", "row_sha256", "image_sha256", "pack", "offset", "image_bytes", "erased")
+_PLACE = ("pack", "offset", "image_bytes")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Of each key asked for what the base says. there: whether it has the face, not erased. The rest is of no meaning
+    where it has not. proof, image: hex digits. place: (n, 3) pack, offset, length. shard, row: where the row lies; the
+    shard is -1 if it cannot be kept.
+    """
+
+    there: NDArray[np.bool_]
+    proof: Digits
+    image: Digits
+    place: Whole
+    shard: Whole
+    row: Whole
+
+    def take(self, which: NDArray[Any]) -> "Found":
+        return Found(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
+
+
+class Base:
+    """A snapshot folder, or none. sound: tells whether a shard's bytes are as its manifest says."""
+
+    def __init__(self, folder: Path | None, sound: Callable[[Path, Shard], bool]) -> None:
+        self.folder = folder
+        manifest = self._manifest = None if folder is None else read_manifest(folder)
+        self.packs = manifest.packs if manifest else ()
+        self.shards = manifest.shards if manifest else ()
+        self._order = np.empty((0, 3), np.int64)
+        can = np.zeros(len(self.shards), np.bool_)
+        if folder is not None and manifest is not None and manifest.format == FORMAT:
+            can = np.array([sound(folder / shard.name, shard) for shard in self.shards], np.bool_)
+        with suppress(OSError, ValueError, pa.ArrowException):
+            if folder is not None and manifest is not None:
+                self._order = order.runs_of(folder, manifest)
+        self._kept = can if len(self._order) else np.zeros_like(can)
+        self._walk = self._rows()
+        self._keys = np.empty(0, "S64")
+        self._window = _nothing(0)
+        self._removed = np.zeros(len(self.shards), np.bool_)
+
+    def __enter__(self) -> "Base":
+        return self
+
+    def __exit__(self, *rest: object) -> None:
+        self._walk.close()
+
+    @property
+    def keeps(self) -> bool:
+        """Whether a row of it can be kept at all."""
+        return bool(self._kept.any())
+
+    def find(self, keys: Digits) -> Found:
+        """Of keys in their order, all of them behind those asked for before."""
+        if not len(keys) or self.folder is None:
+            return _nothing(len(keys))
+        self._reach(keys[-1])
+        end = int(np.searchsorted(self._keys, keys[-1], "right"))
+        here, window = self._keys[:end], self._window.take(np.arange(end))
+        self._keys, self._window = self._keys[end:], self._window.take(np.arange(end, len(self._keys)))
+        if not end:
+            return _nothing(len(keys))
+        at = np.searchsorted(here, keys).clip(max=end - 1)
+        met = here[at] == keys
+        wanted = np.zeros(end, np.bool_)
+        wanted[at[met]] = True
+        self._note_removed(window.shard[~wanted])
+        found = window.take(at)
+        return Found(
+            found.there & met, *(getattr(found, name) for name in list(found.__dataclass_fields__)[1:])
+        )
+
+    def rest(self) -> None:
+        """No key comes any more."""
+        self._note_removed(self._window.shard)
+        for _keys, window in self._walk:
+            self._note_removed(window.shard)
+
+    def _note_removed(self, shard: Whole) -> None:
+        self._removed[shard[shard >= 0]] = True
+
+    def _reach(self, last: bytes) -> None:
+        keys, windows = [self._keys], [self._window]
+        while not len(keys[-1]) or keys[-1][-1] < last:
+            more = next(self._walk, None)
+            if more is None:
+                break
+            keys.append(more[0])
+            windows.append(more[1])
+        if len(keys) > 1:
+            self._keys = np.concatenate(keys)
+            self._window = Found(
+                *(
+                    np.concatenate([getattr(each, name) for each in windows])
+                    for name in Found.__dataclass_fields__
+                )
+            )
+
+    def _rows(self) -> Any:
+        if self.folder is None or self._manifest is None:
+            return
+        # A damaged shard tells of no more rows; `verify` tells of it.
+        with suppress(OSError, ValueError, pa.ArrowException):
+            for some in order.located(self.folder, self._manifest, _COLUMNS, _ROWS):
+                columns = {name: some.batch.column(name) for name in _COLUMNS}
+                place = np.stack([columns[name].to_numpy().astype(np.int64) for name in _PLACE], axis=1)
+                yield (
+                    hex_digits(columns["face_key"]),
+                    Found(
+                        ~columns["erased"].to_numpy(zero_copy_only=False),
+                        hex_digits(columns["row_sha256"]),
+                        hex_digits(columns["image_sha256"]),
+                        place,
+                        np.where(self._kept[some.shard], some.shard, -1),
+                        some.row,
+                    ),
+                )
+
+    def to_keep(self, used: list[NDArray[np.bool_]], keys: NDArray[np.uint64]) -> list[bool]:
+        """Which shards stay whole, given which of their rows are used, and the first 64 bits of all keys there are now.
+
+        A shard with rows of faces that are not in this version any more is not kept: nothing of them may linger.
+        """
+        return [
+            bool(self._kept[number] and not self._removed[number] and 2 * rows.sum() > len(rows))
+            and not self._lingers(number, keys)
+            for number, rows in enumerate(used)
+        ]
+
+    def _lingers(self, number: int, keys: NDArray[np.uint64]) -> bool:
+        """Whether among the rows that were not the base's own either are some of faces that are gone now."""
+        live = order.rows_used(self._order, number, self.shards[number].rows)
+        if live.all():
+            return False
+        assert self.folder is not None
+        column = pq.read_table(self.folder / self.shards[number].name, columns=["face_key"]).column(
+            "face_key"
+        )
+        stale = leading_bits(hex_digits(column.combine_chunks())[~live])
+        return not bool(np.isin(stale, keys).all())
+
+    def rows_of(self, number: int, used: NDArray[np.bool_]) -> Iterator[pa.RecordBatch]:
+        """These rows of a shard."""
+        assert self.folder is not None
+        first = 0
+        with pq.ParquetFile(self.folder / self.shards[number].name) as file:
+            for batch in file.iter_batches(_ROWS):
+                yield batch.filter(pa.array(used[first : first + batch.num_rows]))
+                first += batch.num_rows
+
+
+def _nothing(rows: int) -> Found:
+    none = np.zeros(rows, np.int64)
+    digits = np.zeros(rows, "S64")
+    return Found(np.zeros(rows, np.bool_), digits, digits, np.full((rows, 3), -1, np.int64), none - 1, none)
+
+
+def hex_digits(values: pa.StringArray) -> Digits:
+    """Texts of 64 hex digits; others, and none, become such as are equal to no other."""
+    _, ends, data = values.buffers()
+    if len(values) and data is not None and not values.null_count:
+        at = np.frombuffer(ends, np.int32)[values.offset : values.offset + len(values) + 1]
+        if (np.diff(at) == 64).all():
+            return np.frombuffer(data, "S64", len(values), int(at[0]))
+    return np.array([(text or "").encode() for text in values.to_pylist()], "S64")
+
+
+def leading_bits(keys: Digits) -> NDArray[np.uint64]:
+    """The first 64 bits of keys of hex digits."""
+    if not len(keys):
+        return np.empty(0, np.uint64)
+    first = np.ascontiguousarray(np.ascontiguousarray(keys).view("S16").reshape(len(keys), 4)[:, 0])
+    return np.frombuffer(bytes.fromhex(first.tobytes().decode()), ">u8").astype(np.uint64)
