@@ -12,6 +12,7 @@ import random
 import statistics
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,23 @@ FILTERS = {
     "… of one source": "campaign={large}&source={last_source}",
     "a campaign of 2 %, labelled sad": "campaign={small}&label=sad",
     "source, licence, good": "source={last_source}&licence=cc-by-4.0&quality=good",
+    "labelled by experts, 5 %": "expert=*",
+    "… fear, 0.2 %": "expert=fear",
+    "… not labelled by experts": "expert=-",
+    "… of one source, fear": "expert=fear&source={last_source}",
+    "… fear, in a campaign of half of them": "expert=fear&campaign={large}",
+}
+KEPT_OUT = {
+    "kept out of half the sources, 3 rules": ("sharp", ""),
+    "… as they are turned away": ("sharp", "turned"),
+    "… and 0.1 % by a rule": ("level", ""),
+    "… of a campaign without faces": ("new", ""),
+}
+"""What is listed → the campaign, and for which reason."""
+RULES = {
+    "sharp": {"min_side": 40, "min_sharpness": 0.3, "max_yaw": 30},
+    "level": {"max_roll": 30},
+    "new": {"min_side": 30, "min_brightness": 0.2},
 }
 MEDIA = """
     INSERT INTO labeling_media (sha256, kind, mime, stored_as, bytes, width, height, duration_ms, fps,
@@ -89,12 +107,32 @@ CAMPAIGN = """
                                        shuffle, kin, outcome, label, agreement, counts, settled_at)
     SELECT %(campaign)s, id, CASE WHEN dice < 0.7 THEN 'settled' ELSE 'open' END, 1, 10,
            CASE WHEN dice < 0.7 THEN 10 ELSE 3 END, 0, CASE WHEN dice < 0.7 THEN 0 ELSE 7 END, 0,
-           floor(random() * 2147483648)::bigint, 0,
+           floor(random() * 2147483648)::bigint, media_id,
            CASE WHEN dice < 0.6 THEN 'agreed' WHEN dice < 0.7 THEN 'no_consensus' ELSE '' END,
            CASE WHEN dice < 0.2 THEN 'happy' WHEN dice < 0.4 THEN 'neutral' WHEN dice < 0.5 THEN 'sad'
                 WHEN dice < 0.57 THEN 'angry' WHEN dice < 0.6 THEN 'fear' ELSE '' END,
            CASE WHEN dice < 0.7 THEN 0.4 + 0.6 * random() END, '{"happy": 10}', CASE WHEN dice < 0.7 THEN now() END
-    FROM (SELECT id, random() dice FROM labeling_face WHERE id %% %(every)s = 0 ORDER BY id) drawn
+    FROM (SELECT id, media_id, random() dice FROM labeling_face WHERE id %% %(every)s = 0 ORDER BY id) drawn
+"""
+RULED = """
+    INSERT INTO labeling_campaignface (campaign_id, face_id, state, round, wanted, votes, leases, places, priority,
+                                       shuffle, kin, outcome, label, counts)
+    SELECT %(campaign)s, face.id, 'open', 1, 10, 0, 0, 10, 0, floor(random() * 2147483648)::bigint, face.media_id, '',
+           '', '{}'
+    FROM labeling_face face JOIN labeling_item item ON item.media_id = face.media_id
+    WHERE item.source_id < %(half)s AND face.detector = 'yunet' AND face.left_out = '' AND {meets}
+    ORDER BY face.id
+"""
+"""The faces of half of the sources that meet a rule."""
+MEETS = {
+    "sharp": "least(width, height) >= 40 AND sharpness >= 0.3 AND abs(yaw) <= 30",
+    "level": "abs(roll) <= 30",
+}
+LABELS = """
+    INSERT INTO labeling_facelabel (face_id, "column", label, origin, given_at)
+    SELECT id, 'expert', CASE WHEN random() < 0.04 THEN 'fear' WHEN random() < 0.5 THEN 'happy' ELSE 'neutral' END,
+           'a set', now()
+    FROM labeling_face WHERE id %% 20 = 0 ORDER BY id
 """
 SUGGESTIONS = """
     INSERT INTO labeling_suggestion (campaign_face_id, origin, label, probabilities, doubt, made_at)
@@ -149,6 +187,7 @@ def fill(faces: int) -> dict[str, int]:
         "last_source": sources[-1].pk,
         "large": large.pk,
         "small": small.pk,
+        **{name: campaigns.create(name=name, quality_rule=rule).pk for name, rule in RULES.items()},
     }
     with connection.cursor() as cursor:
         for statement in (MEDIA, ITEMS, TRACKS, FACES, LIKENESS):
@@ -156,6 +195,10 @@ def fill(faces: int) -> dict[str, int]:
         for campaign, every in ((large, 2), (small, 50)):
             cursor.execute(CAMPAIGN, {"campaign": campaign.pk, "every": every})
         cursor.execute(SUGGESTIONS)
+        cursor.execute(LABELS, values)
+        for name, meets in MEETS.items():
+            ruled = {"campaign": values[name], "half": sources[SOURCES // 2].pk}
+            cursor.execute(RULED.replace("{meets}", meets), ruled)
         cursor.execute("VACUUM ANALYZE")
     return values
 
@@ -179,6 +222,13 @@ def measure(values: dict[str, int], pages: int) -> Iterator[Timed]:
         base = f"/faces/?{query.format(**values)}"
         yield _timed(client, name, [f"{base}&after={place}" for place in places])
     yield _timed(client, "the page of near-duplicates", ["/faces/alike/"] * pages)
+    for name, (campaign, reason) in KEPT_OUT.items():
+        base = f"/campaigns/{values[campaign]}/kept-out/?reason={reason}"
+        yield _timed(client, name, [f"{base}&after={place}" for place in places])
+        address = f"/api/v1/campaigns/{values[campaign]}/kept-out/?page_size=60"
+        address += f"&reason={reason}" if reason else ""
+        cursors = (b64encode(f"p={place}".encode()).decode() for place in reversed(places))
+        yield _timed(client, f"{name}, by API", [f"{address}&cursor={cursor}" for cursor in cursors])
 
 
 def _timed(client: Any, name: str, addresses: list[str]) -> Timed:
@@ -242,12 +292,11 @@ def _there() -> dict[str, int]:
     from labeling.models import Campaign, Source
 
     sources = Source.objects.order_by("pk").values_list("pk", flat=True)
-    large, small = (Campaign.objects.get(name=name).pk for name in ("large", "small"))
+    named = ("large", "small", *RULES)
     return {
         "first_source": sources[0],
         "last_source": sources[len(sources) - 1],
-        "large": large,
-        "small": small,
+        **{name: Campaign.objects.get(name=name).pk for name in named},
     }
 
 

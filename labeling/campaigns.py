@@ -179,6 +179,7 @@ def add_faces(
     new = chosen.order_by("pk").values_list("pk", "media").distinct()
     first_lap = not campaign_changes.has_begun(campaign)
     added = place(campaign, list(new), first_lap=first_lap)
+    quality_rule.forget_sources(campaign)
     if added or left_out.faces or kept_out.faces:
         beside = {
             "left_out": left_out.faces,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.core.cache import cache
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
@@ -47,6 +48,8 @@ MEASURES = {
 }
 """What is asked → the column of a face that may not be measured. The side of the box always is."""
 Rule = Mapping[str, float]
+_KNOWN_S = 60
+"""Where a campaign's faces are from is asked of all of them; for so long it is remembered."""
 
 
 @dataclass(frozen=True)
@@ -147,13 +150,34 @@ def kept_out_of(campaign: Campaign, code: str = "") -> QuerySet[Face]:
 
 
 def _beside(campaign: Campaign) -> Q:
+    """Faces of the sources that a campaign asks about, found by the detectors that found its faces."""
+    key = _key(campaign)
+    told: tuple[list[str], list[int]] | None = cache.get(key)
+    if told is None:
+        told = _asked_about(campaign)
+        cache.set(key, told, _KNOWN_S)
+    detectors, sources = told
+    beside = Q(detector__in=detectors)
+    if not sources:
+        return beside
+    media = Item.objects.filter(source__in=sources, media__isnull=False).order_by()
+    return beside & Q(media__in=media.values_list("media", flat=True))
+
+
+def _asked_about(campaign: Campaign) -> tuple[list[str], list[int]]:
+    """Detectors, and keys of sources. Two statements, each over all faces of the campaign."""
     inside = CampaignFace.objects.filter(campaign=campaign, face__isnull=False)
     # The kin of a face is its media.
     of_source = Item.objects.filter(source=OuterRef("pk"), media__in=inside.values("kin"))
     sources = list(Source.objects.filter(Exists(of_source)).values_list("pk", flat=True))
     found_by = inside.order_by().values_list("face__detector", flat=True).distinct()
-    beside = Q(detector__in=[name for name in found_by if name])
-    if not sources:
-        return beside
-    media = Item.objects.filter(source__in=sources, media__isnull=False).order_by()
-    return beside & Q(media__in=media.values_list("media", flat=True))
+    return [name for name in found_by if name], sources
+
+
+def forget_sources(campaign: Campaign) -> None:
+    """Faces were added: they may be of other sources."""
+    cache.delete(_key(campaign))
+
+
+def _key(campaign: Campaign) -> str:
+    return f"asked-about-{campaign.pk}-{campaign.created_at.timestamp()}"

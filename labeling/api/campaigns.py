@@ -1,15 +1,18 @@
 """The life of a campaign by API: made, given faces, changed, copied, paused, closed."""
 
 from collections.abc import Callable
+from typing import Any
 
 from drf_spectacular.utils import extend_schema
-from rest_framework import status, viewsets
+from rest_framework import serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import campaigns
+from labeling import campaigns, quality_rule
 from labeling.api.asking import asked
+from labeling.api.paging import NewestFirst
+from labeling.api.permissions import those_who
 from labeling.api.serializers import (
     AddedSerializer,
     CampaignSerializer,
@@ -17,9 +20,33 @@ from labeling.api.serializers import (
     ChosenFacesSerializer,
     DuplicateSerializer,
     ExtendSerializer,
+    FaceSerializer,
 )
 from labeling.campaign_queries import FaceChoice
-from labeling.models import Campaign
+from labeling.models import Campaign, Face
+from labeling.quality_rule import REASONS
+from labeling.rules import may_manage
+from labeling.vision import quality
+from labeling.web.faces import measured
+
+Managers = those_who(may_manage)
+
+
+class KeptOutFilterSerializer(serializers.Serializer[Any]):
+    reason = serializers.ChoiceField(
+        choices=list(REASONS.values()), required=False, help_text="Only those against which this speaks."
+    )
+
+
+class KeptOutFaceSerializer(FaceSerializer):
+    against = serializers.SerializerMethodField(help_text="What speaks against it, by the campaign's rule.")
+
+    class Meta(FaceSerializer.Meta):
+        fields = (*FaceSerializer.Meta.fields, "against")  # type: ignore[assignment]
+
+    def get_against(self, face: Face) -> list[str]:
+        limits: quality.Limits = self.context["limits"]
+        return list(quality.reasons(measured(face, limits), limits))
 
 
 class CampaignLifeMixin(viewsets.GenericViewSet[Campaign]):
@@ -79,6 +106,19 @@ class CampaignLifeMixin(viewsets.GenericViewSet[Campaign]):
             campaign=campaign, faces=chosen, limit=limit, by=request.user, whatever_quality=whatever
         )
         return Response(AddedSerializer(made).data)
+
+    @extend_schema(responses=KeptOutFaceSerializer(many=True), parameters=[KeptOutFilterSerializer])
+    @action(detail=True, url_path="kept-out", pagination_class=NewestFirst, permission_classes=[Managers])
+    def kept_out(self, request: Request, pk: str) -> Response:
+        """Faces of its sources that the campaign's rule on quality keeps out of it, the newest first.
+
+        `faces/` with `whatever_quality` takes some of them in all the same.
+        """
+        campaign = self.get_object()
+        reason = asked(KeptOutFilterSerializer, request).get("reason", "")
+        faces: Any = self.paginate_queryset(quality_rule.kept_out_of(campaign, reason))  # type: ignore[arg-type]
+        context = {**self.get_serializer_context(), "limits": quality_rule.limits(campaign.quality_rule)}
+        return self.get_paginated_response(KeptOutFaceSerializer(faces, many=True, context=context).data)
 
     @extend_schema(request=None, responses=CampaignSerializer)
     @action(detail=True, methods=["post"])

@@ -1,6 +1,9 @@
 """The faces that a campaign's rule on quality keeps out of it, and letting some of them in all the same."""
 
+from hashlib import sha256
+
 from django.contrib import messages
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -15,7 +18,7 @@ from labeling.rules import may_manage
 from labeling.vision import quality
 from labeling.web import campaign_words, paging
 from labeling.web.doors import door
-from labeling.web.faces import measured
+from labeling.web.faces import COUNTED_S, measured
 
 FACES_PER_PAGE = 60
 
@@ -28,7 +31,7 @@ def kept_out(request: HttpRequest, pk: int) -> HttpResponseBase:
     known = {quality_rule.REASONS[name] for name in rule if name in quality_rule.REASONS}
     asked = request.GET.get("reason", "")
     reason = asked if asked in known else ""
-    every = quality_rule.kept_out(quality_rule.kept_out_of(shown), rule)
+    every = _counted(shown, again=bool(paging.number(request.GET, "after")))
     page = paging.oldest_first(quality_rule.kept_out_of(shown, reason), request, "after", FACES_PER_PAGE)
     limits = quality_rule.limits(rule)
     context = {
@@ -42,6 +45,17 @@ def kept_out(request: HttpRequest, pk: int) -> HttpResponseBase:
         "tab": "kept_out",
     }
     return render(request, "labeling/campaign_kept_out.html", context)
+
+
+def _counted(campaign: Campaign, *, again: bool) -> quality_rule.KeptOut:
+    """How many there are and why; again: on a further page of what was counted a moment ago."""
+    key = f"kept-out-{campaign.pk}-{sorted(campaign.quality_rule.items())}"
+    key = f"kept-out-{sha256(key.encode()).hexdigest()}"
+    known: quality_rule.KeptOut | None = cache.get(key) if again else None
+    if known is None:
+        known = quality_rule.kept_out(quality_rule.kept_out_of(campaign), campaign.quality_rule)
+        cache.set(key, known, COUNTED_S)
+    return known
 
 
 def _against(face: Face, limits: quality.Limits) -> str:

@@ -330,6 +330,46 @@ def test_the_rule_by_api(faces) -> None:
     assert (changed.status_code, "from 0 to 90" in changed.data["error"]) == (409, True)
 
 
+def test_those_kept_out_by_api(faces) -> None:
+    client = APIClient()
+    client.force_authenticate(make_user("manager"))
+    campaign = campaigns.create(name="Sharp", quality_rule=RULE)
+    campaigns.add_faces(campaign=campaign, faces=Face.objects.all())
+    address = f"/api/v1/campaigns/{campaign.pk}/kept-out/"
+    first = client.get(address, {"page_size": 3}).data
+    rest = client.get(first["next"]).data
+    told = {row["id"]: row["against"] for row in [*first["results"], *rest["results"]]}
+    assert told == {
+        faces["small"]: ["small"],
+        faces["blurred"]: ["blurred"],
+        faces["turned"]: ["turned"],
+        faces["both"]: ["blurred", "turned"],
+    }
+    assert [row["id"] for row in first["results"]] == sorted(told, reverse=True)[:3]
+    assert rest["next"] is None
+    turned = client.get(address, {"reason": "turned"}).data["results"]
+    assert {row["id"] for row in turned} == keys(faces, "turned", "both")
+    assert client.get(address, {"reason": "ugly"}).status_code == 400
+    asks_nothing = campaigns.create(name="Any")
+    assert client.get(f"/api/v1/campaigns/{asks_nothing.pk}/kept-out/").data["results"] == []
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_list_by_api_costs_the_same_however_long_it_is(rows: int, django_assert_num_queries) -> None:
+    client = APIClient()
+    client.force_authenticate(make_user("manager"))
+    campaign = campaigns.create(name="Sharp", quality_rule=RULE)
+    campaigns.add_faces(campaign=campaign, faces=Face.objects.filter(pk=make_faces(1, **SHARP)[0].pk))
+    make_faces(rows, **{**SHARP, "sharpness": 0.1})
+    address = f"/api/v1/campaigns/{campaign.pk}/kept-out/"
+    with django_assert_num_queries(6):
+        # campaign, its groups, has it faces, their sources, their detectors, faces
+        assert len(client.get(address).data["results"]) == rows
+    with django_assert_num_queries(4):
+        # Where its faces are from is known for a moment.
+        client.get(address)
+
+
 def test_the_rule_on_the_command_line(faces) -> None:
     said = io.StringIO()
     call_command("create_campaign", "Sharp", quality=[("min_side", 40), ("min_sharpness", 0.3)], stdout=said)

@@ -183,6 +183,7 @@ API: dict[str, tuple[set[str], set[str]]] = {
     "api-campaigns-list": (ANY_ROLE, MANAGERS),
     "api-campaigns-detail": (ANY_ROLE, MANAGERS),
     "api-campaigns-faces": (ANY_ROLE, MANAGERS),
+    "api-campaigns-kept-out": (MANAGERS, MANAGERS),
     "api-campaigns-duplicate": (ANY_ROLE, MANAGERS),
     "api-campaigns-extend": (ANY_ROLE, MANAGERS),
     "api-campaigns-pause": (ANY_ROLE, MANAGERS),
