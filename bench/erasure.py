@@ -20,7 +20,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from bench.snapshots import freeze, measured, set_up
+from bench.snapshots import Parts, freeze, measured, own_database, set_up
 
 FACES, SNAPSHOTS, PEOPLE = 36_000, 50, 100
 AIM_S, AIM_MB = 60.0, 600.0
@@ -28,7 +28,6 @@ AIM_S, AIM_MB = 60.0, 600.0
 
 def fill(name: str, first: int, faces: int) -> int:
     """A campaign of settled faces, each alone on a media of one of PEOPLE authors. Returns its key."""
-    from bench.snapshots import _settled
     from labeling.expressions import SEVEN
     from labeling.models import Campaign, CampaignFace, Face, Media
 
@@ -93,6 +92,27 @@ def _face(number: int, media: Any) -> Any:
     return Face(media=media, detector="haar", score=1.0, crop=name, crop_sha256=sha256, **place)
 
 
+def _settled(campaign: Any, face: Any, label: str, other: str) -> Any:
+    from django.utils import timezone
+
+    from labeling.models import CampaignFace
+
+    return CampaignFace(
+        campaign=campaign,
+        face=face,
+        state="settled",
+        wanted=10,
+        votes=10,
+        places=0,
+        shuffle=face.pk,
+        outcome="agreed",
+        label=label,
+        agreement=0.8,
+        counts={label: 8, other: 2},
+        settled_at=timezone.now(),
+    )
+
+
 def again(snapshot: int, version: int) -> None:
     """One more version of a snapshot: one label in a hundred is another, its images shared."""
     from django.utils import timezone
@@ -140,7 +160,7 @@ def _not_again() -> bytes:
     raise AssertionError("the version before holds all images")
 
 
-def erase(scope: str, what: list[Any]) -> dict[str, Any]:
+def erase(_parts: Parts, scope: str, what: list[Any]) -> dict[str, Any]:
     from labeling import erasure
     from labeling.models import Erasure
 
@@ -153,7 +173,7 @@ def erase(scope: str, what: list[Any]) -> dict[str, Any]:
     return {**touched, "cpu": time.process_time() - begun}
 
 
-def preview(scope: str, what: list[Any]) -> None:
+def preview(_parts: Parts, scope: str, what: list[Any]) -> None:
     from labeling import erasure
 
     erasure.preview(scope, what)
@@ -218,8 +238,8 @@ def bench(faces: int, snapshots: int) -> dict[str, dict[str, Any]]:
 
     begun = time.perf_counter()
     untouched = max(1, snapshots // 10)
-    first = freeze(fill("bench", 0, faces))
-    second = freeze(fill("others", faces, max(faces // 10, 20)))
+    first = freeze(Parts(), fill("bench", 0, faces))
+    second = freeze(Parts(), fill("others", faces, max(faces // 10, 20)))
     more = [(first, n) for n in range(1, snapshots - untouched)] + [(second, n) for n in range(1, untouched)]
     _in_parallel(more)
     others = list(Snapshot.objects.filter(campaign__name="others").values_list("pk", flat=True))
@@ -240,10 +260,11 @@ def bench(faces: int, snapshots: int) -> dict[str, dict[str, Any]]:
         media = Media.objects.filter(**{"pk__in" if scope == "media" else "author__in": what})
         pictures = pictures_of(Face.objects.filter(media__in=media))
         looked = measured(preview, scope, what)
-        seconds, peak, _, touched = measured(erase, scope, what)
+        done = measured(erase, scope, what)
+        seconds, peak, touched = done.seconds, done.peak, done.answer
         found = left(pictures)
         print(
-            f"{name:<22}{touched['faces']:>8,}{looked[0]:>11.2f}{seconds:>9.2f}{touched['cpu']:>8.2f}"
+            f"{name:<22}{touched['faces']:>8,}{looked.seconds:>11.2f}{seconds:>9.2f}{touched['cpu']:>8.2f}"
             f"{peak:>9.0f}{found:>15}",
             flush=True,
         )
@@ -280,8 +301,9 @@ def main() -> None:
     options = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="vemo-bench-"))
     try:
-        set_up(home)
-        figures = bench(options.faces, options.snapshots)
+        with own_database():
+            set_up(home)
+            figures = bench(options.faces, options.snapshots)
     finally:
         shutil.rmtree(home)
     if options.json:
