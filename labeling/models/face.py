@@ -163,6 +163,8 @@ class Face(models.Model):
         # a little wider than those of labeling.vision.quality, so that these may move without the index.
         indexes = [
             models.Index(fields=["detector", "id"], name="face_by_detector"),
+            # Labels that come from elsewhere name faces by their pictures.
+            models.Index(fields=["crop_sha256"], name="face_by_crop"),
             models.Index(Least("width", "height"), "id", name="face_by_size"),
             models.Index(fields=["id"], name="face_left_out", condition=~Q(left_out="")),
             models.Index(
