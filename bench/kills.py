@@ -25,9 +25,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.snapshots import fill, set_up
+from bench.settled_faces import fill
+from bench.snapshots import set_up
 
 TIMES, FACES = 50, 2_000
+_SIDE = 48
 BEAT_EVERY_S = 0.05
 """Instead of once a second, so that the row says what it was at when it was killed."""
 _TRIES = 20
@@ -220,7 +222,7 @@ def bench(times: int, seed: int, faces: int) -> dict[str, Found]:
     from labeling.snapshots.exporting import FORMATS
 
     draw = random.Random(seed)
-    freezing = Freezing(fill(faces))
+    freezing = Freezing(fill(faces, _SIDE))
     first = freezing.make()
     took = {"freeze": in_a_process(freezing.run, first.pk)}
     found = {"freeze": Found()}
