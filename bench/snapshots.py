@@ -10,10 +10,10 @@ when it began, and what its parts took.
 SQLite, unless DATABASE_URL names a PostgreSQL database: one that is not there is made, and dropped at the end; one that
 holds tables is refused. The temporary folder is made in TMPDIR.
 
-How long and how large: 20,000 faces took 4 minutes on 2 cores with a load of 12. Reckoned from processor time, for 2
-cores with nothing else to do: 100,000 some 2 minutes, 1,000,000 some 20 to 30. On the disk a million faces of 48 pixels
-are at most some 20 GB at once (4 of crops, 3 of packs, 10 of the FER2013 export; each export is removed once it was
-measured), of 128 pixels some 50; and 2 in the database.
+How long and how large, on 2 cores with a load of 4: 20,000 faces of 48 pixels half a minute, 100,000 two minutes; so
+1,000,000 some 20 to 30. On the disk a million faces of 48 pixels are reckoned to be at most some 20 GB at once (4 of
+crops, 3 of packs, 10 of the FER2013 export; each export is removed once it was measured), of 128 pixels some 50; and 2
+in the database.
 
 --json FILE writes {figure: {value, unit, aim, holds}}.
 """
