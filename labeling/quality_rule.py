@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from labeling.face_filter import poor
 from labeling.models import Campaign, CampaignFace, Face, Item, Source
-from labeling.vision.quality import Limits
+from labeling.vision.quality import Limits, Quality
 
 REASONS = {
     "min_side": "small",
@@ -181,3 +181,22 @@ def forget_sources(campaign: Campaign) -> None:
 
 def _key(campaign: Campaign) -> str:
     return f"asked-about-{campaign.pk}-{campaign.created_at.timestamp()}"
+
+
+def measured(face: Face, limits: Limits | None = None) -> Quality:
+    """How well the face can be seen; what was not measured passes for good by these limits, or the usual ones."""
+    limits = limits or Limits()
+    return Quality(
+        side=min(face.width, face.height),
+        sharpness=_or(face.sharpness, limits.min_sharpness),
+        brightness=_or(face.brightness, limits.min_brightness),
+        contrast=_or(face.contrast, limits.min_contrast),
+        outside=_or(face.outside, limits.max_outside),
+        yaw=face.yaw,
+        pitch=face.pitch,
+        roll=face.roll,
+    )
+
+
+def _or(value: float | None, passing: float | None) -> float:
+    return value if value is not None else passing or 0.0

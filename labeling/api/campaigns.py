@@ -27,7 +27,6 @@ from labeling.models import Campaign, Face
 from labeling.quality_rule import REASONS
 from labeling.rules import may_manage
 from labeling.vision import quality
-from labeling.web.faces import measured
 
 Managers = those_who(may_manage)
 
@@ -46,7 +45,7 @@ class KeptOutFaceSerializer(FaceSerializer):
 
     def get_against(self, face: Face) -> list[str]:
         limits: quality.Limits = self.context["limits"]
-        return list(quality.reasons(measured(face, limits), limits))
+        return list(quality.reasons(quality_rule.measured(face, limits), limits))
 
 
 class CampaignLifeMixin(viewsets.GenericViewSet[Campaign]):

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from labeling import gallery_queries
 from labeling.face_filter import FaceFilter
 from labeling.models import Example, Face
+from labeling.quality_rule import measured
 from labeling.rules import may_manage, may_see_labels, may_vote
 from labeling.vision import quality
 from labeling.web import deeds, face_filters, files, paging
@@ -95,22 +96,3 @@ def face(request: HttpRequest, pk: int) -> HttpResponseBase:
             "undo": deeds.last(request),
         },
     )
-
-
-def measured(face: Face, limits: quality.Limits | None = None) -> quality.Quality:
-    """How well the face can be seen; what was not measured passes for good by these limits, or the usual ones."""
-    limits = limits or quality.Limits()
-    return quality.Quality(
-        side=min(face.width, face.height),
-        sharpness=_or(face.sharpness, limits.min_sharpness),
-        brightness=_or(face.brightness, limits.min_brightness),
-        contrast=_or(face.contrast, limits.min_contrast),
-        outside=_or(face.outside, limits.max_outside),
-        yaw=face.yaw,
-        pitch=face.pitch,
-        roll=face.roll,
-    )
-
-
-def _or(value: float | None, passing: float | None) -> float:
-    return value if value is not None else passing or 0.0

@@ -18,7 +18,7 @@ from labeling.rules import may_manage
 from labeling.vision import quality
 from labeling.web import campaign_words, paging
 from labeling.web.doors import door
-from labeling.web.faces import COUNTED_S, measured
+from labeling.web.faces import COUNTED_S
 
 FACES_PER_PAGE = 60
 
@@ -60,7 +60,8 @@ def _counted(campaign: Campaign, *, again: bool) -> quality_rule.KeptOut:
 
 def _against(face: Face, limits: quality.Limits) -> str:
     return ", ".join(
-        str(quality_words.REASON_WORDS[code]) for code in quality.reasons(measured(face, limits), limits)
+        str(quality_words.REASON_WORDS[code])
+        for code in quality.reasons(quality_rule.measured(face, limits), limits)
     )
 
 
