@@ -41,8 +41,8 @@ AUTHORS_BATCH = 48
 CPU = torch.device("cpu")
 AIMS = {"step": 1.8, "data": 15.0}
 Step = Callable[[], None]
-_OURS = {"augment_order": "rotate-then-resize", "device": "cpu"}
-_FAST = {**_OURS, "bf16": True, "channels_last": True}
+_OURS = {"augment_order": "rotate-then-resize"}
+FAST = {**_OURS, "bf16": True, "channels_last": True}
 
 
 def main() -> None:
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     asked = parser.parse_args()
     network, repeats = ("resnet18", 2) if asked.quick else (asked.network, asked.repeats)
-    faces, threads = _faces(asked.batch * 4), 1 if asked.cpu_time else asked.threads
+    faces, threads = noise(asked.batch * 4), 1 if asked.cpu_time else asked.threads
     print(f"torch {torch.__version__}, {threads} threads, load {os.getloadavg()[0]:.1f}")
     torch.set_num_threads(1)
     data = _data_path(3 if asked.quick else 20)
@@ -73,7 +73,7 @@ def main() -> None:
         asked.json.write_text(json.dumps({**data, **steps}, indent=2) + "\n")
 
 
-def _faces(number: int) -> Faces:
+def noise(number: int) -> Faces:
     """Noise of FER2013's size: what is in an image costs nothing."""
     dice = np.random.default_rng(0)
     split = Split(
@@ -90,15 +90,15 @@ def _faces(number: int) -> Faces:
 class OneByOne(Dataset[tuple[Tensor, int]]):
     """As the authors' loader does it: resized, made RGB, mirrored, turned, made a tensor."""
 
-    def __init__(self, faces: Faces) -> None:
-        self.faces = faces
+    def __init__(self, faces: Faces, side: int = SEEN) -> None:
+        self.faces, self.side = faces, side
 
     def __len__(self) -> int:
         return len(self.faces.images)
 
     def __getitem__(self, place: int) -> tuple[Tensor, int]:
         image = Image.fromarray(self.faces.images[place, 0])
-        image = image.resize((SEEN, SEEN), Image.Resampling.BILINEAR).convert("RGB")
+        image = image.resize((self.side, self.side), Image.Resampling.BILINEAR).convert("RGB")
         if random.random() < 0.5:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         image = image.rotate(random.uniform(-30, 30), Image.Resampling.BILINEAR)
@@ -107,18 +107,18 @@ class OneByOne(Dataset[tuple[Tensor, int]]):
 
 
 def _data_path(rounds: int) -> dict[str, Any]:
-    faces = _faces(AUTHORS_BATCH)
-    obvious = OneByOne(faces)
+    faces = noise(AUTHORS_BATCH)
+    one_by_one = OneByOne(faces)
     stored, rows = torch.from_numpy(faces.images), torch.arange(AUTHORS_BATCH)
 
-    def ours(config: Config) -> Tensor:
+    def whole(config: Config) -> Tensor:
         return prepare(stored, config, draw_turns(config, epoch=0, rows=rows))
 
-    exact, fast = (resolve("paper-code", "resnet18", some) for some in (_OURS, _FAST))
+    exact, fast = (resolve("paper-code", "resnet18", some) for some in (_OURS, FAST))
     ways: dict[str, Callable[[], Any]] = {
-        "obvious": lambda: torch.stack([obvious[place][0] for place in range(AUTHORS_BATCH)]),
-        "ours, 32 bits": lambda: ours(exact),
-        "ours, bfloat16": lambda: ours(fast),
+        "obvious": lambda: torch.stack([one_by_one[place][0] for place in range(AUTHORS_BATCH)]),
+        "ours, 32 bits": lambda: whole(exact),
+        "ours, bfloat16": lambda: whole(fast),
     }
     found: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
@@ -133,9 +133,9 @@ def _steps(
     network: str, faces: Faces, batch: int, repeats: int, clock: Callable[[], float]
 ) -> dict[str, Any]:
     ways = {
-        "obvious": _obvious(network, faces, batch),
-        "ours, 32 bits": _ours(network, faces, batch, _OURS),
-        "ours, bfloat16": _ours(network, faces, batch, _FAST),
+        "obvious": obvious(network, faces, batch, CPU),
+        "ours, 32 bits": ours(network, faces, batch, CPU, _OURS),
+        "ours, bfloat16": ours(network, faces, batch, CPU, FAST),
     }
     found: dict[str, list[float]] = {name: [] for name in ways}
     for step in ways.values():
@@ -153,11 +153,17 @@ def _steps(
     )
 
 
-def _obvious(name: str, faces: Faces, batch: int) -> Step:
-    config = resolve("paper-code", name, {"device": "cpu"})
-    network = _network(config)
+def obvious(
+    name: str, faces: Faces, batch: int, device: torch.device, *, side: int = SEEN, workers: int = 0
+) -> Step:
+    """Plain PyTorch on the device; `workers` processes make its images ready on the CPU."""
+    config = resolve("paper-code", name, {"device": device.type, "image_size": side})
+    network = _network(config, device)
     optimizer = make_optimizer(network, config)
-    loader = DataLoader(OneByOne(faces), batch_size=batch, shuffle=True, drop_last=True)
+    loader = DataLoader(
+        OneByOne(faces, side), batch_size=batch, shuffle=True, drop_last=True, num_workers=workers,
+        persistent_workers=workers > 0, pin_memory=device.type == "cuda",
+    )  # fmt: skip
 
     def forever() -> Iterator[tuple[Tensor, Tensor]]:
         while True:
@@ -166,7 +172,7 @@ def _obvious(name: str, faces: Faces, batch: int) -> Step:
     batches = forever()
 
     def step() -> None:
-        pixels, labels = next(batches)
+        pixels, labels = (each.to(device, non_blocking=True) for each in next(batches))
         optimizer.zero_grad()
         functional.cross_entropy(network(pixels), labels).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -174,15 +180,15 @@ def _obvious(name: str, faces: Faces, batch: int) -> Step:
     return step
 
 
-def _ours(name: str, faces: Faces, batch: int, settings: dict[str, object]) -> Step:
-    config = resolve("paper-code", name, settings)
-    network = _network(config)
+def ours(name: str, faces: Faces, batch: int, device: torch.device, settings: dict[str, Any]) -> Step:
+    """The step of a training on the device, the faces lying there."""
+    config = resolve("paper-code", name, {**settings, "device": device.type})
     stepper = Stepper(
         config=config,
         faces=faces,
-        images=torch.from_numpy(faces.images),
-        network=network,
-        device=CPU,
+        images=torch.from_numpy(faces.images).to(device),
+        network=_network(config, device),
+        device=device,
         world=ALONE,
         say=print,
     )
@@ -194,10 +200,10 @@ def _ours(name: str, faces: Faces, batch: int, settings: dict[str, object]) -> S
     return step
 
 
-def _network(config: Config) -> torch.nn.Module:
+def _network(config: Config, device: torch.device) -> torch.nn.Module:
     made = Made(config=config, snapshot_digest="0" * 64, classes=CLASSES, stored_size=STORED)
     layout = torch.channels_last if config.channels_last else torch.contiguous_format
-    return build(made, start=False).to(memory_format=layout).train()  # type: ignore[call-overload, no-any-return]
+    return build(made, start=False).to(device=device, memory_format=layout).train()  # type: ignore[call-overload, no-any-return]
 
 
 def _told(what: str, found: dict[str, list[float]], unit: str, aim: float) -> dict[str, Any]:
