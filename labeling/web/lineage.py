@@ -163,13 +163,19 @@ def _head(words: str, more: int) -> str:
 
 
 def _line(start: Box, end: Box, *, beside: bool) -> str:
-    """A path from what was to what came of it: down, or where nodes lie below each other along the edge."""
+    """A path from what was to what came of it: down, out to the right where that lies beside others below it, or where
+    all nodes lie below each other along the edge.
+    """
     if beside:
         x, y1, y2 = start.x, start.y + HEIGHT / 2, end.y + HEIGHT / 2
         return f"M{x:.1f},{y1:.1f} C{x - GUTTER:.1f},{y1:.1f} {x - GUTTER:.1f},{y2:.1f} {x:.1f},{y2:.1f}"
     if start.y == end.y:
         y = start.y + HEIGHT / 2
         return f"M{start.x + start.width:.1f},{y:.1f} L{end.x:.1f},{y:.1f}"
+    if end.y > start.y and end.x > start.x + start.width:
+        x1, y1, y2 = start.x + start.width, start.y + HEIGHT / 2, end.y + HEIGHT / 2
+        near = end.x - 2 * GUTTER
+        return f"M{x1:.1f},{y1:.1f} L{near:.1f},{y1:.1f} C{end.x:.1f},{y1:.1f} {near:.1f},{y2:.1f} {end.x:.1f},{y2:.1f}"
     x1, y1 = start.x + start.width / 2, start.y + HEIGHT
     x2, y2 = end.x + end.width / 2, end.y
     middle = (y1 + y2) / 2
