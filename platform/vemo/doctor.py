@@ -174,5 +174,7 @@ CURES = {
     "gpu": gettext_noop("If there is one: a CUDA build of torch and its driver."),
     "detector haar": gettext_noop("Install opencv-python 4.14; version 5 has no cascades."),
     "languages": gettext_noop("Run `make setup`, or `python platform/compile_words.py`."),
-    "detector yunet": gettext_noop("Set YUNET_MODEL to the path of a face_detection_yunet .onnx file."),
+    "detector yunet": gettext_noop(
+        "Run `manage.py fetch_yunet`, or set YUNET_MODEL to the path of a face_detection_yunet .onnx file."
+    ),
 }

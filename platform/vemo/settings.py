@@ -215,7 +215,9 @@ if WHITENOISE_USE_FINDERS:
     STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 
 # ---- vision ------------------------------------------------------------------------------------------------
-YUNET_MODEL = env("YUNET_MODEL", default="")
+YUNET_FETCHED = VEMO_HOME / "models" / "face_detection_yunet_2023mar.onnx"
+"""Where `manage.py fetch_yunet` puts it."""
+YUNET_MODEL = env("YUNET_MODEL", default=str(YUNET_FETCHED) if YUNET_FETCHED.is_file() else "")
 """Path of a YuNet .onnx file for cv2.FaceDetectorYN; empty: only the cascade is offered."""
 VISION_THREADS = env.int("VISION_THREADS", default=0)
 """Threads of one search for faces; 0: one per core."""
