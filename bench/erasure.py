@@ -120,9 +120,10 @@ def again(snapshot: int, version: int) -> None:
     from labeling.models import Snapshot
     from labeling.snapshots import format as snapshots
     from labeling.snapshots import stored
+    from labeling.storage_paths import local_path
 
     row = Snapshot.objects.get(pk=snapshot)
-    base = stored.local_path(row.folder)
+    base = local_path(row.folder)
     assert base is not None
     old = snapshots.read_manifest(base)
     with stored.making("bench") as made:
@@ -219,11 +220,11 @@ def _holds(content: bytes, pictures: set[bytes]) -> bool:
 def of_others(keys: list[int]) -> str:
     """A sha256 over every file of these snapshots."""
     from labeling.models import Snapshot
-    from labeling.snapshots import stored
+    from labeling.storage_paths import local_path
 
     digest = hashlib.sha256()
     for row in Snapshot.objects.filter(pk__in=keys).order_by("pk"):
-        folder = stored.local_path(row.folder)
+        folder = local_path(row.folder)
         assert folder is not None
         packs = [folder.parent / "packs" / name for name in row.packs]
         for path in (*sorted(folder.iterdir()), *packs):

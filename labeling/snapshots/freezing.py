@@ -46,6 +46,7 @@ from labeling.snapshots.rule import (
 )
 from labeling.snapshots.stored import local_folder, verify
 from labeling.snapshots.telling import Tell, Telling, nobody
+from labeling.storage_paths import local_path
 
 __all__ = [
     "FRACTIONS",
@@ -541,7 +542,7 @@ def _crops(
 
     Raises Refused where one is gone, or is not the one that people voted on.
     """
-    root, which = stored.local_path(""), pa.array(rows, pa.int64())
+    root, which = local_path(""), pa.array(rows, pa.int64())
     names, wanted = (faces[name].take(which).to_pylist() for name in ("crop", "crop_sha256"))
     pictures: list[bytes] = []
     for row, name in zip(rows, names, strict=True):

@@ -20,6 +20,7 @@ from labeling import work
 from labeling.models import Snapshot, WorkState
 from labeling.sayings import gettext_noop, said, told
 from labeling.snapshots import format as snapshots
+from labeling.storage_paths import local_path
 
 _MAKING = "making"
 _LEFTOVER_S = 24 * 3600
@@ -81,14 +82,6 @@ def _sweep(root: Path, prefix: str) -> None:
         with suppress(FileNotFoundError):
             if left.stat().st_mtime < time.time() - _LEFTOVER_S:
                 shutil.rmtree(left, ignore_errors=True)
-
-
-def local_path(name: str) -> Path | None:
-    """Where the storage keeps the file on this machine; None if it is elsewhere."""
-    try:
-        return Path(default_storage.path(name))
-    except NotImplementedError:
-        return None
 
 
 def changed_at(name: str) -> float:

@@ -17,6 +17,7 @@ from django.core.files.storage import default_storage
 
 from labeling.sayings import gettext_noop
 from labeling.sources import leftovers
+from labeling.storage_paths import local_path
 
 _PARTS = "parts"
 _LEFTOVER_S = 24 * 3600
@@ -35,7 +36,7 @@ def keep_bytes(folder: str, extension: str, data: bytes) -> Kept:
     sha256 = hashlib.sha256(data).hexdigest()
     name = name_of(folder, sha256, extension)
     if not default_storage.exists(name):
-        if _path(name) is None:
+        if local_path(name) is None:
             default_storage.save(name, ContentFile(data))
         else:
             with staged() as part:
@@ -48,7 +49,7 @@ def keep_file(part: Path, name: str) -> None:
     """Store a staged file under the name, unless it is there. A local storage takes it over by a rename."""
     if default_storage.exists(name):
         return
-    if _path(name) is not None:
+    if local_path(name) is not None:
         _move(part, name)
     else:
         with part.open("rb") as file:
@@ -75,7 +76,7 @@ def local_file(name: str) -> Iterator[Path]:
 
     Raises FileNotFoundError.
     """
-    path = _path(name)
+    path = local_path(name)
     if path is not None:
         if not path.is_file():
             raise FileNotFoundError(_NO_FILE.format(name=name))
@@ -89,7 +90,7 @@ def local_file(name: str) -> Iterator[Path]:
 
 def settle(alive: Callable[[], None]) -> None:
     """Have what was stored outlast a loss of power. A storage elsewhere answers for itself."""
-    if _path("") is None:
+    if local_path("") is None:
         return
     sync = Thread(target=os.sync)
     sync.start()
@@ -100,7 +101,7 @@ def settle(alive: Callable[[], None]) -> None:
 
 def is_there(name: str, size: int) -> bool:
     """Whether the storage holds so many bytes under the name. A storage elsewhere is believed."""
-    path = _path(name)
+    path = local_path(name)
     return path is None or (path.is_file() and path.stat().st_size == size)
 
 
@@ -120,20 +121,13 @@ def parts() -> list[Path]:
 
 def _parts() -> Path:
     # On the storage's own disk where that can be, so that finishing a file is one rename.
-    folder = _path(_PARTS) or Path(settings.WORK_ROOT) / _PARTS
+    folder = local_path(_PARTS) or Path(settings.WORK_ROOT) / _PARTS
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def _path(name: str) -> Path | None:
-    try:
-        return Path(default_storage.path(name))
-    except NotImplementedError:
-        return None
-
-
 def _move(part: Path, name: str) -> None:
-    path = _path(name)
+    path = local_path(name)
     assert path is not None
     path.parent.mkdir(parents=True, exist_ok=True)
     os.replace(part, path)
