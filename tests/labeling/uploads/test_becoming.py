@@ -16,19 +16,6 @@ pytestmark = pytest.mark.django_db
 NEW = "/sources/new/"
 
 
-@pytest.fixture(autouse=True)
-def folder(settings, tmp_path: Path) -> Path:
-    settings.UPLOAD_ROOT = tmp_path / "uploads"
-    settings.UPLOAD_KEEP_FREE_BYTES = 0
-    return settings.UPLOAD_ROOT
-
-
-@pytest.fixture
-def manager(client: Client) -> Client:
-    client.force_login(make_user("manager", name="maria"))
-    return client
-
-
 def test_a_folder_becomes_a_source_of_its_name(manager: Client, folder: Path) -> None:
     batch = uuid4()
     several(manager, batch, {f"holiday/{n}.png": make_png(seed=n) for n in range(3)})

@@ -1,6 +1,9 @@
 """What was uploaded and taken in lies in the storage alone; what was refused waits where it is."""
 
 import os
+import signal
+import subprocess
+import sys
 import time
 import zipfile
 from datetime import timedelta
@@ -20,29 +23,52 @@ from tests.factories import make_png, make_user
 from tests.labeling.erasure.erasing import erase
 from tests.labeling.sources.places import again, fer_csv, fer_row, kept, states, taken_in, write, zipped
 from tests.labeling.uploads.sending import several
+from tests.worker import environment
 
 pytestmark = pytest.mark.django_db
 
+# Ingests a source, and is killed where it would remove the next of its files.
+KILLED_WHILE_REMOVING = """
+import os, signal, sys, django
+from pathlib import Path
+django.setup()
+from django.conf import settings
+from labeling.sources import ingest
+source, left, unlink = int(sys.argv[1]), int(sys.argv[2]), Path.unlink
+def dying(path, missing_ok=False):
+    global left
+    if path.is_relative_to(settings.UPLOAD_ROOT):
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left -= 1
+    unlink(path, missing_ok=missing_ok)
+Path.unlink = dying
+ingest.ingest(source)
+"""
+
 
 @pytest.fixture(autouse=True)
-def uploads(settings, tmp_path: Path) -> Path:
-    settings.UPLOAD_ROOT = tmp_path / "uploads"
-    settings.UPLOAD_KEEP_FREE_BYTES = 0
-    settings.UPLOAD_ROOT.mkdir()
-    return settings.UPLOAD_ROOT
+def uploads(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 def below(root: Path) -> list[str]:
     return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
 
 
-def sent(client: Client, files: dict[str, bytes]) -> Source:
-    """Files as a browser sends them, taken in."""
+def waiting(client: Client, files: dict[str, bytes]) -> Source:
+    """Files as a browser sends them, yet to be taken in."""
     client.force_login(make_user("manager"))
     batch = uuid4()
     several(client, batch, files)
     client.post("/sources/new/", {"batch": batch})
-    source = Source.objects.get()
+    return Source.objects.get()
+
+
+def sent(client: Client, files: dict[str, bytes]) -> Source:
+    """The same, taken in."""
+    source = waiting(client, files)
     ingest.ingest(source.pk)
     source.refresh_from_db()
     return source
@@ -145,26 +171,19 @@ def test_what_the_storage_lost_is_not_removed(client: Client) -> None:
     assert below(Path(source.location)) == ["a.png"]
 
 
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("removed", [0, 3, 5])
 def test_killed_half_way_the_next_attempt_removes_the_rest(
-    client: Client, uploads: Path, monkeypatch
+    client: Client, uploads: Path, removed: int
 ) -> None:
     files = {f"{n}.png": make_png(seed=n) for n in range(6)}
-    original, left = Path.unlink, 3
-
-    def dying(path: Path, missing_ok: bool = False) -> None:
-        nonlocal left
-        if path.is_relative_to(uploads):
-            left -= 1
-            if left < 0:
-                raise KeyboardInterrupt
-        original(path, missing_ok=missing_ok)
-
-    monkeypatch.setattr(Path, "unlink", dying)
-    with pytest.raises(KeyboardInterrupt):
-        sent(client, files)
-    monkeypatch.undo()
-    source = Source.objects.get()
-    assert (source.state, len(below(uploads))) == ("running", 3)
+    source = waiting(client, files)
+    asked = [sys.executable, "-c", KILLED_WHILE_REMOVING, str(source.pk), str(removed)]
+    child = subprocess.run(asked, env=environment(UPLOAD_ROOT=str(uploads)), timeout=120)
+    assert child.returncode == -signal.SIGKILL
+    source.refresh_from_db()
+    assert (source.state, len(below(uploads))) == ("running", 6 - removed)
     Source.objects.update(heartbeat_at=timezone.now() - timedelta(hours=1))
     work.sweep()
     ingest.ingest(source.pk)

@@ -19,8 +19,7 @@ PIECE_BYTES = 16 * MB
 
 
 @pytest.fixture
-def server(settings, tmp_path: Path) -> Iterator[Server]:
-    settings.UPLOAD_ROOT = tmp_path / "uploads"
+def server(tmp_path: Path) -> Iterator[Server]:
     with serving(tmp_path / "server.log") as running:
         yield running
 

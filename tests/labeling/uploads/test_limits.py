@@ -12,24 +12,10 @@ from django.utils import timezone
 
 from labeling import uploads
 from labeling.models import Source, Upload
-from tests.factories import make_user
 from tests.labeling.uploads.sending import URL, announce, piece, several
 
 pytestmark = pytest.mark.django_db
 GIB = 1024**3
-
-
-@pytest.fixture(autouse=True)
-def folder(settings, tmp_path: Path) -> Path:
-    settings.UPLOAD_ROOT = tmp_path / "uploads"
-    settings.UPLOAD_KEEP_FREE_BYTES = 0
-    return settings.UPLOAD_ROOT
-
-
-@pytest.fixture
-def manager(client: Client) -> Client:
-    client.force_login(make_user("manager", name="maria"))
-    return client
 
 
 @pytest.mark.parametrize(

@@ -19,19 +19,6 @@ from tests.labeling.uploads.sending import PIECE, TUS, URL, announce, ask, encod
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def folder(settings, tmp_path: Path) -> Path:
-    settings.UPLOAD_ROOT = tmp_path / "uploads"
-    settings.UPLOAD_KEEP_FREE_BYTES = 0
-    return settings.UPLOAD_ROOT
-
-
-@pytest.fixture
-def manager(client: Client) -> Client:
-    client.force_login(make_user("manager", name="maria"))
-    return client
-
-
 def kept() -> bytes:
     """The bytes of the one upload, as they lie on the disk."""
     upload = Upload.objects.get()
