@@ -41,10 +41,30 @@ def iter_batches(
         read |= dict.fromkeys([*PLACE, "image_sha256"] if checked else PLACE)
     manifest = read_manifest(folder)
     with Packs(folder, manifest.packs) as packs:
-        for some in located(folder, manifest, list(read), rows):
-            kept = _kept(some.batch, split)
-            if kept.num_rows:
-                yield _with_images(kept, wanted, packs, checked)
+        kept = (_kept(some.batch, split) for some in located(folder, manifest, list(read), rows))
+        for batch in kept if split is None else _filled(kept, rows):
+            if batch.num_rows:
+                yield _with_images(batch, wanted, packs, checked)
+
+
+def _filled(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """The same rows, so many in each but the last: of a small split a batch has few."""
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        while batch.num_rows:
+            waiting.append(batch.slice(0, rows - count))
+            count += waiting[-1].num_rows
+            batch = batch.slice(waiting[-1].num_rows)
+            if count == rows:
+                yield _one(waiting)
+                waiting, count = [], 0
+    if waiting:
+        yield _one(waiting)
+
+
+def _one(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
 
 
 def _kept(batch: pa.RecordBatch, split: str | None) -> pa.RecordBatch:

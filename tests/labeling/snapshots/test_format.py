@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -135,6 +136,16 @@ def test_no_row_at_all_is_a_snapshot_still(tmp_path: Path) -> None:
     assert (manifest.rows, [shard.rows for shard in manifest.shards]) == (0, [0])
     assert snapshots.verify(tmp_path / "empty") == []
     assert rows_of(tmp_path / "empty") == []
+
+
+def test_batches_of_a_split_are_full_however_few_rows_of_the_others_lie_between(folder: Path) -> None:
+    every = snapshots.read_table(folder)
+    for split in snapshots.SPLITS:
+        wanted = every.filter(pc.equal(every.column("split"), split))
+        for rows in (1, 3, 1_000):
+            batches = list(snapshots.iter_batches(folder, split=split, rows=rows, checked=True))
+            assert {batch.num_rows for batch in batches[:-1]} <= {rows}
+            assert pa.Table.from_batches(batches).equals(wanted)
 
 
 def test_a_split_and_columns_are_read_alone(folder: Path) -> None:
