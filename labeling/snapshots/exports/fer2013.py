@@ -9,11 +9,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import cv2
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from PIL import Image
 
 from labeling.expressions import SEVEN
 from labeling.snapshots.exports.format import Given
+from labeling.snapshots.exports.tables import joined
 from labeling.snapshots.exports.tree import Tree
 
 NAME = "fer2013.csv"
@@ -21,11 +23,10 @@ SIZE = 48
 _THREADS = 2
 """That decode: with more the one that writes is behind."""
 USAGE = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
-_HEAD = struct.Struct(">8s4x4sIIBB")
-"""How a PNG begins: signature, the first chunk's name, width, height, bits, colours."""
-_GREY = (b"\x89PNG\r\n\x1a\n", b"IHDR", SIZE, SIZE, 8, 0)
-_TEXTS = np.frombuffer(b"".join(f"{value} ".encode().ljust(4, b"\0") for value in range(256)), np.uint32)
-"""Of each value its digits and a blank, filled up with zeros to the four bytes of a number."""
+_GREY = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBB", 13, b"IHDR", SIZE, SIZE, 8, 0)
+"""How a PNG begins that needs no change: signature, the first chunk's length and name, width, height, bits, colours."""
+_TWO = 256**2
+"""How many values two pixels can have together."""
 
 Grey = NDArray[np.uint8]
 
@@ -36,11 +37,12 @@ def write(given: Given, tree: Tree) -> str:
     Returns a note which number is which class where these are not FER2013's seven in its order.
     """
     done = 0
+    words = _words(len(given.classes))
     with tree.open(NAME) as file, ThreadPoolExecutor(_THREADS) as pool:
         file.write(b"emotion,pixels,Usage\n")
-        waiting: deque[Future[bytes]] = deque()
+        waiting: deque[Future[memoryview]] = deque()
         for batch in given.batches(["image", "label_index", "split"]):
-            waiting.append(pool.submit(_lines, batch))
+            waiting.append(pool.submit(_lines, batch, words))
             if len(waiting) > _THREADS:
                 file.write(waiting.popleft().result())
             done += batch.num_rows
@@ -50,13 +52,32 @@ def write(given: Given, tree: Tree) -> str:
     return _note(given.classes)
 
 
-def _lines(batch: pa.RecordBatch) -> bytes:
-    images, indexes, splits = (column.to_pylist() for column in batch.columns)
-    texts = pixels([grey(image) for image in images])
-    return b"".join(
-        b"%d,%b,%b\n" % (index, text, USAGE[split].encode())
-        for index, text, split in zip(indexes, texts, splits, strict=True)
+def _words(classes: int) -> pa.StringArray:
+    """What lines are put together from: any two pixels, the last two of a picture, Usage, emotions."""
+    values = pa.array(map(str, range(256)), pa.string())
+    first, second = values.take(np.tile(range(256), 256)), values.take(np.repeat(range(256), 256))
+    return pa.concat_arrays(
+        [
+            pc.binary_join_element_wise(first, second, "", " "),
+            pc.binary_join_element_wise(first, second, " "),
+            pa.array([f",{usage}\n" for usage in USAGE.values()], pa.string()),
+            pa.array([f"{index}," for index in range(classes)], pa.string()),
+        ]
     )
+
+
+def _lines(batch: pa.RecordBatch, words: pa.StringArray) -> memoryview:
+    """The text, looked up two pixels at a time: writing number by number takes thrice as long."""
+    pictures = np.stack([grey(image) for image in batch.column("image").to_pylist()])
+    # Numbers of words, in the order of a line.
+    chosen = np.empty((len(pictures), 1 + SIZE * SIZE // 2 + 1), np.int32)
+    chosen[:, 0] = batch.column("label_index").to_numpy()
+    chosen[:, 0] += 2 * _TWO + len(USAGE)
+    chosen[:, 1:-1] = pictures.reshape(len(pictures), -1).view("<u2")
+    chosen[:, -2] += _TWO
+    chosen[:, -1] = pc.index_in(batch.column("split"), pa.array(USAGE)).to_numpy()
+    chosen[:, -1] += 2 * _TWO
+    return joined(words.take(pa.array(chosen.reshape(-1))))
 
 
 def _note(classes: Sequence[str]) -> str:
@@ -67,7 +88,7 @@ def _note(classes: Sequence[str]) -> str:
 
 def is_as_it_is(png: bytes) -> bool:
     """Whether the picture is grey and 48×48 already."""
-    return len(png) >= _HEAD.size and _HEAD.unpack_from(png) == _GREY
+    return png.startswith(_GREY)
 
 
 def grey(png: bytes) -> Grey:
@@ -81,12 +102,3 @@ def grey(png: bytes) -> Grey:
         if one.size != (SIZE, SIZE):
             one = one.resize((SIZE, SIZE), Image.Resampling.BOX)
         return np.asarray(one)
-
-
-def pixels(images: Sequence[Grey]) -> list[bytes]:
-    """Of each picture 2,304 numbers from 0 to 255, row by row, with blanks between them."""
-    found = []
-    for image in images:
-        digits = _TEXTS[image.reshape(-1)].view(np.uint8)
-        found.append(digits[digits != 0].tobytes()[:-1])
-    return found

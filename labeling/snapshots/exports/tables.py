@@ -4,6 +4,9 @@ import csv
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> bytes:
     r"""The rows as a CSV in UTF-8 that ends its lines with \n; a field with a line break of any kind is quoted.
@@ -13,6 +16,15 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> bytes:
     sink = _Sink()
     csv.writer(sink, lineterminator="\r\n").writerows(rows)
     return "".join(sink).encode()
+
+
+def joined(texts: pa.StringArray) -> memoryview:
+    """All of them one after another, which is how they lie in the memory."""
+    _nulls, ends, content = texts.buffers()
+    if not len(texts) or content is None:
+        return memoryview(b"")
+    first, last = np.frombuffer(ends, np.int32)[[texts.offset, texts.offset + len(texts)]].tolist()
+    return memoryview(content)[first:last]
 
 
 class _Sink(list[str]):

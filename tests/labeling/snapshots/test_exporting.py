@@ -19,6 +19,7 @@ from labeling.snapshots import exporting, freezing
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.exports import FORMATS, fer2013, imagefolder, write
 from labeling.snapshots.exports.format import Given
+from labeling.vision.crops import grey_png
 from tests.labeling.snapshots.making import frozen, make_settled
 from tests.snapshot_folders import make_snapshot_folder
 
@@ -132,14 +133,32 @@ def test_a_fer2013_csv_has_every_pixel_and_the_usual_columns() -> None:
         assert (SEVEN[int(line["emotion"])], line["Usage"]) == (face["label"], usage[face["split"]])
 
 
+def test_a_fer2013_csv_writes_each_value_a_pixel_can_have_beside_each_other(tmp_path: Path) -> None:
+    make_snapshot_folder(tmp_path / "few", images_per_class=5)
+    rows = snapshots.read_table(tmp_path / "few").to_pylist()
+    values = np.random.default_rng(0).permuted(np.tile(np.arange(256), (len(rows), 9)), axis=1)
+    for row, pixels in zip(rows, values, strict=True):
+        row["image"] = grey_png(pixels.astype(np.uint8).tobytes(), 48, 48)
+        del row["image_sha256"]
+    snapshots.write(tmp_path / "s", rows, classes=SEVEN, rule={})
+    target, _note = written("fer2013", tmp_path / "s", tmp_path)
+    usage = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
+    lines = [
+        f"{row['label_index']},{' '.join(map(str, pixels))},{usage[row['split']]}\n"
+        for row, pixels in zip(rows, values.tolist(), strict=True)
+    ]
+    with zipfile.ZipFile(target) as archive:
+        assert archive.read("fer2013.csv").decode() == "".join(["emotion,pixels,Usage\n", *lines])
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P"])
 def test_a_picture_of_another_size_or_kind_is_averaged_to_48_grey_pixels(mode: str) -> None:
     grey = np.kron(np.arange(48 * 48).reshape(48, 48) % 199, np.ones((2, 2))).astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(grey).convert(mode).save(buffer, "PNG")
-    (text,) = fer2013.pixels([fer2013.grey(buffer.getvalue())])
-    pixels = np.array(text.split(), dtype=int).reshape(48, 48)
-    assert np.abs(pixels - grey[::2, ::2]).max() <= 1
+    pixels = fer2013.grey(buffer.getvalue())
+    assert pixels.shape == (48, 48)
+    assert np.abs(pixels.astype(int) - grey[::2, ::2]).max() <= 1
 
 
 def test_a_csv_of_other_classes_says_which_number_is_which(tmp_path: Path) -> None:
