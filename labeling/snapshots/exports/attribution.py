@@ -1,7 +1,6 @@
 """A CSV of whose the media are: a line per media, with all that its licence asks to be named."""
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +9,7 @@ import pyarrow.compute as pc
 from labeling.licences import licence, understood
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.exports.format import About, Facts, Given
-from labeling.snapshots.exports.tables import csv_text
+from labeling.snapshots.exports.tables import csv_text, joined
 from labeling.snapshots.exports.tree import Tree
 
 NAME = "media.csv"
@@ -35,7 +34,7 @@ def write(given: Given, tree: Tree) -> str:
     return ""
 
 
-def table(folder: Path, about: About) -> Iterator[tuple[bytes, int]]:
+def table(folder: Path, about: About) -> Iterator[tuple[bytes | memoryview, int]]:
     """The CSV some lines at a time, each with the number of faces read for it; media in the order of their faces.
 
     `licence` is as it was found; its name and address stand beside it where it is understood.
@@ -43,15 +42,9 @@ def table(folder: Path, about: About) -> Iterator[tuple[bytes, int]]:
     yield csv_text([COLUMNS]), 0
     seen: set[str] = set()
     for batch in snapshots.iter_batches(folder, _KEPT):
-        new = _first_of_each(batch, seen).to_pydict()
-        media = new["media_sha256"]
-        for start in range(0, len(media), _BATCH):
-            chunk = [new[name][start : start + _BATCH] for name in _KEPT]
-            facts = about(chunk[0])
-            yield (
-                csv_text(_line(facts.get(face[0], _UNKNOWN), *face) for face in zip(*chunk, strict=True)),
-                0,
-            )
+        new = _first_of_each(batch, seen)
+        for start in range(0, new.num_rows, _BATCH):
+            yield _lines(new.slice(start, _BATCH), about), 0
         yield b"", batch.num_rows
 
 
@@ -65,12 +58,21 @@ def _first_of_each(batch: pa.RecordBatch, seen: set[str]) -> pa.RecordBatch:
     return batch.take(pa.array(rows, pa.int64()))
 
 
-def _line(facts: Facts, sha256: str, found: str, author: str, page_url: str, source: str) -> list[str]:
-    told = [facts.title, author, found, *_understood(found), page_url, source]
-    return [sha256, *map(harmless, told), facts.fetched_at]
+def _lines(media: pa.RecordBatch, about: About) -> memoryview:
+    sha256s, found, author, page_url, source = media.columns
+    each = sha256s.to_pylist()
+    known = about(each)
+    facts = [known.get(sha256, _UNKNOWN) for sha256 in each]
+    titles = pa.array([one.title for one in facts], pa.string())
+    fetched = pa.array([one.fetched_at for one in facts], pa.string())
+    licences = found.dictionary_encode()
+    names, urls = (
+        pa.array(texts, pa.string()).take(licences.indices)
+        for texts in zip(*map(_understood, licences.dictionary.to_pylist()), strict=True)
+    )
+    return csv_lines([sha256s, titles, author, found, names, urls, page_url, source, fetched])
 
 
-@lru_cache(maxsize=4_096)
 def _understood(found: str) -> tuple[str, str]:
     """The name and the address of a licence that is understood."""
     known = licence(understood(found))
@@ -85,12 +87,11 @@ def harmless(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def csv_lines(columns: Sequence[pa.StringArray]) -> bytes:
+def csv_lines(columns: Sequence[pa.StringArray]) -> memoryview:
     """Lines of a CSV, as the csv module writes them, each text made harmless."""
-    cells = [_cells(column) for column in columns]
-    lines = pc.binary_join_element_wise(*cells, ",").to_pylist()
-    lines.append("")
-    return "\n".join(lines).encode()
+    *cells, last = map(_cells, columns)
+    ended = pc.binary_join_element_wise(last, "\n", "")
+    return joined(pc.binary_join_element_wise(*cells, ended, ","))
 
 
 def _cells(column: pa.StringArray) -> pa.StringArray:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -15,8 +16,7 @@ Progress = Callable[[int], None]
 """Called with the number of faces written so far; may raise to stop."""
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """What is known of a media beside what its snapshot says. fetched_at: ISO 8601 in UTC, to the second.
 
     width, height: pixels, upright; 0: not known. ending: of its file, with the dot.

@@ -54,7 +54,7 @@ def _names(batch: pa.RecordBatch, folders: Sequence[str]) -> list[str]:
     ]
 
 
-def _attribution(given: Given, folders: Sequence[str]) -> Iterator[bytes]:
+def _attribution(given: Given, folders: Sequence[str]) -> Iterator[bytes | memoryview]:
     """The table of whose the pictures are, some lines at a time, in the order of the pictures."""
     yield b"file,licence,author,page_url,source,media_sha256\n"
     for batch in given.batches([*_PLACE, *_WHOSE]):
