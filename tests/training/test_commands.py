@@ -1,8 +1,10 @@
 """The ML stages from the command line."""
 
 import io
+import json
 
 import pytest
+import torch
 from django.core.management import CommandError, call_command
 
 from labeling import suggestions, work
@@ -10,7 +12,8 @@ from labeling.management import following
 from labeling.models import WorkState
 from tests.factories import make_campaign, make_over
 from tests.training.making import finish, make_real_snapshot, make_run, make_snapshot, settled_faces
-from training import predictions
+from training import predictions, runs
+from training.core.quick import quick_in_bf16
 from training.models import Prediction, RelabelRound, TrainingRun
 
 pytestmark = pytest.mark.django_db
@@ -39,6 +42,26 @@ def test_train_predict_and_relabel_one_after_the_other():
     said = run_command("relabel", "mine", "--faces", "2", "--votes", "3")
     assert "2 faces, 3 fresh votes each" in said
     assert RelabelRound.objects.get().run == run
+
+
+@pytest.mark.slow
+def test_a_fast_train_keeps_what_its_machine_chose():
+    snapshot = make_real_snapshot()
+    run_command("train", str(snapshot.pk), *FAST, "--set", "epochs=1", "--fast", "--in-process")
+    run = TrainingRun.objects.get()
+    chosen = quick_in_bf16(torch.device("cpu"))
+    assert (run.state, run.fast) == (WorkState.DONE, True)
+    assert (run.config["bf16"], run.config["channels_last"]) == (chosen, chosen)
+    # As it stands in the run's folder too, which another machine goes on from.
+    saved = json.loads((runs.folder(run) / "config.json").read_text())["config"]
+    assert saved == run.config
+
+
+def test_fast_and_what_it_sets_by_hand_are_refused_together():
+    snapshot = make_snapshot()
+    with pytest.raises(CommandError, match="Fast sets bf16 as the machine needs it"):
+        run_command("train", str(snapshot.pk), "--fast", "--set", "bf16=true")
+    assert not TrainingRun.objects.exists()
 
 
 def test_train_without_a_process_queues():
