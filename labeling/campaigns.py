@@ -13,7 +13,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling import audit, campaign_changes, licences, licensing, placing, quality_rule
+from labeling import asked_about, audit, campaign_changes, licences, licensing, placing, quality_rule
 from labeling.campaign_changes import change, demand_future
 from labeling.campaign_queries import drawn
 from labeling.campaign_settings import SETTINGS, CannotChange, CannotCreate, demand_sound, kept_keys, named
@@ -166,7 +166,7 @@ def add_faces(
     """Ask the campaign's question about these faces too. Those that are in it stay as they are.
 
     Faces whose media's licence does not meet the campaign's rule are left out, and counted; so are those that its rule
-    on quality keeps out, which stay listed (`quality_rule.kept_out_of`), but with whatever_quality. limit: so many of
+    on quality keeps out, which stay listed (`kept_out.of`), but with whatever_quality. limit: so many of
     the others, at random. Until the first annotator has begun, they mix with those that are in it; later they go to the
     end of the line.
     """
@@ -179,7 +179,6 @@ def add_faces(
     new = chosen.order_by("pk").values_list("pk", "media").distinct()
     first_lap = not campaign_changes.has_begun(campaign)
     added = place(campaign, list(new), first_lap=first_lap)
-    quality_rule.forget_sources(campaign)
     if added or left_out.faces or kept_out.faces:
         beside = {
             "left_out": left_out.faces,
@@ -207,6 +206,7 @@ def _add(campaign: Campaign, turns: list[Turn]) -> int:
     before = there.count()
     rows = (_row(campaign, turn, lap) for turn in turns)
     CampaignFace.objects.bulk_create(rows, ignore_conflicts=True)
+    asked_about.add(campaign, [turn.face for turn in turns])
     return there.count() - before
 
 

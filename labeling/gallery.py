@@ -17,12 +17,13 @@ from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from labeling import audit, campaigns, corrections
+from labeling import asked_about, audit, campaigns, corrections
 from labeling.campaign_queries import unseen
 from labeling.likeness import LOCK
 from labeling.models import Campaign, CampaignFace, Face, Pulse
 from labeling.placing import chunked
 from labeling.refusals import Refusal
+from labeling.voting import line
 
 MOST = 50_000
 """Faces one deed may change: their keys are its token."""
@@ -226,6 +227,8 @@ def _take_out(campaign_pk: int, keys: list[int], by: Any) -> int:
     campaign = Campaign.objects.filter(pk=campaign_pk).first()
     if campaign is None:
         raise CannotChangeFaces(_("This campaign is no longer there."))
+    # The line is held first, as who adds faces does: what is told of the campaign below leaves out none of them.
+    line.end(campaign.pk, room=0)
     untouched = unseen(CampaignFace.objects.filter(campaign=campaign))
     taken = 0
     for chunk in chunked(keys):
@@ -236,6 +239,7 @@ def _take_out(campaign_pk: int, keys: list[int], by: Any) -> int:
             .get(CampaignFace._meta.label, 0)
         )
     if taken:
+        asked_about.tell_again(campaign)
         audit.write(campaign, "faces_removed", by=by, faces=taken)
     return taken
 

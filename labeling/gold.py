@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Value, When
 from django.utils.translation import gettext as _
 
-from labeling import audit
+from labeling import asked_about, audit
 from labeling.expressions import OTHER_ANSWERS
 from labeling.models import Campaign, CampaignFace, Example, Face, Gold, GoldAnswer, Outcome
 from labeling.refusals import Refusal
@@ -110,6 +110,7 @@ def _locked_or_new(campaign: Campaign, face: int) -> CampaignFace:
     new = CampaignFace(campaign=campaign, face_id=face, shuffle=0, kin=media, **ALREADY_GOLD)
     # Somebody may add the face at this moment.
     CampaignFace.objects.bulk_create([new], ignore_conflicts=True)
+    asked_about.add(campaign, [face])
     return CampaignFace.objects.select_for_update(no_key=True).get(campaign=campaign, face=face)
 
 

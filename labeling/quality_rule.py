@@ -1,15 +1,14 @@
-"""What a campaign asks of how well its faces can be seen, and which faces that keeps out."""
+"""What a campaign asks of how well its faces can be seen, and what that means for faces."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.core.cache import cache
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from labeling.face_filter import poor
-from labeling.models import Campaign, CampaignFace, Face, Item, Source
+from labeling.models import Face
 from labeling.vision.quality import Limits, Quality
 
 REASONS = {
@@ -48,8 +47,6 @@ MEASURES = {
 }
 """What is asked → the column of a face that may not be measured. The side of the box always is."""
 Rule = Mapping[str, float]
-_KNOWN_S = 60
-"""Where a campaign's faces are from is asked of all of them; for so long it is remembered."""
 
 
 @dataclass(frozen=True)
@@ -119,68 +116,25 @@ def fails(rule: Rule, code: str = "") -> Q:
 
 def kept_out(faces: QuerySet[Face], rule: Rule) -> KeptOut:
     """How many of the faces the rule keeps out, and why; in one statement, in none without a rule."""
+    # Each once, whatever tables the choice of faces has joined.
+    return counted(Face.objects.filter(pk__in=faces.order_by().values("pk")), rule)
+
+
+def counted(faces: QuerySet[Face], rule: Rule) -> KeptOut:
+    """`kept_out`, of faces that the query has once each; they may be the first so many."""
     if not rule:
         return KeptOut()
     unknown = Q(pk__in=[])
     for column in {MEASURES[name] for name in rule if name in MEASURES}:
         unknown |= Q(**{f"{column}__isnull": True})
     by_reason = {REASONS[name]: Count("pk", filter=fails({name: value})) for name, value in rule.items()}
-    # Each once, whatever tables the choice of faces has joined.
-    once = Face.objects.filter(pk__in=faces.order_by().values("pk"))
-    counts = once.aggregate(
+    counts = faces.aggregate(
         every=Count("pk", filter=fails(rule)),
         unmeasured=Count("pk", filter=unknown & meets(rule)),
         **by_reason,
     )
     why = {code: counts[code] for code in REASONS.values() if counts.get(code)}
     return KeptOut(counts["every"], why, counts["unmeasured"])
-
-
-def kept_out_of(campaign: Campaign, code: str = "") -> QuerySet[Face]:
-    """The faces that a campaign's rule keeps out of it; with a code, for that reason.
-
-    They are of the sources it asks about and found by the detectors that found its faces; all that are offered to
-    campaigns, as long as it has none.
-    """
-    faces = Face.objects.kept().filter(fails(campaign.quality_rule, code))
-    inside = CampaignFace.objects.filter(campaign=campaign)
-    if inside.exists():
-        faces = faces.filter(_beside(campaign))
-    return faces.filter(~Exists(inside.filter(face=OuterRef("pk"))))
-
-
-def _beside(campaign: Campaign) -> Q:
-    """Faces of the sources that a campaign asks about, found by the detectors that found its faces."""
-    key = _key(campaign)
-    told: tuple[list[str], list[int]] | None = cache.get(key)
-    if told is None:
-        told = _asked_about(campaign)
-        cache.set(key, told, _KNOWN_S)
-    detectors, sources = told
-    beside = Q(detector__in=detectors)
-    if not sources:
-        return beside
-    media = Item.objects.filter(source__in=sources, media__isnull=False).order_by()
-    return beside & Q(media__in=media.values_list("media", flat=True))
-
-
-def _asked_about(campaign: Campaign) -> tuple[list[str], list[int]]:
-    """Detectors, and keys of sources. Two statements, each over all faces of the campaign."""
-    inside = CampaignFace.objects.filter(campaign=campaign, face__isnull=False)
-    # The kin of a face is its media.
-    of_source = Item.objects.filter(source=OuterRef("pk"), media__in=inside.values("kin"))
-    sources = list(Source.objects.filter(Exists(of_source)).values_list("pk", flat=True))
-    found_by = inside.order_by().values_list("face__detector", flat=True).distinct()
-    return [name for name in found_by if name], sources
-
-
-def forget_sources(campaign: Campaign) -> None:
-    """Faces were added: they may be of other sources."""
-    cache.delete(_key(campaign))
-
-
-def _key(campaign: Campaign) -> str:
-    return f"asked-about-{campaign.pk}-{campaign.created_at.timestamp()}"
 
 
 def measured(face: Face, limits: Limits | None = None) -> Quality:

@@ -1,6 +1,7 @@
 """The life of a campaign by API: made, given faces, changed, copied, paused, closed."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -10,8 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import campaigns, quality_rule
+from labeling import kept_out as queries
 from labeling.api.asking import asked
-from labeling.api.paging import NewestFirst
+from labeling.api.paging import Asked
 from labeling.api.permissions import those_who
 from labeling.api.serializers import (
     AddedSerializer,
@@ -107,15 +109,15 @@ class CampaignLifeMixin(viewsets.GenericViewSet[Campaign]):
         return Response(AddedSerializer(made).data)
 
     @extend_schema(responses=KeptOutFaceSerializer(many=True), parameters=[KeptOutFilterSerializer])
-    @action(detail=True, url_path="kept-out", pagination_class=NewestFirst, permission_classes=[Managers])
+    @action(detail=True, url_path="kept-out", pagination_class=Asked, permission_classes=[Managers])
     def kept_out(self, request: Request, pk: str) -> Response:
-        """Faces of its sources that the campaign's rule on quality keeps out of it, the newest first.
+        """Faces of its sources that the campaign's rule on quality keeps out of it: those of the newest media first.
 
         `faces/` with `whatever_quality` takes some of them in all the same.
         """
         campaign = self.get_object()
         reason = asked(KeptOutFilterSerializer, request).get("reason", "")
-        faces: Any = self.paginate_queryset(quality_rule.kept_out_of(campaign, reason))  # type: ignore[arg-type]
+        faces: Any = self.paginate_queryset(partial(queries.page, campaign, reason))  # type: ignore[arg-type]
         context = {**self.get_serializer_context(), "limits": quality_rule.limits(campaign.quality_rule)}
         return self.get_paginated_response(KeptOutFaceSerializer(faces, many=True, context=context).data)
 

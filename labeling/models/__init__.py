@@ -1,5 +1,13 @@
 from labeling.models.audit import AuditEntry, Discard, DiscardedVote
-from labeling.models.campaign import Adjudication, Campaign, CampaignFace, Line, Outcome, Suggestion
+from labeling.models.campaign import (
+    Adjudication,
+    Campaign,
+    CampaignDetector,
+    CampaignFace,
+    Line,
+    Outcome,
+    Suggestion,
+)
 from labeling.models.erasure import Erasure, Tombstone
 from labeling.models.face import Detection, Face, FaceLabel, Scan, Track
 from labeling.models.gold import Example, Gold, GoldAnswer
@@ -15,6 +23,7 @@ __all__ = [
     "Adjudication",
     "AuditEntry",
     "Campaign",
+    "CampaignDetector",
     "CampaignFace",
     "Detection",
     "Discard",

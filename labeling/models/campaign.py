@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from labeling.expressions import SEVEN
 from labeling.models.face import Face
+from labeling.models.source import Source
 from labeling.sayings import gettext_noop
 
 QUESTION = gettext_noop("Which expression do you see?")
@@ -94,6 +95,9 @@ class Campaign(models.Model):
     quality_rule = models.JSONField(
         default=dict, blank=True, help_text="What faces must reach: key of labeling.vision.quality → limit."
     )
+    sources = models.ManyToManyField(
+        Source, blank=True, editable=False, related_name="+", help_text="Those its faces are of."
+    )
     deadline = models.DateTimeField(null=True, blank=True, help_text="Closes by itself then.")
     lease_seconds = models.PositiveIntegerField(default=600, validators=[MinValueValidator(1)])
     state = models.CharField(max_length=6, choices=State.choices, default=State.OPEN)
@@ -108,6 +112,21 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class CampaignDetector(models.Model):
+    """A detector that found faces of a campaign. Kept, like Campaign.sources, as asking all its faces takes long."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="detectors", db_index=False)
+    detector = models.CharField(max_length=40)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "detector"], name="a_detector_once_per_campaign")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.detector} in {self.campaign}"
 
 
 class Outcome(models.TextChoices):

@@ -209,7 +209,10 @@ class FaceLabel(models.Model):
             models.UniqueConstraint(fields=["face", "column"], name="one_label_per_column"),
             models.CheckConstraint(name="a_label_says_something", condition=~Q(label="") & ~Q(column="")),
         ]
-        indexes = [models.Index(fields=["column", "label", "face"], name="face_label_by_word")]
+        indexes = [
+            models.Index(fields=["column", "label", "face"], name="face_label_by_word"),
+            models.Index(fields=["column", "face"], name="face_label_by_face"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.face}: {self.label} ({self.column})"

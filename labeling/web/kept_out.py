@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling import campaigns, quality_rule, quality_words
+from labeling import campaigns, gallery_queries, quality_rule, quality_words
+from labeling import kept_out as queries
 from labeling.licence_words import left_out_line
 from labeling.models import Campaign, Face
 from labeling.rules import may_manage
@@ -31,14 +32,20 @@ def kept_out(request: HttpRequest, pk: int) -> HttpResponseBase:
     known = {quality_rule.REASONS[name] for name in rule if name in quality_rule.REASONS}
     asked = request.GET.get("reason", "")
     reason = asked if asked in known else ""
-    every = _counted(shown, again=bool(paging.number(request.GET, "after")))
-    page = paging.oldest_first(quality_rule.kept_out_of(shown, reason), request, "after", FACES_PER_PAGE)
+    after = paging.number(request, "after") or 0
+    every = _counted(shown, again=bool(after))
+    rows = queries.page(shown, reason, after=after, limit=FACES_PER_PAGE + 1)
+    page = paging.cut(rows, after, FACES_PER_PAGE)
+    # Beyond the limit not all were looked at: what keeps out none of the first may keep out others.
+    codes = [code for code in quality_rule.REASONS.values() if code in known]
+    offered = [code for code in codes if code in every.why or every.faces > gallery_queries.COUNT_LIMIT]
     limits = quality_rule.limits(rule)
     context = {
         "campaign": shown,
         "rule": quality_words.rule_line(rule) if rule else "",
         "every": every,
-        "reasons": [(code, quality_words.REASON_WORDS[code], count) for code, count in every.why.items()],
+        "count_limit": gallery_queries.COUNT_LIMIT,
+        "reasons": [(code, quality_words.REASON_WORDS[code], every.why.get(code, 0)) for code in offered],
         "reason": reason,
         "page": page,
         "faces": [(face, _against(face, limits)) for face in page.rows],
@@ -53,7 +60,7 @@ def _counted(campaign: Campaign, *, again: bool) -> quality_rule.KeptOut:
     key = f"kept-out-{sha256(key.encode()).hexdigest()}"
     known: quality_rule.KeptOut | None = cache.get(key) if again else None
     if known is None:
-        known = quality_rule.kept_out(quality_rule.kept_out_of(campaign), campaign.quality_rule)
+        known = queries.counted(campaign)
         cache.set(key, known, COUNTED_S)
     return known
 
@@ -73,7 +80,7 @@ def let_in(request: HttpRequest, pk: int) -> HttpResponseBase:
     keys = [
         int(key) for key in request.POST.getlist("face") if key.isascii() and key.isdigit() and len(key) < 16
     ]
-    chosen = quality_rule.kept_out_of(shown).filter(pk__in=keys[:FACES_PER_PAGE])
+    chosen = queries.of(shown).filter(pk__in=keys[:FACES_PER_PAGE])
     back = f"{reverse('labeling:campaign_kept_out', args=[pk])}?reason={request.POST.get('reason', '')[:10]}"
     if not keys:
         messages.error(request, _("Tick the faces to be added all the same."))
