@@ -59,9 +59,12 @@ def set_up(home: Path) -> None:
     call_command("migrate", verbosity=0)
     # As in a worker, which has loaded them long before.
     import cv2  # noqa: F401
-    import pyarrow.csv  # noqa: F401
+    import pyarrow.csv
 
     from labeling import tasks  # noqa: F401
+
+    # With the first numbers it hands to NumPy Arrow loads pandas, where that is installed: a fifth of a second.
+    pyarrow.array([0]).to_numpy()
 
 
 @contextmanager
