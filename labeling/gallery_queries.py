@@ -6,7 +6,7 @@ from typing import Any
 from django.db import connection, models
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
-from labeling.face_filter import FaceFilter, campaign_faces, faces
+from labeling.face_filter import FaceFilter, campaign_faces, faces, labels_alone
 from labeling.models import Face, Media
 
 COUNT_LIMIT = 10_000
@@ -78,7 +78,9 @@ def _in_campaign(row: Any) -> GalleryFace:
 
 def gallery_count(wanted: FaceFilter) -> int:
     """How many faces there are, up to COUNT_LIMIT + 1."""
-    return _chosen(wanted).order_by().values("pk")[: COUNT_LIMIT + 1].count()
+    labels = labels_alone(wanted)
+    rows = _chosen(wanted) if labels is None else labels
+    return rows.order_by().values("pk")[: COUNT_LIMIT + 1].count()
 
 
 def neighbours(wanted: FaceFilter, face_pk: int) -> tuple[int | None, int | None]:

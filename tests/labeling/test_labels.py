@@ -87,6 +87,25 @@ def test_the_gallery_filters_by_it_with_and_without_a_campaign(client) -> None:
     assert "Expert label" in page
 
 
+@pytest.mark.parametrize("left_out", ["", "kept", "out", "all"])
+@pytest.mark.parametrize("expert", [ANY, NONE, "happy", "sad", "angry"])
+@pytest.mark.parametrize("beside", ["nothing", "detector", "campaign"])
+def test_as_many_are_counted_as_are_listed(expert: str, left_out: str, beside: str) -> None:
+    faces = make_faces(6) + make_faces(2, detector="yunet")
+    Face.objects.filter(pk__in=[faces[0].pk, faces[3].pk, faces[6].pk]).update(left_out="person")
+    for face, label in zip(faces, ("happy", "happy", "sad", "sad", "happy", "", "happy"), strict=False):
+        if label:
+            give(face, label)
+    give(faces[5], "happy", column="team")
+    wanted = FaceFilter(
+        expert=expert,
+        left_out=left_out,
+        detector="haar" if beside == "detector" else "",
+        campaign=make_campaign(faces[:5]).pk if beside == "campaign" else None,
+    )
+    assert gallery_queries.gallery_count(wanted) == len(gallery_queries.gallery(wanted))
+
+
 def test_who_may_see_labels_sees_it_on_the_page_of_the_face(client) -> None:
     (face,) = make_faces(1)
     give(face, "happy")
