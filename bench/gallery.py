@@ -53,12 +53,14 @@ KEPT_OUT = {
     "… as they are turned away": ("sharp", "turned"),
     "… and 0.1 % by a rule": ("level", ""),
     "… of a campaign without faces": ("new", ""),
+    "kept out of the first source and the last": ("ends", ""),
 }
 """What is listed → the campaign, and for which reason."""
 RULES = {
     "sharp": {"min_side": 40, "min_sharpness": 0.3, "max_yaw": 30},
     "level": {"max_roll": 30},
     "new": {"min_side": 30, "min_brightness": 0.2},
+    "ends": {"min_side": 40, "min_sharpness": 0.3, "max_yaw": 30},
 }
 MEDIA = """
     INSERT INTO labeling_media (sha256, kind, mime, stored_as, bytes, width, height, duration_ms, fps,
@@ -122,14 +124,17 @@ RULED = """
     SELECT %(campaign)s, face.id, 'open', 1, 10, 0, 0, 10, 0, floor(random() * 2147483648)::bigint, face.media_id, '',
            '', '{}'
     FROM labeling_face face JOIN labeling_item item ON item.media_id = face.media_id
-    WHERE item.source_id < %(half)s AND face.detector = 'yunet' AND face.left_out = '' AND {meets}
+    WHERE item.source_id = ANY(%(asked)s) AND face.detector = 'yunet' AND face.left_out = '' AND {meets}
     ORDER BY face.id
 """
-"""The faces of half of the sources that meet a rule."""
-MEETS = {
-    "sharp": "least(width, height) >= 40 AND sharpness >= 0.3 AND abs(yaw) <= 30",
-    "level": "abs(roll) <= 30",
+"""The faces of some sources that meet a rule."""
+_SHARP = "least(width, height) >= 40 AND sharpness >= 0.3 AND abs(yaw) <= 30"
+ASKED = {
+    "sharp": (_SHARP, range(SOURCES // 2)),
+    "level": ("abs(roll) <= 30", range(SOURCES // 2)),
+    "ends": (_SHARP, (0, SOURCES - 1)),
 }
+"""Campaign → what its faces meet, and of which sources they are."""
 LABELS = """
     INSERT INTO labeling_facelabel (face_id, "column", label, origin, given_at)
     SELECT id, 'expert', CASE WHEN random() < 0.04 THEN 'fear' WHEN random() < 0.5 THEN 'happy' ELSE 'neutral' END,
@@ -198,8 +203,8 @@ def fill(faces: int) -> dict[str, int]:
             cursor.execute(CAMPAIGN, {"campaign": campaign.pk, "every": every})
         cursor.execute(SUGGESTIONS)
         cursor.execute(LABELS, values)
-        for name, meets in MEETS.items():
-            ruled = {"campaign": values[name], "half": sources[SOURCES // 2].pk}
+        for name, (meets, numbers) in ASKED.items():
+            ruled = {"campaign": values[name], "asked": [sources[number].pk for number in numbers]}
             cursor.execute(RULED.replace("{meets}", meets), ruled)
         for campaign in Campaign.objects.all():
             asked_about.tell_again(campaign)

@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from labeling import asked_about, campaigns, gallery, gallery_queries, gold, kept_out
 from labeling.models import Campaign, Face, Item, Media, Source
+from labeling.quality_rule import KeptOut
 from labeling.web import kept_out as pages
 from tests.factories import make_campaign, make_faces, make_media, make_user
 
@@ -68,10 +69,12 @@ def keys(faces: list[Face]) -> list[int]:
 # ---- order and pages ----
 
 
+@pytest.mark.parametrize("near", [0, 1, 2_500])
 @pytest.mark.parametrize("limit", [1, 2, 3, 10])
 def test_they_come_media_by_media_whatever_a_page_holds(
-    campaign: Campaign, listed: list[int], limit: int
+    campaign: Campaign, listed: list[int], limit: int, near: int, monkeypatch
 ) -> None:
+    monkeypatch.setattr(kept_out, "NEAR", near)
     for newest_first in (False, True):
         found: list[int] = []
         while rows := kept_out.page(
@@ -93,6 +96,23 @@ def test_behind_a_face_that_is_gone_the_list_goes_on_by_key(campaign: Campaign, 
     gone = listed[3]
     Face.objects.filter(pk=gone).delete()
     assert keys(kept_out.page(campaign, after=gone, limit=10)) == [key for key in listed if key > gone]
+
+
+@pytest.mark.parametrize(("most", "statements"), [(10, 7), (2, 5), (1, 4)])
+def test_media_of_others_between_are_passed_by(
+    campaign: Campaign, monkeypatch, django_assert_num_queries, most: int, statements: int
+) -> None:
+    medias = [make_media() for _ in range(8)]
+    # To the campaign's two stretches come two more: one behind a narrow gap, and one behind the widest.
+    for media in (medias[1], medias[7]):
+        campaign.sources.add(source_of(media))
+    listed = [blurred(medias[n], x=100) for n in (1, 7)]
+    for name, value in (("NEAR", 1), ("STRETCHES", most)):
+        monkeypatch.setattr(kept_out, name, value)
+    with django_assert_num_queries(statements):
+        assert keys(kept_out.page(campaign, limit=10)) == listed
+    assert keys(kept_out.page(campaign, limit=10, newest_first=True)) == listed[::-1]
+    assert kept_out.counted(campaign) == KeptOut(2, {"blurred": 2})
 
 
 def test_of_sources_whose_media_are_gone_nothing_is_listed(campaign: Campaign, listed: list[int]) -> None:
