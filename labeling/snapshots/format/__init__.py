@@ -11,7 +11,9 @@ splits have the same digest everywhere. Each row says its image's sha256. The sh
 checksum stand beside it and find a flipped bit.
 """
 
+from labeling.snapshots.format.base import ROW, Rows
 from labeling.snapshots.format.erasing import Found, find, rewritten
+from labeling.snapshots.format.files import GROUP_ROWS, SHARD_ROWS
 from labeling.snapshots.format.manifest import FORMAT, MANIFEST, Manifest, NotASnapshot, Shard, read_manifest
 from labeling.snapshots.format.order import Runs, located, runs_of
 from labeling.snapshots.format.packs import FOLDER as PACKS
@@ -29,7 +31,7 @@ from labeling.snapshots.format.rows import (
     group_of,
 )
 from labeling.snapshots.format.verifying import SENTENCES, Problem, verify
-from labeling.snapshots.format.writing import GROUP_ROWS, SHARD_ROWS, write, write_columns
+from labeling.snapshots.format.writing import Staying, base_of, write, write_columns
 
 __all__ = [
     "COLUMNS",
@@ -39,6 +41,7 @@ __all__ = [
     "OUTSIDE_DIGEST",
     "PACKS",
     "PACK_BYTES",
+    "ROW",
     "SCHEMA",
     "SENTENCES",
     "SHARD_ROWS",
@@ -51,8 +54,11 @@ __all__ = [
     "NotASnapshot",
     "OtherImage",
     "Problem",
+    "Rows",
     "Runs",
     "Shard",
+    "Staying",
+    "base_of",
     "face_key",
     "find",
     "group_of",

@@ -22,6 +22,16 @@ Digits: TypeAlias = NDArray[np.bytes_]
 _ROWS = 8_192
 _COLUMNS = ("face_key", "row_sha256", "image_sha256", "pack", "offset", "image_bytes", "erased")
 _PLACE = ("pack", "offset", "image_bytes")
+ROW = np.dtype(
+    [
+        *((name, "V32") for name in ("key", "proof", "image")),
+        ("pack", np.int32), ("offset", np.int64), ("bytes", np.int32),
+    ]
+)  # fmt: skip
+"""What whoever writes a version may keep of each of its rows: face_key, row_sha256 and image_sha256 as bytes, and where
+the image lies."""
+Rows: TypeAlias = NDArray[np.void]
+"""(n,) of ROW, in order of their keys."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +53,14 @@ class Found:
 
 
 class Base:
-    """A snapshot folder, or none. sound: tells whether a shard's bytes are as its manifest says."""
+    """A snapshot folder, or none. sound: tells whether a shard's bytes are as its manifest says.
 
-    def __init__(self, folder: Path | None, sound: Callable[[Path, Shard], bool]) -> None:
+    known: its rows, which are then not read from its files.
+    """
+
+    def __init__(
+        self, folder: Path | None, sound: Callable[[Path, Shard], bool], known: Rows | None = None
+    ) -> None:
         self.folder = folder
         manifest = self._manifest = None if folder is None else read_manifest(folder)
         self.packs = manifest.packs if manifest else ()
@@ -58,6 +73,7 @@ class Base:
             if folder is not None and manifest is not None:
                 self._order = order.runs_of(folder, manifest)
         self._kept = can if len(self._order) else np.zeros_like(can)
+        self._known = None if known is None else _Known(known, self._order, self._kept)
         self._walk = self._rows()
         self._keys = np.empty(0, "S64")
         self._window = _nothing(0)
@@ -74,10 +90,30 @@ class Base:
         """Whether a row of it can be kept at all."""
         return bool(self._kept.any())
 
+    @property
+    def can_stay(self) -> bool:
+        """Whether its rows may stay without being handed over: its files are as they should be, and none is erased."""
+        manifest = self._manifest
+        if manifest is None or manifest.erased or not len(self._kept):
+            return False
+        return bool(self._kept.all()) and int(self._order[:, 2].sum()) == manifest.rows
+
+    def stay(self, rows: Whole) -> None:
+        """These of the known rows are in the new version."""
+        assert self._known is not None
+        self._known.met[rows] = True
+
+    def places_of(self, rows: Whole) -> tuple[Whole, Whole]:
+        """The shard and the row in it of these of the known rows."""
+        assert self._known is not None
+        return self._known.shard[rows], self._known.row[rows]
+
     def find(self, keys: Digits) -> Found:
         """Of keys in their order, all of them behind those asked for before."""
         if not len(keys) or self.folder is None:
             return _nothing(len(keys))
+        if self._known is not None:
+            return self._known.find(keys)
         self._reach(keys[-1])
         end = int(np.searchsorted(self._keys, keys[-1], "right"))
         here, window = self._keys[:end], self._window.take(np.arange(end))
@@ -96,6 +132,9 @@ class Base:
 
     def rest(self) -> None:
         """No key comes any more."""
+        if self._known is not None:
+            self._note_removed(self._known.shard[~self._known.met])
+            return
         self._note_removed(self._window.shard)
         for _keys, window in self._walk:
             self._note_removed(window.shard)
@@ -173,6 +212,30 @@ class Base:
                 first += batch.num_rows
 
 
+class _Known:
+    """Rows that are looked up instead of walked along. met: which of them the new version has."""
+
+    def __init__(self, rows: Rows, runs: order.Runs, kept: NDArray[np.bool_]) -> None:
+        self._rows = rows
+        self._leading = leading_words(rows["key"])
+        shard, first, size = runs.T
+        before = np.cumsum(size) - size
+        self.row: Whole = np.repeat(first - before, size) + np.arange(size.sum())
+        self.shard: Whole = np.where(np.repeat(kept[shard], size), np.repeat(shard, size), -1)
+        self.met = np.zeros(len(rows), np.bool_)
+
+    def find(self, keys: Digits) -> Found:
+        wanted = np.frombuffer(raw_bytes(keys), "V32")
+        at = np.searchsorted(self._leading, leading_words(wanted)).clip(max=len(self._rows) - 1)
+        some = self._rows[at]
+        there = some["key"] == wanted
+        self.met[at[there]] = True
+        place = np.stack([some[name].astype(np.int64) for name in ("pack", "offset", "bytes")], axis=1)
+        return Found(
+            there, _digits(some["proof"]), _digits(some["image"]), place, self.shard[at], self.row[at]
+        )
+
+
 def _nothing(rows: int) -> Found:
     none = np.zeros(rows, np.int64)
     digits = np.zeros(rows, "S64")
@@ -187,6 +250,21 @@ def hex_digits(values: pa.StringArray) -> Digits:
         if (np.diff(at) == 64).all():
             return np.frombuffer(data, "S64", len(values), int(at[0]))
     return np.array([(text or "").encode() for text in values.to_pylist()], "S64")
+
+
+def raw_bytes(digits: Digits) -> NDArray[np.void]:
+    """(n,) 32 bytes each of texts of 64 hex digits."""
+    return np.frombuffer(bytes.fromhex(np.ascontiguousarray(digits).tobytes().decode()), "V32")
+
+
+def _digits(raw: NDArray[np.void]) -> Digits:
+    return np.frombuffer(np.ascontiguousarray(raw).tobytes().hex().encode(), "S64")
+
+
+def leading_words(raw: NDArray[np.void]) -> NDArray[np.uint64]:
+    """(n,) the first 64 bits of keys of 32 bytes."""
+    words = np.ascontiguousarray(raw).view(">u8").reshape(len(raw), 4)
+    return words[:, 0].astype(np.uint64)
 
 
 def leading_bits(keys: Digits) -> NDArray[np.uint64]:

@@ -18,11 +18,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from labeling.snapshots.format.files import open_shard, shard_of
 from labeling.snapshots.format.manifest import Manifest, Shard, read_manifest
 from labeling.snapshots.format.order import rows_used, runs_of
 from labeling.snapshots.format.packs import Spot
 from labeling.snapshots.format.rows import BLANK, KEPT_OF_ERASED, SCHEMA, row_sha256s
-from labeling.snapshots.format.writing import open_shard, shard_of
 
 Alive = Callable[[], None]
 _KEY = "face_key"

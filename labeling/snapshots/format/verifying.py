@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from labeling.snapshots.format import manifest as manifests
+from labeling.snapshots.format.files import sha256_of
 from labeling.snapshots.format.manifest import (
     BEFORE,
     MANIFEST,
@@ -34,7 +35,6 @@ from labeling.snapshots.format.rows import (
     is_blank,
     without_erased,
 )
-from labeling.snapshots.format.writing import sha256_of
 
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, pa.ArrowException)
 _TOLD = 5

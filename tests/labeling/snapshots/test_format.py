@@ -17,9 +17,9 @@ from hypothesis import strategies as some
 
 from labeling.expressions import SEVEN
 from labeling.snapshots import format as snapshots
+from labeling.snapshots.format import files
 from labeling.snapshots.format import packs as packing
 from labeling.snapshots.format import rows as row_rules
-from labeling.snapshots.format import writing
 from tests.snapshot_folders import make_snapshot_folder
 
 OUTSIDE = {"face_id", "image_bytes", "pack", "offset", "erased", "row_sha256"}
@@ -108,8 +108,8 @@ def test_texts_cannot_flow_from_one_column_into_the_next(one: list[str], two: li
 
 
 def test_shards_end_where_the_rows_say(folder: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(writing, "GROUP_ROWS", 4)
-    monkeypatch.setattr(writing, "SHARD_ROWS", 10)
+    monkeypatch.setattr(files, "GROUP_ROWS", 4)
+    monkeypatch.setattr(files, "SHARD_ROWS", 10)
     many = write(tmp_path / "many", rows_of(folder))
     assert [shard.name for shard in many.shards] == [f"faces-0000{number}.parquet" for number in range(4)]
     assert [shard.rows for shard in many.shards] == [10, 10, 10, 5]
@@ -127,7 +127,7 @@ def test_packs_end_where_they_are_full(folder: Path, tmp_path: Path, monkeypatch
 
 
 def test_full_shards_leave_no_empty_one_behind(folder: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(writing, "SHARD_ROWS", 5)
+    monkeypatch.setattr(files, "SHARD_ROWS", 5)
     assert [shard.rows for shard in write(tmp_path / "full", rows_of(folder)).shards] == [5] * 7
 
 
@@ -494,7 +494,7 @@ def test_what_is_left_after_erasures_is_proved_still(tmp_path_factory, rounds: l
 def test_only_the_shards_with_erased_faces_are_written_anew(
     folder: Path, tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(writing, "SHARD_ROWS", 10)
+    monkeypatch.setattr(files, "SHARD_ROWS", 10)
     write(tmp_path / "many", rows_of(folder))
     erase(tmp_path / "many", [rows_of(folder)[11]["face_key"]])
     assert [shard.name for shard in snapshots.read_manifest(tmp_path / "many").shards] == [
@@ -507,7 +507,7 @@ def test_faces_are_found_in_whichever_group_of_rows_they_are(
     told: bool, folder: Path, tmp_path: Path, monkeypatch
 ) -> None:
     """told: whether the shard says from which key to which its groups go."""
-    monkeypatch.setattr(writing, "GROUP_ROWS", 4)
+    monkeypatch.setattr(files, "GROUP_ROWS", 4)
     write(tmp_path / "many", rows_of(folder))
     shard = tmp_path / "many" / SHARD
     table = pq.read_table(shard)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from labeling.snapshots import format as snapshots
-from labeling.snapshots.format import base, order, writing
+from labeling.snapshots.format import base, files, order
 from labeling.snapshots.format import rows as row_rules
 from tests.labeling.snapshots.test_format import erase, rows_of, write
 from tests.snapshot_folders import make_snapshot_folder
@@ -24,7 +24,7 @@ SMALL = {"SHARD_ROWS": 8, "GROUP_ROWS": 4}
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch) -> None:
     for name, value in SMALL.items():
-        monkeypatch.setattr(writing, name, value)
+        monkeypatch.setattr(files, name, value)
 
 
 @pytest.fixture(scope="session")
@@ -121,7 +121,7 @@ def test_where_no_link_can_be_made_shards_are_copied(pool, tmp_path: Path, monke
     def cannot(*names: object) -> None:
         raise OSError("another disk")
 
-    monkeypatch.setattr(writing.os, "link", cannot)
+    monkeypatch.setattr(files.os, "link", cannot)
     first, later = second(pool, tmp_path)
     assert (later / "faces-00000.parquet").read_bytes() == (first / "faces-00000.parquet").read_bytes()
     assert snapshots.verify(later) == []
@@ -210,9 +210,9 @@ def test_a_folder_of_the_format_before_is_read_verified_and_built_upon(pool, tmp
     for shard in snapshots.read_manifest(first).shards:
         rows = pq.read_table(first / shard.name).to_pylist()
         old = [{**row, "row_sha256": ""} for row in rows]
-        with writing.open_shard(first / shard.name) as file:
+        with files.open_shard(first / shard.name) as file:
             file.write_table(pa.Table.from_pylist(old, schema=snapshots.SCHEMA))
-        shards.append(writing.shard_of(first / shard.name, shard.rows))
+        shards.append(files.shard_of(first / shard.name, shard.rows))
     manifest = snapshots.read_manifest(first)
     old_manifest = snapshots.Manifest(
         **{**vars(manifest), "shards": tuple(shards), "format": "vemo-snapshot/2"}
