@@ -11,10 +11,12 @@ from queue import Full, Queue
 from threading import Event, Thread
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
+from numpy.typing import NDArray
 from pyarrow import csv
 
 _BLOCK = 2 * 1024**2
@@ -89,6 +91,46 @@ def _copy(raw: Any, rows: QuerySet[Any, Any], put: Put) -> None:
         asked = cursor.mogrify(*statement).decode()
         cursor.copy_expert(f"COPY ({asked}) TO STDOUT (FORMAT csv)", lines)
     lines.end()
+
+
+class Reader:
+    """Reads over a connection of its own, all of one moment, whoever goes on writing meanwhile. Only PostgreSQL's."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    def tables(self, rows: QuerySet[Any, Any], schema: pa.Schema) -> Iterator[pa.Table]:
+        """As the function of this name, but nothing is read ahead."""
+        blocks: list[bytes] = []
+        _copy(self._raw, rows, blocks.append)
+        return (_parsed(block, schema) for block in blocks)
+
+    def anew(self) -> None:
+        """What is asked from here on is of a later moment."""
+        self._raw.rollback()
+
+    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """An answer, none of it converted by Django. Raises DatabaseError."""
+        with connection.wrap_database_errors, self._raw.cursor() as cursor:
+            cursor.execute(statement, values)
+            return list(cursor.fetchall())
+
+    def numbers(self, statement: str, *values: Any) -> NDArray[np.int64]:
+        """(rows,) of a query for one column of whole numbers, none of them NULL."""
+        packed = f"SELECT string_agg(int8send(found.number), ''::bytea) FROM ({statement}) AS found (number)"
+        [(data,)] = self.rows(packed, *values)
+        return np.frombuffer(bytes(data or b""), ">i8").astype(np.int64)
+
+
+@contextmanager
+def at_one_moment() -> Iterator[Reader | None]:
+    """None where there is no PostgreSQL, and inside a transaction, whose rows no other connection sees."""
+    if connection.vendor != "postgresql" or connection.in_atomic_block:
+        yield None
+        return
+    with _other_connection() as raw:
+        raw.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
+        yield Reader(raw)
 
 
 class _Lines:

@@ -8,7 +8,7 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from labeling.models import Export, Face, Media, Snapshot, WorkState
-from labeling.snapshots import stored
+from labeling.snapshots import carried, stored
 
 YOUNG = timedelta(days=1)
 """What is younger may be on its way: its row comes after it."""
@@ -96,7 +96,9 @@ def _of_snapshots(names: list[str]) -> set[str]:
     if not folders:
         return set()
     there = set(Snapshot.objects.filter(folder__in=set(folders.values())).values_list("folder", flat=True))
-    packs = {
+    kept = {
         stored.pack_of(pack) for each in Snapshot.objects.values_list("packs", flat=True) for pack in each
     }
-    return {name for name, folder in folders.items() if folder in there or name in packs}
+    campaigns = Snapshot.objects.order_by().values_list("campaign", flat=True).distinct()
+    kept |= {carried.name_of(campaign) for campaign in campaigns}
+    return {name for name, folder in folders.items() if folder in there or name in kept}

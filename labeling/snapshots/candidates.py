@@ -26,6 +26,7 @@ OPEN, LICENCE, FEW_VOTES, DISAGREEMENT = "open", "licence", "few_votes", "little
 NO_LABEL, OTHER_CLASS, SMALL, OTHER_SOURCE, TWICE = "no_label", "class", "small", "source", "twice"
 """Why faces stay out, besides the outcomes that are no label."""
 _KEY = 32
+_AT_ONCE = 5_000
 _TEXT, _WHOLE_NUMBER, _YES = pa.string(), pa.int64(), pa.bool_()
 _VOTED = {"state": _TEXT, "outcome": _TEXT, "label": _TEXT, "agreement": pa.float64(), "counts": _TEXT}
 _BOX = ("time_ms", "row", "x", "y", "width", "height")
@@ -43,13 +44,15 @@ class Candidates:
 
     media: 0 to m - 1, in the order of their prefixes. prefix: the first 64 bits of the media's sha256. votes: (n,
     classes and the other answers). likeness, author: -1 for none. fingerprint: its 64 bits, where `hashed` says that
-    there is one. given: number in `given_splits`. source: rank of the split its sources are named for.
+    there is one. given: number in `given_splits`. source: rank of the split its sources are named for. out_face,
+    out_reason: the faces that stay out, and of each the number of the reason in `reasons`.
     """
 
     classes: tuple[str, ...]
     origins: tuple[str, ...]
     given_splits: tuple[str, ...]
     face: Whole
+    media_id: Whole
     media: Whole
     prefix: NDArray[np.uint64]
     label: Whole
@@ -64,12 +67,23 @@ class Candidates:
     source: Whole
     keys: bytes
     """32 bytes a face."""
-    left_out: dict[str, int]
+    reasons: tuple[str, ...]
+    out_face: Whole
+    out_reason: NDArray[np.int8]
+    twice: int
+    """Rows that are not here because their face is, by another campaign."""
     strange: dict[str, int]
     """Labels by votes that are no class of the campaign any more; their number is -1."""
 
     def __len__(self) -> int:
         return len(self.face)
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Reason → how many stay out."""
+        counts = np.bincount(self.out_reason, minlength=len(self.reasons)).tolist()
+        found = {reason: count for reason, count in zip(self.reasons, counts, strict=True) if count}
+        return dict(sorted((found | ({TWICE: self.twice} if self.twice else {})).items()))
 
     def key(self, row: int) -> str:
         """The face_key, 64 hex digits."""
@@ -84,13 +98,32 @@ def read(campaigns: Sequence[Campaign], rule: Rule, alive: Alive = lambda: None)
     """
     found = _Columns(campaigns[0].expressions, rule)
     for campaign in campaigns:
-        rows = CampaignFace.objects.filter(campaign=campaign, face__isnull=False)
-        rows = rows.exclude(state=CampaignFace.State.GOLD).order_by()
-        found.take(_asked(rows, "face__", rule), alive)
+        found.take(bulk.tables(*_asked(_in_question(campaign), "face__", rule)), alive)
     if rule.labelled_sources:
         faces = Face.objects.kept().filter(_from("media", rule.labelled_sources)).order_by()
-        found.take(_asked(faces, "", rule), alive)
+        found.take(bulk.tables(*_asked(faces, "", rule)), alive)
     return found.finished()
+
+
+def read_some(
+    campaign: Campaign, rule: Rule, faces: Whole, reader: bulk.Reader, alive: Alive = lambda: None
+) -> Candidates:
+    """Of these faces what `read` would say of them, as the reader sees them. Some need not be the campaign's."""
+    found = _Columns(campaign.expressions, rule)
+    for start in range(0, len(faces), _AT_ONCE):
+        rows = _in_question(campaign).filter(face__in=faces[start : start + _AT_ONCE].tolist())
+        found.take(reader.tables(*_asked(rows, "face__", rule)), alive)
+    return found.finished()
+
+
+def words(keys: bytes) -> NDArray[np.uint64]:
+    """(n, 2): the first 128 bits of face_keys of 32 bytes each."""
+    return np.frombuffer(keys, ">u8").reshape(-1, _KEY // 8)[:, :2].astype(np.uint64)
+
+
+def _in_question(campaign: Campaign) -> QuerySet[CampaignFace]:
+    rows = CampaignFace.objects.filter(campaign=campaign, face__isnull=False)
+    return rows.exclude(state=CampaignFace.State.GOLD).order_by()
 
 
 def label_columns(rule: Rule) -> list[str]:
@@ -102,7 +135,7 @@ def _from(media: str, names: Collection[str]) -> Exists:
     return Exists(Item.objects.filter(media=OuterRef(media), source__name__in=names))
 
 
-def _asked(rows: QuerySet[Any], to_face: str, rule: Rule) -> Iterator[pa.Table]:
+def _asked(rows: QuerySet[Any], to_face: str, rule: Rule) -> tuple[QuerySet[Any, Any], pa.Schema]:
     """The columns of _VOTED, _FACE, and what else the rule asks: by the names that _Columns reads."""
     columns: dict[str, pa.DataType] = dict(_VOTED) if to_face else {}
     columns |= {to_face + name: kind for name, kind in _FACE.items()}
@@ -122,7 +155,7 @@ def _asked(rows: QuerySet[Any], to_face: str, rule: Rule) -> Iterator[pa.Table]:
         asked[f"label_{number}"], kinds[f"label_{number}"] = Subquery(same.values("label")[:1]), _TEXT
     names = [name.removeprefix("face__") for name in columns]
     schema = pa.schema([*zip(names, columns.values(), strict=True), *kinds.items()])
-    return bulk.tables(rows.annotate(**asked).values_list(*columns, *asked), schema)
+    return rows.annotate(**asked).values_list(*columns, *asked), schema
 
 
 _WHOLE = (
@@ -140,7 +173,9 @@ class _Columns:
         self._answers = (*self._classes, *OTHER_ANSWERS)
         self._allowed = pa.array(sorted(meeting(rule.licences)), _TEXT) if rule.licences else None
         self._given: dict[str, int] = {}
-        self._left_out: Counter[str] = Counter()
+        self._reasons: dict[str, int] = {}
+        self._out_face = [np.empty(0, np.int64)]
+        self._out_reason = [np.empty(0, np.int8)]
         self._strange: Counter[str] = Counter()
         self._expressions = frozenset(expressions)
         self._keys: list[bytes] = []
@@ -157,7 +192,9 @@ class _Columns:
     def _take(self, part: pa.Table) -> None:
         tally = _Tally(part, self._answers)
         found = _Labels(part, self._rule, tally)
-        self._left_out.update(found.why)
+        pks = _numbers(part, "pk")
+        for reason, rows in found.without():
+            self._leave(reason, pks[rows])
         kept = np.flatnonzero(found.origin >= 0)
         label = found.label.take(pa.array(kept))
         kept, label = self._wanted(part.take(pa.array(kept)), kept, label, found.origin[kept])
@@ -212,11 +249,15 @@ class _Columns:
         reasons.append((OTHER_CLASS, ~known & (expressions | ~voted)))
         there = np.ones(len(kept), np.bool_)
         for reason, out in reasons:
-            if count := int((there & out).sum()):
-                self._left_out[reason] += count
+            self._leave(reason, _numbers(rows, "pk")[there & out])
             there &= ~out
         which = np.flatnonzero(there)
         return kept[which], label.take(pa.array(which))
+
+    def _leave(self, reason: str, faces: Whole) -> None:
+        number = self._reasons.setdefault(reason, len(self._reasons))
+        self._out_face.append(faces)
+        self._out_reason.append(np.full(len(faces), number, np.int8))
 
     def _authors(self, rows: pa.Table) -> Whole:
         if AUTHOR not in self._rule.groups:
@@ -226,8 +267,6 @@ class _Columns:
 
     def finished(self) -> Candidates:
         order, twice = self._order()
-        if twice:
-            self._left_out[TWICE] += twice
         whole = {name: np.concatenate(self._whole.pop(name))[order] for name in _WHOLE}
         prefix = np.concatenate(self._prefix)[order]
         keys = np.frombuffer(b"".join(self._keys), f"V{_KEY}")[order].tobytes()
@@ -240,10 +279,14 @@ class _Columns:
             prefix=prefix,
             agreement=np.concatenate(self._agreement)[order],
             votes=votes,
-            left_out=dict(sorted(self._left_out.items())),
+            reasons=tuple(self._reasons),
+            out_face=np.concatenate(self._out_face),
+            out_reason=np.concatenate(self._out_reason),
+            twice=twice,
             strange=dict(self._strange),
             face=whole["face"],
-            media=_ranked(whole["media"], prefix),
+            media_id=whole["media"],
+            media=ranked(whole["media"], prefix),
             label=whole["label"],
             origin=whole["origin"],
             given=whole["given"],
@@ -344,25 +387,22 @@ class _Labels:
         self._doubted = agreed & ~self._few & (voted < self._rule.agreement_at_least)
         return agreed & ~self._few & ~self._doubted
 
-    @property
-    def why(self) -> dict[str, int]:
+    def without(self) -> Iterator[tuple[str, Whole]]:
+        """Why faces have none, and which."""
         without = self.origin < 0
-        found = {
-            FEW_VOTES: int((without & self._few).sum()),
-            DISAGREEMENT: int((without & self._doubted).sum()),
-        }
+        yield FEW_VOTES, np.flatnonzero(without & self._few)
+        yield DISAGREEMENT, np.flatnonzero(without & self._doubted)
         rest = np.flatnonzero(without & ~self._few & ~self._doubted)
-        if len(rest) and self._has_votes:
-            # A face re-opened for fresh votes still carries its former outcome; that is under question now.
-            is_open = self._is("state", CampaignFace.State.OPEN)[rest]
-            words, of_word = _words(self._texts("outcome").take(pa.array(rest)))
-            found[OPEN] = int(is_open.sum())
-            for number, word in enumerate(words):
-                reason = NO_LABEL if word in ("", Outcome.AGREED, Outcome.ADJUDICATED) else word
-                found[reason] = found.get(reason, 0) + int((~is_open & (of_word == number)).sum())
-        else:
-            found[NO_LABEL] = len(rest)
-        return {reason: count for reason, count in found.items() if count}
+        if not len(rest) or not self._has_votes:
+            yield NO_LABEL, rest
+            return
+        # A face re-opened for fresh votes still carries its former outcome; that is under question now.
+        is_open = self._is("state", CampaignFace.State.OPEN)[rest]
+        yield OPEN, rest[is_open]
+        words, of_word = _words(self._texts("outcome").take(pa.array(rest)))
+        for number, word in enumerate(words):
+            reason = NO_LABEL if word in ("", Outcome.AGREED, Outcome.ADJUDICATED) else word
+            yield reason, rest[~is_open & (of_word == number)]
 
 
 def _one(column: Any) -> pa.Array:
@@ -405,7 +445,7 @@ def _prefixes(sha256s: pa.ChunkedArray) -> NDArray[np.uint64]:
     return np.frombuffer(bytes.fromhex("".join(texts)), ">u8").astype(np.uint64)
 
 
-def _ranked(media: Whole, prefix: NDArray[np.uint64]) -> Whole:
+def ranked(media: Whole, prefix: NDArray[np.uint64]) -> Whole:
     """Media by numbers from 0, in the order of their prefixes."""
     keys, first, inverse = np.unique(media, return_index=True, return_inverse=True)
     rank = np.empty(len(keys), np.int64)

@@ -1,5 +1,6 @@
 """What can be proved of a snapshot's splits. Pure but for the names of the columns it is given."""
 
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -8,15 +9,35 @@ from numpy.typing import NDArray
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.candidates import Candidates
 from labeling.snapshots.rule import STRATIFIED, Rule
-from labeling.vision.neighbours import near
+from labeling.vision.neighbours import near, near_to
 
 RADIUS = 8
 """Bits of the perceptual hash within which faces of two splits are looked for."""
 Whole: TypeAlias = NDArray[np.int64]
 _TRAIN = 0
+_FEW = 0.2
+"""Of the hashes, as many may be new for only those to be compared with all."""
 
 
-def of(faces: Candidates, splits: Whole, groups: Whole, rule: Rule, *, own: Whole | None) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Faces that were compared before, by their hashes, hashed and splits as in Candidates, and what came of it."""
+
+    fingerprint: NDArray[np.uint64]
+    hashed: NDArray[np.bool_]
+    splits: Whole
+    similarity: dict[str, Any]
+
+
+def of(
+    faces: Candidates,
+    splits: Whole,
+    groups: Whole,
+    rule: Rule,
+    *,
+    own: Whole | None,
+    compared: Compared | None = None,
+) -> dict[str, Any]:
     """The certificate.
 
     groups: by what faces are kept together, how many groups each split holds, and how many are in two (none).
@@ -25,12 +46,12 @@ def of(faces: Candidates, splits: Whole, groups: Whole, rule: Rule, *, own: Whol
     hashes differ (of 64), null if more than `radius`, and how many pairs there are at each distance. repeats: of
     splits that came with the faces, how many faces of validation and test repeat one of train (the same media), or show
     nearly the same (labeling.likeness); before any was moved, and after.
-    own: the split each face came with.
+    own: the split each face came with. compared: faces most of which are the same as these, to spare comparing them.
     """
     found = {
         "groups": _groups(splits, groups, rule),
         "class_distance": _class_distance(faces, splits),
-        "similarity": _similarity(faces, splits),
+        "similarity": _similarity(faces, splits, compared),
     }
     if rule.splits != STRATIFIED and own is not None:
         found["repeats"] = {"as_given": _repeats(faces, own), "as_frozen": _repeats(faces, splits)}
@@ -39,11 +60,12 @@ def of(faces: Candidates, splits: Whole, groups: Whole, rule: Rule, *, own: Whol
 
 def _groups(splits: Whole, groups: Whole, rule: Rule) -> dict[str, Any]:
     """Raises RuntimeError if a group is in two splits: such a snapshot must not be."""
-    pairs = np.unique(np.stack([groups, splits]), axis=1)
-    shared = int(pairs.shape[1] - len(np.unique(groups)))
+    split_of = np.full(int(groups.max(initial=-1)) + 1, -1)
+    split_of[groups] = splits
+    shared = len(np.unique(groups[split_of[groups] != splits]))
     if shared:
         raise RuntimeError(f"{shared} groups straddle splits.")
-    counts = np.bincount(pairs[1], minlength=len(snapshots.SPLITS)).tolist()
+    counts = np.bincount(split_of[split_of >= 0], minlength=len(snapshots.SPLITS)).tolist()
     per_split = {name: count for name, count in zip(snapshots.SPLITS, counts, strict=True) if count}
     return {"by": list(rule.groups), "per_split": per_split, "shared": shared}
 
@@ -63,17 +85,11 @@ def _shares(labels: Whole, classes: int) -> NDArray[np.float64]:
     return np.bincount(labels, minlength=classes) / max(1, len(labels))
 
 
-def _similarity(faces: Candidates, splits: Whole) -> dict[str, Any]:
-    hashes, where = faces.fingerprint[faces.hashed], splits[faces.hashed]
-    distinct, of_hash = np.unique(hashes, return_inverse=True)
-    held = np.zeros((len(distinct), len(snapshots.SPLITS)), np.int64)
-    np.add.at(held, (of_hash, where), 1)
-    pairs = np.zeros(RADIUS + 1, np.int64)
-    pairs[0] = _across(held, held) // 2
-    if len(distinct) > 1:
-        for block in near(distinct, RADIUS):
-            across = _across_each(held[block.left], held[block.right])
-            pairs += np.bincount(block.distances, weights=across, minlength=RADIUS + 1).astype(np.int64)
+def _similarity(faces: Candidates, splits: Whole, compared: Compared | None) -> dict[str, Any]:
+    held = _Held.of(faces.fingerprint[faces.hashed], splits[faces.hashed])
+    pairs = None if compared is None else _pairs_since(held, compared)
+    if pairs is None:
+        pairs = held.pairs()
     met = np.flatnonzero(pairs)
     return {
         "radius": RADIUS,
@@ -81,6 +97,78 @@ def _similarity(faces: Candidates, splits: Whole) -> dict[str, Any]:
         "pairs": {str(bits): int(pairs[bits]) for bits in met},
         "compared": int(faces.hashed.sum()),
     }
+
+
+def _pairs_since(held: "_Held", compared: Compared) -> Whole | None:
+    """Pairs in two splits by distance, from those there were before; None where too much is new.
+
+    Of those that stay nothing is compared: only what is gone with what stays and with itself, and what is new.
+    """
+    if compared.similarity.get("radius") != RADIUS:
+        return None
+    before = _Held.of(compared.fingerprint[compared.hashed], compared.splits[compared.hashed])
+    gone, new = before.less(held), held.less(before)
+    if len(gone.hashes) + len(new.hashes) > _FEW * len(held.hashes):
+        return None
+    pairs = np.zeros(RADIUS + 1, np.int64)
+    for bits, count in compared.similarity["pairs"].items():
+        pairs[int(bits)] = count
+    if len(gone.hashes) or len(new.hashes):
+        stays = held.less(new)
+        pairs += stays.pairs_with(new) + new.pairs() - stays.pairs_with(gone) - gone.pairs()
+    return pairs
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """Distinct hashes in their order, and of each how many faces of each split have it: (n, splits)."""
+
+    hashes: NDArray[np.uint64]
+    counts: Whole
+
+    @classmethod
+    def of(cls, hashes: NDArray[np.uint64], splits: Whole) -> "_Held":
+        order = np.argsort(hashes, kind="stable")
+        in_order = hashes[order]
+        first = np.ones(len(order), np.bool_)
+        first[1:] = in_order[1:] != in_order[:-1]
+        flat = (np.cumsum(first) - 1) * len(snapshots.SPLITS) + splits[order]
+        distinct = in_order[first]
+        counts = np.bincount(flat, minlength=len(distinct) * len(snapshots.SPLITS))
+        return cls(distinct, counts.reshape(len(distinct), len(snapshots.SPLITS)))
+
+    def less(self, other: "_Held") -> "_Held":
+        """What there is more here than there."""
+        counts = self.counts.copy()
+        if len(other.hashes):
+            place = np.searchsorted(other.hashes, self.hashes).clip(max=len(other.hashes) - 1)
+            there = other.hashes[place] == self.hashes
+            counts[there] -= other.counts[place[there]]
+        counts = counts.clip(min=0)
+        left = counts.any(axis=1)
+        return _Held(self.hashes[left], counts[left])
+
+    def pairs(self) -> Whole:
+        """Pairs of faces in two splits, by distance: (RADIUS + 1,)."""
+        found = np.zeros(RADIUS + 1, np.int64)
+        found[0] = _across(self.counts, self.counts) // 2
+        if len(self.hashes) > 1:
+            for block in near(self.hashes, RADIUS):
+                found += _counted(self.counts[block.left], self.counts[block.right], block.distances)
+        return found
+
+    def pairs_with(self, others: "_Held") -> Whole:
+        """Pairs of one of these and one of the others, in two splits, by distance."""
+        found = np.zeros(RADIUS + 1, np.int64)
+        if len(self.hashes) and len(others.hashes):
+            for block in near_to(others.hashes, self.hashes, RADIUS):
+                found += _counted(others.counts[block.left], self.counts[block.right], block.distances)
+        return found
+
+
+def _counted(left: Whole, right: Whole, distances: NDArray[np.integer]) -> Whole:
+    across = _across_each(left, right)
+    return np.bincount(distances, weights=across, minlength=RADIUS + 1).astype(np.int64)
 
 
 def _across_each(left: Whole, right: Whole) -> Whole:

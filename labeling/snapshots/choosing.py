@@ -1,6 +1,6 @@
 """Which faces a snapshot holds, and in which split and fold each goes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,7 +13,8 @@ from labeling.models import Campaign, CampaignFace, Face, Outcome
 from labeling.sayings import gettext_noop
 from labeling.snapshots import certificate, split
 from labeling.snapshots import format as snapshots
-from labeling.snapshots.candidates import Candidates, read
+from labeling.snapshots.candidates import Candidates
+from labeling.snapshots.certificate import Compared
 from labeling.snapshots.earlier import Earlier
 from labeling.snapshots.grouping import connected
 from labeling.snapshots.rule import ADJUDICATED, ALIKE, AUTHOR, GIVEN, SOURCES, STRATIFIED, USUAL_LABELS, Rule
@@ -83,9 +84,15 @@ def with_label(campaign: Campaign) -> QuerySet[Face]:
     )
 
 
-def choose(*, campaigns: Sequence[Campaign], rule: Rule, earlier: Earlier, alive: Alive) -> Choice:
-    """The faces the rule lets in as they stand now, whoever goes on voting meanwhile. Raises Refused."""
-    faces = read(campaigns, rule, alive)
+def choose(
+    *,
+    faces: Candidates,
+    rule: Rule,
+    earlier: Earlier,
+    alive: Alive = lambda: None,
+    compared: Compared | None = None,
+) -> Choice:
+    """Part these faces. compared: as of `certificate.of`. Raises Refused."""
     _demand_classes(faces)
     alive()
     group = connected(faces.media, _links(faces, rule))
@@ -102,7 +109,7 @@ def choose(*, campaigns: Sequence[Campaign], rule: Rule, earlier: Earlier, alive
     splits = place[dense]
     folds = _folds(faces, dense, names, splits != _TEST, rule)
     alive()
-    proof = certificate.of(faces, splits, dense, rule, own=own)
+    proof = certificate.of(faces, splits, dense, rule, own=own, compared=compared)
     proof |= earlier.certified(faces, splits, rule)
     notes = tuple(_notes(faces, splits, rule, moved))
     return Choice(faces, splits, folds, names[dense], proof, moved, notes)
@@ -143,7 +150,10 @@ def _drawn(faces: Candidates, group: Whole, names: NDArray[np.uint64], kept: Who
     free = ~fixed
     place = kept.copy()
     if free.any():
-        dealt = split.deal(counts[free], _hex(names[free]), rule.fractions, rule.seed, known[kept[free]])
+        stays = known[kept[free]]
+        drawn = np.full(len(stays), "", object)
+        drawn[stays == split.FREE] = _hex(names[free][stays == split.FREE])
+        dealt = split.deal(counts[free], drawn.tolist(), rule.fractions, rule.seed, stays)
         place[free] = ranks[dealt]
     return place
 

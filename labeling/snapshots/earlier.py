@@ -1,6 +1,5 @@
 """In which splits earlier versions of a campaign had its faces."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -8,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.models import Snapshot, WorkState
+from labeling.snapshots import candidates, stored
 from labeling.snapshots import format as snapshots
-from labeling.snapshots import stored
 from labeling.snapshots.candidates import Candidates
 from labeling.snapshots.rule import STRATIFIED, Rule
 from labeling.snapshots.split import FREE
@@ -18,21 +17,29 @@ from labeling.snapshots.stored import Alive
 Words: TypeAlias = NDArray[np.uint64]
 """(n, 2): the first 128 bits of face_keys, in their order."""
 _TEST = snapshots.SPLITS.index("test")
+_NONE = np.empty((0, 2), np.uint64)
 
 
 @dataclass(frozen=True, eq=False)
 class Version:
-    digest: str
+    """One frozen before. splits: (n,) of each face its number in snapshots.SPLITS."""
+
     rule: Rule
     keys: Words
     splits: NDArray[np.int64]
 
+    @property
+    def tested(self) -> Words:
+        return np.asarray(self.keys[self.splits == _TEST])
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Earlier:
-    """The versions frozen before, the newest first."""
+    """The versions frozen before. tested: the faces that any of them tests on. digests: the newest first."""
 
-    versions: list[Version] = field(default_factory=list)
+    newest: Version | None = None
+    tested: Words = field(default_factory=lambda: _NONE)
+    digests: tuple[str, ...] = ()
 
     def splits_of(self, faces: Candidates, rule: Rule) -> NDArray[np.int64]:
         """Of each face the split in which it stays, or FREE.
@@ -43,61 +50,70 @@ class Earlier:
         kept = np.full(len(faces), FREE)
         if not rule.test_stays:
             return kept
-        words = np.frombuffer(faces.keys, ">u8").reshape(-1, 4)[:, :2].astype(np.uint64)
-        for age, version in enumerate(self.versions):
-            found = _found(version, words)
-            same = age == 0 and rule.splits == STRATIFIED and _drawn_alike(version.rule, rule)
-            wanted = (found != FREE) if same else (found == _TEST)
-            kept[wanted] = np.maximum(kept[wanted], found[wanted])
+        words = candidates.words(faces.keys)
+        if self.newest is not None and rule.splits == STRATIFIED and _drawn_alike(self.newest.rule, rule):
+            place = _places(self.newest.keys, words)
+            kept[place >= 0] = self.newest.splits[place[place >= 0]]
+        kept[_places(self.tested, words) >= 0] = _TEST
         return kept
 
     def certified(self, faces: Candidates, splits: NDArray[np.int64], rule: Rule) -> dict[str, Any]:
         """For the certificate: from which versions the test split was kept, and how many of its faces."""
-        if not (rule.test_stays and self.versions):
+        if not (rule.test_stays and self.digests):
             return {}
-        words = np.frombuffer(faces.keys, ">u8").reshape(-1, 4)[:, :2].astype(np.uint64)
-        tested = np.zeros(len(faces), np.bool_)
-        for version in self.versions:
-            tested |= _found(version, words) == _TEST
+        tested = _places(self.tested, candidates.words(faces.keys)) >= 0
         return {
             "earlier": {
-                "versions": [version.digest for version in self.versions],
+                "versions": list(self.digests),
                 "tested_before": int(tested.sum()),
                 "learnt_now": int((tested & (splits != _TEST)).sum()),
             }
         }
 
+    def tested_with(self, faces: Candidates, splits: NDArray[np.int64]) -> Words:
+        """The faces that any of them tests on, or a version with these splits."""
+        words = candidates.words(faces.keys)
+        return _together([self.tested, words[splits == _TEST]])
+
+
+def digests_before(snapshot: Snapshot) -> list[str]:
+    """Of the versions of the snapshot's campaign, the newest first."""
+    return list(_rows_before(snapshot))
+
 
 def versions_before(snapshot: Snapshot, alive: Alive = lambda: None) -> Earlier:
-    """Of the snapshot's campaign."""
-    return Earlier(list(_versions(snapshot, alive)))
+    """Of the snapshot's campaign. Damaged ones are left out: what they held cannot be known, and `verify` tells."""
+    newest, tested, digests = None, [], []
+    for digest, rule in _rows_before(snapshot).items():
+        with stored.rows_of(digest, alive) as folder:
+            try:
+                version = _read(Rule.of(rule), folder)
+            except (snapshots.NotASnapshot, OSError, ValueError):
+                continue
+        newest = newest or version
+        tested.append(version.tested)
+        digests.append(digest)
+    return Earlier(newest, _together(tested), tuple(digests))
 
 
-def _versions(snapshot: Snapshot, alive: Alive) -> Iterator[Version]:
+def _rows_before(snapshot: Snapshot) -> dict[str, Any]:
+    """Digest → rule."""
     rows = Snapshot.objects.filter(campaign=snapshot.campaign_id, state=WorkState.DONE)
     if snapshot.pk is not None:
         rows = rows.filter(pk__lt=snapshot.pk)
-    seen = set()
+    found: dict[str, Any] = {}
     for digest, rule in rows.order_by("-pk").values_list("digest", "rule"):
-        if digest in seen:
-            continue
-        seen.add(digest)
-        with stored.rows_of(digest, alive) as folder:
-            try:
-                yield _read(digest, Rule.of(rule), folder)
-            except (snapshots.NotASnapshot, OSError, ValueError):
-                # Damaged: what it held cannot be known. `verify` tells of it.
-                continue
+        found.setdefault(digest, rule)
+    return found
 
 
-def _read(digest: str, rule: Rule, folder: Any) -> Version:
+def _read(rule: Rule, folder: Any) -> Version:
     keys, splits = [], []
     for batch in snapshots.iter_batches(folder, ["face_key", "split"], rows=8_192):
         text = "".join(key[:32] for key in batch.column("face_key").to_pylist())
         keys.append(np.frombuffer(bytes.fromhex(text), ">u8").reshape(-1, 2).astype(np.uint64))
         splits += [snapshots.SPLITS.index(name) for name in batch.column("split").to_pylist()]
-    empty = np.empty((0, 2), np.uint64)
-    return Version(digest, rule, np.concatenate(keys) if keys else empty, np.array(splits, np.int64))
+    return Version(rule, np.concatenate([_NONE, *keys]), np.array(splits, np.int64))
 
 
 def _drawn_alike(one: Rule, other: Rule) -> bool:
@@ -105,10 +121,18 @@ def _drawn_alike(one: Rule, other: Rule) -> bool:
     return ways[0] == ways[1]
 
 
-def _found(version: Version, words: Words) -> NDArray[np.int64]:
-    """Of each face its split in the version, or FREE. Both are in order of face_key."""
-    if not len(version.keys):
-        return np.full(len(words), FREE)
-    place = np.searchsorted(version.keys[:, 0], words[:, 0]).clip(max=len(version.keys) - 1)
-    is_there = (version.keys[place] == words).all(axis=1)
-    return np.where(is_there, version.splits[place], FREE)
+def _together(some: list[Words]) -> Words:
+    """All of them in order, each once."""
+    words = np.concatenate([_NONE, *some])
+    words = words[np.lexsort((words[:, 1], words[:, 0]))]
+    first = np.ones(len(words), np.bool_)
+    first[1:] = (words[1:] != words[:-1]).any(axis=1)
+    return np.asarray(words[first])
+
+
+def _places(among: Words, words: Words) -> NDArray[np.int64]:
+    """Of each of the words its place among those, which are in order; -1 for none."""
+    if not len(among):
+        return np.full(len(words), -1)
+    place = np.searchsorted(among[:, 0], words[:, 0]).clip(max=len(among) - 1)
+    return np.where((among[place] == words).all(axis=1), place, -1)

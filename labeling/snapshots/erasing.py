@@ -21,8 +21,8 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from labeling.models import Pulse, Snapshot, WorkState
+from labeling.snapshots import carried, stored
 from labeling.snapshots import format as snapshots
-from labeling.snapshots import stored
 from labeling.snapshots.format.packs import Spot
 from labeling.snapshots.stored import Alive
 
@@ -53,6 +53,7 @@ def erase(keys: Collection[str], alive: Alive = lambda: None) -> dict[int, int]:
     is gone.
     """
     lost: dict[int, int] = {}
+    carried.forget()
     frozen, keys = _frozen(), sorted(keys)
     with _in_turn(alive) as beat, stored.making("erasing") as made:
         made.mkdir()

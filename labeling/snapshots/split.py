@@ -57,7 +57,7 @@ def deal(
 ) -> NDArray[np.int64]:
     """Group → number of its split in `in_order(fractions)`.
 
-    names: of the groups, for the drawing. kept: (groups,) the split in which it stays, or FREE.
+    names: of the groups, for the drawing of those that are free. kept: (groups,) the split in which it stays, or FREE.
 
     Groups are dealt out from the largest to the smallest, equal ones in an order drawn by the seed; each goes to
     the split that lacks most of its classes. Where there are enough groups every split with a share gets one, and

@@ -84,14 +84,6 @@ def _sweep(root: Path, prefix: str) -> None:
                 shutil.rmtree(left, ignore_errors=True)
 
 
-def changed_at(name: str) -> float:
-    """When a file of the local storage was written or put there, in seconds since 1970; now if it is gone."""
-    path = local_path(name)
-    if path is None or not path.exists():
-        return time.time()
-    return max(path.stat().st_mtime, path.stat().st_ctime)
-
-
 def is_elsewhere() -> bool:
     """Whether the storage is not a folder of this machine."""
     return local_path("") is None

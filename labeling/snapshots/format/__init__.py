@@ -16,6 +16,7 @@ from labeling.snapshots.format.erasing import Found, find, rewritten
 from labeling.snapshots.format.files import GROUP_ROWS, SHARD_ROWS
 from labeling.snapshots.format.manifest import FORMAT, MANIFEST, Manifest, NotASnapshot, Shard, read_manifest
 from labeling.snapshots.format.order import Runs, located, runs_of
+from labeling.snapshots.format.packs import ENDING as PACK_ENDING
 from labeling.snapshots.format.packs import FOLDER as PACKS
 from labeling.snapshots.format.packs import PACK_BYTES, is_zero, without
 from labeling.snapshots.format.reading import ImageChanged, iter_batches, read_table
@@ -41,6 +42,7 @@ __all__ = [
     "OUTSIDE_DIGEST",
     "PACKS",
     "PACK_BYTES",
+    "PACK_ENDING",
     "ROW",
     "SCHEMA",
     "SENTENCES",

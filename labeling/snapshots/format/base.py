@@ -180,8 +180,9 @@ class Base:
                 )
 
     def to_keep(self, used: list[NDArray[np.bool_]], keys: NDArray[np.uint64]) -> list[bool]:
-        """Which shards stay whole, given which of their rows are used, and the first 64 bits of all keys there are now.
+        """Which shards stay whole.
 
+        used: of each which of its rows are. keys: the first 64 bits of all keys there are now, in their order.
         A shard with rows of faces that are not in this version any more is not kept: nothing of them may linger.
         """
         return [
@@ -196,11 +197,11 @@ class Base:
         if live.all():
             return False
         assert self.folder is not None
-        column = pq.read_table(self.folder / self.shards[number].name, columns=["face_key"]).column(
-            "face_key"
-        )
+        with pq.ParquetFile(self.folder / self.shards[number].name) as file:
+            column = file.read(columns=["face_key"]).column("face_key")
         stale = leading_bits(hex_digits(column.combine_chunks())[~live])
-        return not bool(np.isin(stale, keys).all())
+        place = np.searchsorted(keys, stale).clip(max=max(0, len(keys) - 1))
+        return not (len(keys) and bool((keys[place] == stale).all()))
 
     def rows_of(self, number: int, used: NDArray[np.bool_]) -> Iterator[pa.RecordBatch]:
         """These rows of a shard."""

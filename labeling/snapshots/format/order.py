@@ -44,7 +44,8 @@ def runs_of(folder: Path, manifest: Manifest) -> Runs:
     whole = np.array([(number, 0, shard.rows) for number, shard in enumerate(manifest.shards)], np.int64)
     if manifest.order is None:
         return whole.reshape(-1, 3)
-    table = pq.read_table(folder / manifest.order.name)
+    with pq.ParquetFile(folder / manifest.order.name) as file:
+        table = file.read()
     if not table.schema.equals(SCHEMA):
         raise ValueError(f"{manifest.order.name} is no table of runs of rows.")
     found = np.stack([column.to_numpy().astype(np.int64) for column in table.columns], axis=1)

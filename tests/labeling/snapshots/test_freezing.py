@@ -1,19 +1,18 @@
 """From settled faces to a frozen snapshot."""
 
 import shutil
-from datetime import timedelta
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from django.core.files.storage import default_storage
 from django.db import connection
-from django.utils import timezone
 
 from labeling import adjudication, work
 from labeling.expressions import SEVEN
 from labeling.models import Campaign, CampaignFace, Face, Item, Snapshot, Source
+from labeling.snapshots import carried, freezing, verification
 from labeling.snapshots import format as snapshots
-from labeling.snapshots import freezing, verification
 from labeling.voting import votes
 from tests.factories import make_campaign, make_png, make_user, settle
 from tests.labeling.snapshots.making import frozen, make_settled
@@ -257,6 +256,8 @@ def test_nothing_but_the_snapshot_is_left(settings) -> None:
     snapshot = frozen(make_settled())
     digest, (pack,) = snapshot.digest, snapshot.packs
     assert everything_stored() == {
+        "snapshots/carried",
+        carried.name_of(snapshot.campaign_id),
         "snapshots/packs",
         f"snapshots/packs/{pack}",
         f"snapshots/{digest}",
@@ -486,27 +487,31 @@ def test_a_damaged_picture_of_an_earlier_version_is_stored_anew() -> None:
     assert [problem.where for problem in freezing.verify(snapshot=first)] == [f"packs/{name}"]
 
 
+def rot(pack: str, snapshot: Snapshot) -> None:
+    """Flip a bit, as if it had happened on the disk itself, which no clock tells."""
+    path = Path(default_storage.path(f"snapshots/packs/{pack}"))
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    path.write_bytes(whole)
+    last = carried.load(snapshot.campaign_id, snapshot.pk)
+    manifest = snapshots.read_manifest(freezing.local_folder(snapshot))
+    carried.save(replace(last, files=carried.signatures(snapshot.digest, manifest)), snapshot.campaign_id)
+
+
 def test_packs_nobody_wrote_to_are_read_again_only_where_damage_was_found() -> None:
     campaign = make_settled()
     first = frozen(campaign)
-    pack = Path(default_storage.path(f"snapshots/packs/{first.packs[0]}"))
-    whole = bytearray(pack.read_bytes())
-    whole[len(whole) // 2] ^= 1
-    pack.write_bytes(whole)
-
-    def next_version(label: str) -> Snapshot:
-        # As if the bit had rotten, which no clock of a disk tells.
-        Snapshot.objects.update(ended_at=timezone.now() + timedelta(days=1))
-        settle(campaign.campaign_faces.all()[0], label)
-        return frozen(campaign)
-
-    second = next_version("angry")
+    (pack,) = first.packs
+    rot(pack, first)
+    settle(campaign.campaign_faces.all()[0], "angry")
+    second = frozen(campaign)
     assert second.packs == first.packs
     found = verification.verify_later(snapshot=second)
     verification.run_verification(found.pk)
     found.refresh_from_db()
-    assert [problem["where"] for problem in found.problems] == [f"packs/{pack.name}"]
-    third = next_version("fear")
+    assert [problem["where"] for problem in found.problems] == [f"packs/{pack}"]
+    settle(campaign.campaign_faces.all()[0], "fear")
+    third = frozen(campaign)
     assert len(third.packs) == 2
     assert freezing.verify(snapshot=third) == []
 
@@ -514,12 +519,8 @@ def test_packs_nobody_wrote_to_are_read_again_only_where_damage_was_found() -> N
 def test_freezing_again_mends_a_picture_that_is_damaged() -> None:
     campaign = make_settled()
     first = frozen(campaign)
-    pack = Path(default_storage.path(f"snapshots/packs/{first.packs[0]}"))
-    whole = bytearray(pack.read_bytes())
-    whole[len(whole) // 2] ^= 1
-    pack.write_bytes(whole)
+    rot(first.packs[0], first)
     assert freezing.verify(snapshot=first) != []
-    Snapshot.objects.update(ended_at=timezone.now() + timedelta(days=1))
     again = frozen(campaign)
     assert again.digest == first.digest
     assert freezing.verify(snapshot=again) == freezing.verify(snapshot=first) == []

@@ -1,0 +1,189 @@
+"""The rows of a snapshot as columns, out of the database and the storage."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from django.core.files.storage import default_storage
+from django.db.models import OuterRef, Subquery
+from numpy.typing import NDArray
+
+from labeling import bulk, work
+from labeling.models import Face, FaceLabel, Item
+from labeling.sayings import gettext_noop
+from labeling.snapshots import format as snapshots
+from labeling.snapshots.choosing import Choice
+from labeling.snapshots.rule import USUAL_LABELS
+from labeling.storage_paths import local_path
+
+_CROP = 64 * 1024
+"""Bytes that most crops have at most."""
+_FACE_GONE = gettext_noop("Face {face} was deleted while it was being frozen. Start again.")
+_PICTURE_GONE = gettext_noop(
+    "The picture of face {face} ({name}) is not in the storage. Put it back, then go on."
+)
+_OTHER_PICTURE = gettext_noop(
+    "The picture of face {face} ({name}) is not the one people voted on. Put it back, then go on."
+)
+_TEXT = pa.string()
+_FACE = pa.schema(
+    [
+        ("pk", pa.int64()), ("crop", _TEXT), ("crop_sha256", _TEXT), ("media__sha256", _TEXT), ("media__kind", _TEXT),
+        *((name, pa.int64()) for name in ("time_ms", "x", "y", "width", "height")), ("detector", _TEXT),
+        ("track__number", pa.int64()), ("media__licence", _TEXT), ("media__author", _TEXT), ("media__page_url", _TEXT),
+        ("source", _TEXT),
+    ]
+)  # fmt: skip
+"""source: the name of the source a media came from first."""
+
+
+def chunks(choice: Choice, which: NDArray[np.int64], done: Callable[[int], None]) -> Iterator[dict[str, Any]]:
+    """These rows of the snapshot as columns, some faces at a time, a fixed number of statements each.
+
+    done: is told how many there were so far. Raises Refused for a face that is gone.
+    """
+    faces, labelled = choice.faces, FaceLabel.objects.exists()
+    by_votes = np.array([origin in USUAL_LABELS for origin in faces.origins])
+    keys = np.frombuffer(faces.keys, "V32")
+    starts = range(0, len(which), snapshots.GROUP_ROWS)
+    parts = [which[start : start + snapshots.GROUP_ROWS] for start in starts]
+    known = bulk.table_each((_asked(faces.face[chunk]) for chunk in parts), _FACE)
+    for start, chunk, found in zip(starts, parts, known, strict=True):
+        pks = faces.face[chunk]
+        rows = _in_order(found, pks)
+        label, votes, origin = faces.label[chunk], faces.votes[chunk], faces.origin[chunk]
+        soft = _soft_labels(votes[:, : len(faces.classes)], label, by_votes[origin])
+        yield {
+            "face_key": _hex(keys[chunk].tobytes(), 64),
+            "face_id": pa.array(pks),
+            "image": partial(_crops, pks, rows),
+            "image_sha256": rows["crop_sha256"],
+            "label": _named(faces.classes, label),
+            "label_index": pa.array(label, pa.int16()),
+            "label_origin": _named(faces.origins, origin),
+            "other_labels": _other_labels(pks.tolist()) if labelled else ["{}"] * len(pks),
+            "votes": _lists(votes.astype(np.int32)),
+            "soft_label": _lists(soft.astype(np.float32)),
+            "split": _named(snapshots.SPLITS, choice.split[chunk]),
+            "fold": pa.array(choice.fold[chunk], pa.int16()),
+            "group": _hex(choice.group[chunk].astype(">u8").tobytes(), 16),
+            "agreement": pa.array(faces.agreement[chunk], pa.float32()),
+            "media_sha256": rows["media__sha256"],
+            "media_kind": rows["media__kind"],
+            "time_ms": rows["time_ms"],
+            **{name: rows[name].cast(pa.int32()) for name in ("x", "y", "width", "height")},
+            "detector": rows["detector"],
+            "track": rows["track__number"].fill_null(0).cast(pa.int32()),
+            "licence": rows["media__licence"],
+            "author": rows["media__author"],
+            "page_url": rows["media__page_url"],
+            "source": rows["source"].fill_null(""),
+            "given_split": _named(faces.given_splits, faces.given[chunk]),
+        }
+        done(start + len(pks))
+
+
+def _asked(pks: NDArray[np.int64]) -> Any:
+    """The columns of _FACE."""
+    first = Item.objects.filter(media=OuterRef("media")).order_by("pk").values("source__name")[:1]
+    faces: Any = Face.objects.filter(pk__in=pks.tolist()).order_by().annotate(source=Subquery(first))
+    return faces.values_list(*_FACE.names)
+
+
+def _in_order(found: pa.Table, pks: NDArray[np.int64]) -> dict[str, pa.Array]:
+    """The columns in the order of the keys. Raises Refused for a face that is gone."""
+    there = found["pk"].to_numpy()
+    order = np.argsort(there)
+    place = np.searchsorted(there, pks, sorter=order).clip(max=max(0, len(there) - 1))
+    gone = np.ones(len(pks), np.bool_) if not len(there) else there[order[place]] != pks
+    if gone.any():
+        raise work.Refused(_FACE_GONE.format(face=int(pks[gone][0])))
+    rows = found.take(pa.array(order[place])).combine_chunks()
+    return {name: rows.column(name).chunk(0) for name in _FACE.names}
+
+
+def _hex(data: bytes, digits: int) -> pa.StringArray:
+    """So many digits each."""
+    text = data.hex().encode()
+    ends = np.arange(0, len(text) + 1, digits, dtype=np.int32)
+    return pa.StringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(text))
+
+
+def _named(names: Sequence[str], numbers: NDArray[np.int64]) -> pa.StringArray:
+    return pa.array(names, _TEXT).take(pa.array(numbers))
+
+
+def _lists(rows: NDArray[Any]) -> pa.ListArray:
+    ends = np.arange(0, rows.size + 1, rows.shape[1], dtype=np.int32)
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(rows.reshape(-1)))
+
+
+def _other_labels(faces: Sequence[int]) -> list[str]:
+    """Of each face column → label, of all columns there are, as JSON."""
+    found: dict[int, dict[str, str]] = {}
+    rows = FaceLabel.objects.filter(face__in=faces).order_by("column")
+    for face, column, label in rows.values_list("face", "column", "label"):
+        found.setdefault(face, {})[column] = label
+    return [
+        json.dumps(found[face], sort_keys=True, ensure_ascii=False) if face in found else "{}"
+        for face in faces
+    ]
+
+
+def _soft_labels(
+    votes: NDArray[np.uint32], label: NDArray[np.int64], by_votes: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Of the votes for expressions, the share of each; all for the label where it is not theirs, or there are none."""
+    cast = votes.sum(axis=1)
+    shared = by_votes & (cast > 0)
+    shares = np.zeros(votes.shape)
+    shares[np.arange(len(label)), label] = 1.0
+    shares[shared] = votes[shared] / cast[shared, None]
+    return shares
+
+
+def _crops(
+    pks: NDArray[np.int64], faces: Mapping[str, pa.Array], rows: Sequence[int]
+) -> tuple[list[bytes], list[str]]:
+    """The stored crops of these rows, and their sha256.
+
+    Raises Refused where one is gone, or is not the one that people voted on.
+    """
+    root, which = local_path(""), pa.array(rows, pa.int64())
+    names, wanted = (faces[name].take(which).to_pylist() for name in ("crop", "crop_sha256"))
+    pictures: list[bytes] = []
+    for row, name in zip(rows, names, strict=True):
+        try:
+            pictures.append(_whole(f"{root}/{name}") if root is not None else _fetched(name))
+        except FileNotFoundError as gone:
+            raise work.Refused(_PICTURE_GONE.format(face=pks[row], name=name)) from gone
+    sha256 = hashlib.sha256
+    found = [sha256(picture).hexdigest() for picture in pictures]
+    if found != wanted:
+        other = next(
+            number for number, pair in enumerate(zip(found, wanted, strict=True)) if len(set(pair)) > 1
+        )
+        raise work.Refused(_OTHER_PICTURE.format(face=pks[rows[other]], name=names[other]))
+    return pictures, found
+
+
+def _whole(path: str) -> bytes:
+    """What is in a file. Python's own way asks for more than reading takes, and so does the storage for its folder."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        parts = [os.read(file, _CROP)]
+        while len(parts[-1]) == _CROP:
+            parts.append(os.read(file, _CROP))
+    finally:
+        os.close(file)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _fetched(name: str) -> bytes:
+    with default_storage.open(name) as file:
+        return bytes(file.read())

@@ -1,0 +1,235 @@
+"""The faces a snapshot could hold, as they stand now: all of them read, or those alone that have changed.
+
+Where the last freezing of the campaign has left what it read (labeling.snapshots.carried), by the same rule, and the
+database can tell what has changed since (labeling.moments), only that is asked for. What comes of it is the same.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeling import bulk, moments
+from labeling.licences import meeting
+from labeling.models import Campaign, CampaignFace, Face, FaceLabel, Item, Media, Snapshot, Source, Track
+from labeling.snapshots import candidates
+from labeling.snapshots.candidates import Candidates
+from labeling.snapshots.carried import Carried, Read
+from labeling.snapshots.certificate import Compared
+from labeling.snapshots.earlier import Earlier, Version, digests_before, versions_before
+from labeling.snapshots.rule import Rule
+from labeling.snapshots.stored import Alive
+
+TABLES = (CampaignFace, Face, Media, Item, Track, FaceLabel, Source)
+"""All that a row of a snapshot is made of."""
+_MOST = 0.2
+"""Of the faces, what may have changed: with more, reading all is quicker."""
+Whole: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """faces: as they stand now. earlier: the versions before. read: what tells the next freezing what changes from now
+    on. before: of each face its number among those carried, -1 for one that was read anew; None where all were read.
+    compared: what was found out about the faces before.
+    """
+
+    faces: Candidates
+    earlier: Earlier
+    read: Read | None
+    before: Whole | None = None
+    compared: Compared | None = None
+
+    @property
+    def read_anew(self) -> int:
+        """How many of the faces."""
+        return len(self.faces) if self.before is None else int((self.before < 0).sum())
+
+
+def can_carry(rule: Rule) -> bool:
+    """Whether what is read by this rule is of use to the next freezing: it is of one campaign alone."""
+    return not rule.campaigns[1:] and not rule.labelled_sources
+
+
+def allowed(rule: Rule) -> list[str]:
+    return sorted(meeting(rule.licences))
+
+
+def read(
+    campaigns: Sequence[Campaign],
+    rule: Rule,
+    snapshot: Snapshot,
+    last: Carried | None,
+    alive: Alive = lambda: None,
+) -> Faces:
+    """last: what the newest version before has left, if its files are still as they were."""
+    if last is not None and (found := _renewed(campaigns[0], rule, snapshot, last, alive)) is not None:
+        return found
+    known = None
+    if can_carry(rule):
+        with bulk.at_one_moment() as reader:
+            known = None if reader is None else _known(reader)
+    faces = candidates.read(campaigns, rule, alive)
+    return Faces(faces, versions_before(snapshot, alive), known)
+
+
+def _known(reader: bulk.Reader) -> Read | None:
+    """To be asked before anything is read, so that what changes meanwhile counts as changed."""
+    moment = moments.of(reader, TABLES)
+    if moment is None:
+        return None
+    return Read(moment, _keys(reader, Item), _keys(reader, FaceLabel), _source_names())
+
+
+def _keys(reader: bulk.Reader, table: type[Item] | type[FaceLabel]) -> Whole:
+    return reader.numbers(f"SELECT id FROM {table._meta.db_table}")
+
+
+def _source_names() -> dict[str, str]:
+    return {str(pk): name for pk, name in Source.objects.values_list("pk", "name")}
+
+
+def _renewed(campaign: Campaign, rule: Rule, snapshot: Snapshot, last: Carried, alive: Alive) -> Faces | None:
+    """None where it cannot be told what has changed, or that is too much."""
+    if last.faces is None or last.read is None or last.rule != rule.to_json() or not can_carry(rule):
+        return None
+    if last.expressions != campaign.expressions or last.allowed != allowed(rule):
+        return None
+    if last.versions != digests_before(snapshot):
+        return None
+    with bulk.at_one_moment() as reader:
+        now = None if reader is None else _known(reader)
+        if reader is None or now is None or not last.read.moment.reaches(now.moment):
+            return None
+        alive()
+        changes = _Changes(reader, campaign, last.read, now)
+        old = np.concatenate([last.faces.face, last.faces.out_face])
+        touched = changes.faces(old)
+        if touched is None or len(touched) > _MOST * len(old):
+            return None
+        alive()
+        fresh = candidates.read_some(campaign, rule, touched, reader, alive)
+    merged = _merged(
+        last.faces, ~np.isin(last.faces.face, touched), ~np.isin(last.faces.out_face, touched), fresh
+    )
+    if merged is None:
+        return None
+    faces, before = merged
+    newest = Version(rule, candidates.words(last.faces.keys), last.split)
+    compared = Compared(last.faces.fingerprint, last.faces.hashed, last.split, last.similarity)
+    return Faces(faces, Earlier(newest, last.tested, tuple(last.versions)), now, before, compared)
+
+
+class _Changes:
+    """What has changed in the database from one moment to another, of what makes faces of a campaign."""
+
+    def __init__(self, reader: bulk.Reader, campaign: Campaign, then: Read, now: Read) -> None:
+        self._reader, self._campaign, self._then, self._now = reader, campaign, then, now
+
+    def faces(self, old: Whole) -> Whole | None:
+        """Those that may be other than before, or are new in the campaign or gone from it, among others.
+
+        old: those there were in the campaign. None where it cannot be told.
+        """
+        then = self._then
+        if any(self._now.sources.get(pk) != name for pk, name in then.sources.items()):
+            return None
+        if self._any_gone(Item, then.items) or self._any_gone(FaceLabel, then.labels):
+            return None
+        voted = self._voted()
+        found = [voted, *self._of_what_they_are_made_of()]
+        gone = self._gone(old[~np.isin(old, voted)])
+        return None if gone is None else np.unique(np.concatenate([*found, gone]))
+
+    def _changed(self, table: type, number: str = "id") -> Whole:
+        return moments.changed(self._reader, self._then.moment, table, number)
+
+    def _any_gone(self, table: type[Item] | type[FaceLabel], there: Whole) -> bool:
+        keys = self._now.items if table is Item else self._now.labels
+        return not bool(np.isin(there, keys).all())
+
+    def _voted(self) -> Whole:
+        table = CampaignFace._meta.db_table
+        return self._reader.numbers(
+            f"SELECT face_id FROM {table} WHERE campaign_id = %s AND face_id IS NOT NULL"
+            f" AND {moments.later(self._then.moment)}",
+            self._campaign.pk,
+        )
+
+    def _of_what_they_are_made_of(self) -> Iterator[Whole]:
+        yield self._changed(Face)
+        yield self._changed(FaceLabel, "face_id")
+        for column, keys in (
+            ("media_id", np.concatenate([self._changed(Media), self._changed(Item, "media_id")])),
+            ("track_id", self._changed(Track)),
+        ):
+            if len(keys):
+                statement = f"SELECT id FROM {Face._meta.db_table} WHERE {column} = ANY(%s)"
+                yield self._reader.numbers(statement, np.unique(keys).tolist())
+
+    def _gone(self, old: Whole) -> Whole | None:
+        """Which of these, whose votes have not changed, are no longer in the campaign; None where it cannot be told."""
+        table = CampaignFace._meta.db_table
+        there = f"FROM {table} WHERE campaign_id = %s AND face_id IS NOT NULL AND state <> %s"
+        asked = (self._campaign.pk, CampaignFace.State.GOLD.value)
+        unchanged = f"{there} AND NOT {moments.later(self._then.moment)}"
+        [(count,)] = self._reader.rows(f"SELECT count(*) {unchanged}", *asked)
+        if count == len(old):
+            return np.empty(0, np.int64)
+        now = self._reader.numbers(f"SELECT face_id {unchanged}", *asked)
+        is_there = np.isin(old, now)
+        return old[~is_there] if int(is_there.sum()) == count else None
+
+
+_BY_FACE = tuple(
+    name for name in ("face", "media_id", "prefix", "label", "origin", "agreement", "votes", "likeness", "author",
+                      "fingerprint", "hashed", "source")
+)  # fmt: skip
+
+
+def _merged(
+    last: Candidates, stays: NDArray[np.bool_], stays_out: NDArray[np.bool_], fresh: Candidates
+) -> tuple[Candidates, Whole] | None:
+    """The faces that stay, and the fresh ones among them; of each its number in `last`, or -1.
+
+    None if two keys begin with the same 64 bits: their order would take another look.
+    """
+    kept = np.flatnonzero(stays)
+    old_keys = np.frombuffer(last.keys, "V32")[kept]
+    new_keys = np.frombuffer(fresh.keys, "V32")
+    old, new = candidates.words(old_keys.tobytes())[:, 0], candidates.words(fresh.keys)[:, 0]
+    at = np.searchsorted(old, new)
+    if (old[at.clip(max=len(old) - 1)] == new).any() if len(old) else False:
+        return None
+    given = tuple(dict.fromkeys((*last.given_splits, *fresh.given_splits)))
+    reasons = tuple(dict.fromkeys((*last.reasons, *fresh.reasons)))
+    columns = {
+        name: np.insert(getattr(last, name)[kept], at, getattr(fresh, name), axis=0) for name in _BY_FACE
+    }
+    same = {
+        each.name: getattr(last, each.name)
+        for each in fields(Candidates)
+        if each.name in ("classes", "origins", "twice")
+    }
+    faces = Candidates(
+        **same,
+        **columns,
+        given_splits=given,
+        given=np.insert(last.given[kept], at, _renumbered(fresh.given, fresh.given_splits, given)),
+        media=candidates.ranked(columns["media_id"], columns["prefix"]),
+        keys=np.insert(old_keys, at, new_keys).tobytes(),
+        reasons=reasons,
+        out_face=np.concatenate([last.out_face[stays_out], fresh.out_face]),
+        out_reason=np.concatenate(
+            [last.out_reason[stays_out], _renumbered(fresh.out_reason, fresh.reasons, reasons)]
+        ).astype(np.int8),
+        strange=fresh.strange,
+    )
+    return faces, np.insert(kept, at, -1)
+
+
+def _renumbered(numbers: NDArray[np.integer], names: Sequence[str], among: Sequence[str]) -> Whole:
+    places = np.array([among.index(name) for name in names], np.int64)
+    return np.asarray(places[numbers])
