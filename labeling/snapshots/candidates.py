@@ -35,6 +35,8 @@ _FACE = {
     **dict.fromkeys(_BOX, _WHOLE_NUMBER), "likeness": _WHOLE_NUMBER, "fingerprint": _WHOLE_NUMBER,
 }  # fmt: skip
 Whole: TypeAlias = NDArray[np.int64]
+Narrow: TypeAlias = NDArray[np.integer[Any]]
+"""Whole numbers in as few bytes as all of them need."""
 Which: TypeAlias = NDArray[np.bool_]
 
 
@@ -51,24 +53,24 @@ class Candidates:
     classes: tuple[str, ...]
     origins: tuple[str, ...]
     given_splits: tuple[str, ...]
-    face: Whole
-    media_id: Whole
-    media: Whole
+    face: Narrow
+    media_id: Narrow
+    media: Narrow
     prefix: NDArray[np.uint64]
-    label: Whole
-    origin: Whole
+    label: Narrow
+    origin: Narrow
     agreement: NDArray[np.float32]
-    votes: NDArray[np.uint32]
-    given: Whole
-    likeness: Whole
-    author: Whole
+    votes: Narrow
+    given: Narrow
+    likeness: Narrow
+    author: Narrow
     fingerprint: NDArray[np.uint64]
     hashed: NDArray[np.bool_]
-    source: Whole
+    source: Narrow
     keys: bytes
     """32 bytes a face."""
     reasons: tuple[str, ...]
-    out_face: Whole
+    out_face: Narrow
     out_reason: NDArray[np.int8]
     twice: int
     """Rows that are not here because their face is, by another campaign."""
@@ -174,15 +176,15 @@ class _Columns:
         self._allowed = pa.array(sorted(meeting(rule.licences)), _TEXT) if rule.licences else None
         self._given: dict[str, int] = {}
         self._reasons: dict[str, int] = {}
-        self._out_face = [np.empty(0, np.int64)]
+        self._out_face: list[Narrow] = [np.empty(0, np.int8)]
         self._out_reason = [np.empty(0, np.int8)]
         self._strange: Counter[str] = Counter()
         self._expressions = frozenset(expressions)
         self._keys: list[bytes] = []
-        self._whole: dict[str, list[Whole]] = {name: [np.empty(0, np.int64)] for name in _WHOLE}
+        self._whole: dict[str, list[Narrow]] = {name: [np.empty(0, np.int8)] for name in _WHOLE}
         self._prefix = [np.empty(0, np.uint64)]
         self._agreement = [np.empty(0, np.float32)]
-        self._votes = [np.empty((0, len(self._answers)), np.uint32)]
+        self._votes: list[Narrow] = [np.empty((0, len(self._answers)), np.int8)]
 
     def take(self, parts: Iterable[pa.Table], alive: Alive) -> None:
         for part in parts:
@@ -215,7 +217,7 @@ class _Columns:
         self._keys.append(keys)
         self._prefix.append(_prefixes(sha256s))
         self._agreement.append(found.agreement[kept].astype(np.float32))
-        self._votes.append(tally.votes[tally.row[kept]])
+        self._votes.append(narrow(tally.votes)[tally.row[kept]])
         values = {
             "face": _numbers(rows, "pk"),
             "media": _numbers(rows, "media"),
@@ -229,7 +231,7 @@ class _Columns:
             "source": _rank(rows),
         }
         for name, column in values.items():
-            self._whole[name].append(column)
+            self._whole[name].append(narrow(column))
 
     def _wanted(self, rows: pa.Table, kept: Whole, label: pa.Array, origin: Whole) -> tuple[Whole, pa.Array]:
         """Of faces with a label those that the rule lets in; the others are counted by the first reason."""
@@ -256,7 +258,7 @@ class _Columns:
 
     def _leave(self, reason: str, faces: Whole) -> None:
         number = self._reasons.setdefault(reason, len(self._reasons))
-        self._out_face.append(faces)
+        self._out_face.append(narrow(faces))
         self._out_reason.append(np.full(len(faces), number, np.int8))
 
     def _authors(self, rows: pa.Table) -> Whole:
@@ -270,7 +272,9 @@ class _Columns:
         whole = {name: np.concatenate(self._whole.pop(name))[order] for name in _WHOLE}
         prefix = np.concatenate(self._prefix)[order]
         keys = np.frombuffer(b"".join(self._keys), f"V{_KEY}")[order].tobytes()
+        self._keys.clear()
         votes = np.concatenate(self._votes)[order]
+        self._votes.clear()
         return Candidates(
             classes=self._classes,
             origins=self._rule.labels,
@@ -286,13 +290,13 @@ class _Columns:
             strange=dict(self._strange),
             face=whole["face"],
             media_id=whole["media"],
-            media=ranked(whole["media"], prefix),
+            media=narrow(ranked(whole["media"], prefix)),
             label=whole["label"],
             origin=whole["origin"],
             given=whole["given"],
             likeness=whole["likeness"],
             author=whole["author"],
-            fingerprint=whole["fingerprint"].view(np.uint64),
+            fingerprint=whole["fingerprint"].astype(np.int64, copy=False).view(np.uint64),
             hashed=whole["hashed"].astype(np.bool_),
             source=whole["source"],
         )
@@ -405,6 +409,18 @@ class _Labels:
             yield reason, rest[~is_open & (of_word == number)]
 
 
+def narrow(numbers: Narrow) -> Narrow:
+    """The same numbers in as few bytes as they need."""
+    if not numbers.size:
+        return numbers.astype(np.int8)
+    least, most = int(numbers.min()), int(numbers.max())
+    for kind in (np.int8, np.int16, np.int32):
+        limits = np.iinfo(kind)
+        if limits.min <= least and most <= limits.max:
+            return numbers.astype(kind, copy=False)
+    return numbers
+
+
 def _one(column: Any) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
@@ -445,7 +461,7 @@ def _prefixes(sha256s: pa.ChunkedArray) -> NDArray[np.uint64]:
     return np.frombuffer(bytes.fromhex("".join(texts)), ">u8").astype(np.uint64)
 
 
-def ranked(media: Whole, prefix: NDArray[np.uint64]) -> Whole:
+def ranked(media: Narrow, prefix: NDArray[np.uint64]) -> Whole:
     """Media by numbers from 0, in the order of their prefixes."""
     keys, first, inverse = np.unique(media, return_index=True, return_inverse=True)
     rank = np.empty(len(keys), np.int64)

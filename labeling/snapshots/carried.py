@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from labeling.moments import Moment
 from labeling.snapshots import format as snapshots
 from labeling.snapshots import stored
-from labeling.snapshots.candidates import Candidates, ranked
+from labeling.snapshots.candidates import Candidates, Narrow
 from labeling.snapshots.stored import Alive
 from labeling.storage_paths import local_path
 
@@ -43,14 +43,14 @@ class Read:
     """Key, as text → name."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Carried:
     """What the freezing of a snapshot has left.
 
     snapshot: its key. expressions: the campaign's. allowed: codes of the licences that the rule let in. versions:
     digests of this and all earlier versions, the newest first. tested: the faces that any of them tests on. split,
-    fold, group: as in a Choice. rows: as they were written. manifest: the sha256 of its text. files: of each file and
-    pack what tells that nobody wrote to it. similarity: of the certificate.
+    fold, group: as in a Choice. said: of each row, as it was written. manifest: the sha256 of its text. files: of each
+    file and pack what tells that nobody wrote to it. similarity: of the certificate.
     """
 
     snapshot: int
@@ -63,11 +63,18 @@ class Carried:
     similarity: dict[str, Any]
     read: Read | None = None
     faces: Candidates | None = None
-    split: Whole = field(default_factory=lambda: np.empty(0, np.int64))
-    fold: Whole = field(default_factory=lambda: np.empty(0, np.int64))
+    """Who has no more use for them may let them go: they take some 100 bytes each."""
+    keys: bytes = b""
+    """32 bytes a face."""
+    split: Narrow = field(default_factory=lambda: np.empty(0, np.int8))
+    fold: Narrow = field(default_factory=lambda: np.empty(0, np.int8))
     group: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
-    rows: snapshots.Rows = field(default_factory=lambda: np.empty(0, snapshots.ROW))
+    said: NDArray[np.void] = field(default_factory=lambda: np.empty(0, snapshots.ROW))
     tested: Words = field(default_factory=lambda: np.empty((0, 2), np.uint64))
+
+    @property
+    def rows(self) -> snapshots.Rows:
+        return snapshots.Rows(np.frombuffer(self.keys, "V32"), self.said)
 
     def untouched(self, digest: str) -> set[str]:
         """The files and packs of the snapshot that nobody has written to since."""
@@ -166,13 +173,9 @@ def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
 _SAME = ("classes", "origins", "given_splits", "reasons")
 _FACE_ARRAYS = (
     "face", "media_id", "prefix", "label", "origin", "agreement", "votes", "given", "likeness", "author", "fingerprint",
-    "hashed", "source", "out_face", "out_reason",
+    "hashed", "source", "out_face", "out_reason", "media",
 )  # fmt: skip
-"""Of Candidates: `keys` are those of the rows, `media` follows from media_id."""
-_WIDE = frozenset(
-    {"face", "media_id", "label", "origin", "given", "likeness", "author", "source", "out_face"}
-)
-_OWN_ARRAYS = ("split", "fold", "group", "rows", "tested")
+_OWN_ARRAYS = ("split", "fold", "group", "said", "tested")
 
 
 def _head(carried: Carried) -> dict[str, Any]:
@@ -191,20 +194,10 @@ def _arrays(carried: Carried) -> Iterable[tuple[str, NDArray[Any]]]:
     yield "items", carried.read.items
     yield "labels", carried.read.labels
     for name in _OWN_ARRAYS:
-        yield name, _narrow(getattr(carried, name))
+        yield name, getattr(carried, name)
     for name in _FACE_ARRAYS:
-        yield f"faces.{name}", _narrow(getattr(carried.faces, name))
-
-
-def _narrow(array: NDArray[Any]) -> NDArray[Any]:
-    """In as few bytes as its whole numbers need."""
-    if array.dtype.kind not in "iu" or array.dtype.itemsize == 1 or not array.size:
-        return array
-    for kind in (np.int8, np.int16, np.int32):
-        limits = np.iinfo(kind)
-        if limits.min <= array.min() and array.max() <= limits.max:
-            return array.astype(kind)
-    return array
+        yield f"faces.{name}", getattr(carried.faces, name)
+    yield "keys", np.frombuffer(carried.keys, "V32")
 
 
 def _carried(head: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Carried:
@@ -216,19 +209,13 @@ def _carried(head: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Carried:
     own: dict[str, Any] = {name: arrays[name] for name in _OWN_ARRAYS}
     read = Read(Moment(**head["moment"]), arrays["items"], arrays["labels"], head["sources"])
     of_face: dict[str, Any] = {name: arrays[f"faces.{name}"] for name in _FACE_ARRAYS}
-    of_face |= {name: array.astype(np.int64) for name, array in of_face.items() if name in _WIDE}
-    of_face["votes"] = of_face["votes"].astype(np.uint32)
     same: dict[str, Any] = {name: tuple(head["faces"][name]) for name in _SAME}
+    keys = arrays.pop("keys").tobytes()
     faces = Candidates(
         **same,
         **of_face,
-        media=ranked(of_face["media_id"], of_face["prefix"]),
-        keys=own["rows"]["key"].tobytes(),
+        keys=keys,
         twice=0,
         strange={},
     )
-    for name in ("split", "fold"):
-        own[name] = own[name].astype(np.int64)
-    for name in ("group", "tested"):
-        own[name] = own[name].astype(np.uint64)
-    return Carried(**plain, read=read, faces=faces, **own)
+    return Carried(**plain, read=read, faces=faces, keys=keys, **own)

@@ -13,7 +13,7 @@ from labeling.vision.neighbours import near, near_to
 
 RADIUS = 8
 """Bits of the perceptual hash within which faces of two splits are looked for."""
-Whole: TypeAlias = NDArray[np.int64]
+Whole: TypeAlias = NDArray[np.integer[Any]]
 _TRAIN = 0
 _FEW = 0.2
 """Of the hashes, as many may be new for only those to be compared with all."""

@@ -48,7 +48,7 @@ _MOVED = gettext_noop(
 _ONE_ADJUDICATED = gettext_noop("1 face carries an adjudicated label.")
 _ADJUDICATED = gettext_noop("{faces:,} faces carry an adjudicated label.")
 _OTHERS_WORD = gettext_noop("{faces:,} faces carry a label of “{column}”.")
-Whole: TypeAlias = NDArray[np.int64]
+Whole: TypeAlias = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True, eq=False)

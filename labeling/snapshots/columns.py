@@ -1,15 +1,12 @@
 """The rows of a snapshot as columns, out of the database and the storage."""
 
-import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from django.core.files.storage import default_storage
 from django.db.models import OuterRef, Subquery
 from numpy.typing import NDArray
 
@@ -17,12 +14,11 @@ from labeling import bulk, work
 from labeling.models import Face, FaceLabel, Item
 from labeling.sayings import gettext_noop
 from labeling.snapshots import format as snapshots
+from labeling.snapshots.candidates import Narrow
 from labeling.snapshots.choosing import Choice
+from labeling.snapshots.crops import Crops
 from labeling.snapshots.rule import USUAL_LABELS
-from labeling.storage_paths import local_path
 
-_CROP = 64 * 1024
-"""Bytes that most crops have at most."""
 _FACE_GONE = gettext_noop("Face {face} was deleted while it was being frozen. Start again.")
 _PICTURE_GONE = gettext_noop(
     "The picture of face {face} ({name}) is not in the storage. Put it back, then go on."
@@ -42,7 +38,9 @@ _FACE = pa.schema(
 """source: the name of the source a media came from first."""
 
 
-def chunks(choice: Choice, which: NDArray[np.int64], done: Callable[[int], None]) -> Iterator[dict[str, Any]]:
+def chunks(
+    choice: Choice, which: Narrow, crops: Crops, done: Callable[[int], None]
+) -> Iterator[dict[str, Any]]:
     """These rows of the snapshot as columns, some faces at a time, a fixed number of statements each.
 
     done: is told how many there were so far. Raises Refused for a face that is gone.
@@ -61,7 +59,7 @@ def chunks(choice: Choice, which: NDArray[np.int64], done: Callable[[int], None]
         yield {
             "face_key": _hex(keys[chunk].tobytes(), 64),
             "face_id": pa.array(pks),
-            "image": partial(_crops, pks, rows),
+            "image": partial(_crops, crops, pks, rows),
             "image_sha256": rows["crop_sha256"],
             "label": _named(faces.classes, label),
             "label_index": pa.array(label, pa.int16()),
@@ -88,14 +86,14 @@ def chunks(choice: Choice, which: NDArray[np.int64], done: Callable[[int], None]
         done(start + len(pks))
 
 
-def _asked(pks: NDArray[np.int64]) -> Any:
+def _asked(pks: Narrow) -> Any:
     """The columns of _FACE."""
     first = Item.objects.filter(media=OuterRef("media")).order_by("pk").values("source__name")[:1]
     faces: Any = Face.objects.filter(pk__in=pks.tolist()).order_by().annotate(source=Subquery(first))
     return faces.values_list(*_FACE.names)
 
 
-def _in_order(found: pa.Table, pks: NDArray[np.int64]) -> dict[str, pa.Array]:
+def _in_order(found: pa.Table, pks: Narrow) -> dict[str, pa.Array]:
     """The columns in the order of the keys. Raises Refused for a face that is gone."""
     there = found["pk"].to_numpy()
     order = np.argsort(there)
@@ -114,7 +112,7 @@ def _hex(data: bytes, digits: int) -> pa.StringArray:
     return pa.StringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(text))
 
 
-def _named(names: Sequence[str], numbers: NDArray[np.int64]) -> pa.StringArray:
+def _named(names: Sequence[str], numbers: Narrow) -> pa.StringArray:
     return pa.array(names, _TEXT).take(pa.array(numbers))
 
 
@@ -135,9 +133,7 @@ def _other_labels(faces: Sequence[int]) -> list[str]:
     ]
 
 
-def _soft_labels(
-    votes: NDArray[np.uint32], label: NDArray[np.int64], by_votes: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def _soft_labels(votes: Narrow, label: Narrow, by_votes: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Of the votes for expressions, the share of each; all for the label where it is not theirs, or there are none."""
     cast = votes.sum(axis=1)
     shared = by_votes & (cast > 0)
@@ -148,42 +144,17 @@ def _soft_labels(
 
 
 def _crops(
-    pks: NDArray[np.int64], faces: Mapping[str, pa.Array], rows: Sequence[int]
+    crops: Crops, pks: Narrow, faces: Mapping[str, pa.Array], rows: Sequence[int]
 ) -> tuple[list[bytes], list[str]]:
     """The stored crops of these rows, and their sha256.
 
     Raises Refused where one is gone, or is not the one that people voted on.
     """
-    root, which = local_path(""), pa.array(rows, pa.int64())
+    which = pa.array(rows, pa.int64())
     names, wanted = (faces[name].take(which).to_pylist() for name in ("crop", "crop_sha256"))
-    pictures: list[bytes] = []
-    for row, name in zip(rows, names, strict=True):
-        try:
-            pictures.append(_whole(f"{root}/{name}") if root is not None else _fetched(name))
-        except FileNotFoundError as gone:
-            raise work.Refused(_PICTURE_GONE.format(face=pks[row], name=name)) from gone
-    sha256 = hashlib.sha256
-    found = [sha256(picture).hexdigest() for picture in pictures]
-    if found != wanted:
-        other = next(
-            number for number, pair in enumerate(zip(found, wanted, strict=True)) if len(set(pair)) > 1
-        )
-        raise work.Refused(_OTHER_PICTURE.format(face=pks[rows[other]], name=names[other]))
-    return pictures, found
-
-
-def _whole(path: str) -> bytes:
-    """What is in a file. Python's own way asks for more than reading takes, and so does the storage for its folder."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        parts = [os.read(file, _CROP)]
-        while len(parts[-1]) == _CROP:
-            parts.append(os.read(file, _CROP))
-    finally:
-        os.close(file)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _fetched(name: str) -> bytes:
-    with default_storage.open(name) as file:
-        return bytes(file.read())
+    pictures, found = crops.read(names)
+    if found == wanted:
+        return [picture for picture in pictures if picture is not None], found
+    number = next(number for number, pair in enumerate(zip(found, wanted, strict=True)) if len(set(pair)) > 1)
+    said = _PICTURE_GONE if pictures[number] is None else _OTHER_PICTURE
+    raise work.Refused(said.format(face=pks[rows[number]], name=names[number]))

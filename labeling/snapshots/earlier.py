@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from labeling.models import Snapshot, WorkState
 from labeling.snapshots import candidates, stored
 from labeling.snapshots import format as snapshots
-from labeling.snapshots.candidates import Candidates
+from labeling.snapshots.candidates import Candidates, Narrow
 from labeling.snapshots.rule import STRATIFIED, Rule
 from labeling.snapshots.split import FREE
 from labeling.snapshots.stored import Alive
@@ -26,7 +26,7 @@ class Version:
 
     rule: Rule
     keys: Words
-    splits: NDArray[np.int64]
+    splits: Narrow
 
     @property
     def tested(self) -> Words:
@@ -41,7 +41,7 @@ class Earlier:
     tested: Words = field(default_factory=lambda: _NONE)
     digests: tuple[str, ...] = ()
 
-    def splits_of(self, faces: Candidates, rule: Rule) -> NDArray[np.int64]:
+    def splits_of(self, faces: Candidates, rule: Rule) -> Narrow:
         """Of each face the split in which it stays, or FREE.
 
         What was tested on in any version stays in test. Where the newest was drawn in the same way, all of it stays: so
@@ -57,7 +57,7 @@ class Earlier:
         kept[_places(self.tested, words) >= 0] = _TEST
         return kept
 
-    def certified(self, faces: Candidates, splits: NDArray[np.int64], rule: Rule) -> dict[str, Any]:
+    def certified(self, faces: Candidates, splits: Narrow, rule: Rule) -> dict[str, Any]:
         """For the certificate: from which versions the test split was kept, and how many of its faces."""
         if not (rule.test_stays and self.digests):
             return {}
@@ -70,7 +70,7 @@ class Earlier:
             }
         }
 
-    def tested_with(self, faces: Candidates, splits: NDArray[np.int64]) -> Words:
+    def tested_with(self, faces: Candidates, splits: Narrow) -> Words:
         """The faces that any of them tests on, or a version with these splits."""
         words = candidates.words(faces.keys)
         return _together([self.tested, words[splits == _TEST]])
@@ -130,7 +130,7 @@ def _together(some: list[Words]) -> Words:
     return np.asarray(words[first])
 
 
-def _places(among: Words, words: Words) -> NDArray[np.int64]:
+def _places(among: Words, words: Words) -> Narrow:
     """Of each of the words its place among those, which are in order; -1 for none."""
     if not len(among):
         return np.full(len(words), -1)

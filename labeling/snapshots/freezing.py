@@ -25,6 +25,7 @@ from labeling.snapshots.candidates import label_columns
 from labeling.snapshots.carried import Carried
 from labeling.snapshots.choosing import Choice, choose, with_label
 from labeling.snapshots.columns import chunks
+from labeling.snapshots.crops import reading
 from labeling.snapshots.earlier import versions_before
 from labeling.snapshots.renewing import Faces
 from labeling.snapshots.rule import GIVEN, STRATIFIED, Rule
@@ -135,7 +136,7 @@ def run_freeze(snapshot_id: int, *, tell: Tell = nobody) -> None:
             choice = choose(
                 faces=found.faces, rule=rule, earlier=found.earlier, alive=alive, compared=found.compared
             )
-            rows = None if found.read is None else np.empty(len(choice.faces), snapshots.ROW)
+            rows = None if found.read is None else snapshots.Rows.of(choice.faces.keys)
             write = partial(_written, folder, choice, job.row, telling, rows)
             manifest = write(base, _staying(choice, found, base))
             if base.trusted and _is_damaged(manifest.digest, telling):
@@ -237,21 +238,22 @@ def _written(
     if staying is not None:
         which[staying.at] = False
     wanted = np.flatnonzero(which)
-    return snapshots.write_columns(
-        folder,
-        chunks(choice, wanted, telling.of(len(wanted), _FREEZING)),
-        classes=choice.faces.classes,
-        rule=snapshot.rule,
-        left_out=choice.faces.left_out,
-        notes=choice.notes,
-        certificate=choice.certificate,
-        base=base.folder,
-        trusted=base.trusted,
-        readers=_READERS_ELSEWHERE if stored.is_elsewhere() else _READERS,
-        known=base.last.rows if staying is not None and base.last is not None else None,
-        staying=staying,
-        rows=rows,
-    )
+    with reading() as crops:
+        return snapshots.write_columns(
+            folder,
+            chunks(choice, wanted, crops, telling.of(len(wanted), _FREEZING)),
+            classes=choice.faces.classes,
+            rule=snapshot.rule,
+            left_out=choice.faces.left_out,
+            notes=choice.notes,
+            certificate=choice.certificate,
+            base=base.folder,
+            trusted=base.trusted,
+            readers=_READERS_ELSEWHERE if stored.is_elsewhere() else _READERS,
+            known=base.last.rows if staying is not None and base.last is not None else None,
+            staying=staying,
+            rows=rows,
+        )
 
 
 def _lie_alike(one: snapshots.Manifest, other: snapshots.Manifest) -> bool:
@@ -270,10 +272,11 @@ def _carry(
         kept = {
             "read": found.read,
             "faces": choice.faces,
-            "split": choice.split,
-            "fold": choice.fold,
+            "split": candidates.narrow(choice.split),
+            "fold": candidates.narrow(choice.fold),
             "group": choice.group,
-            "rows": rows,
+            "keys": choice.faces.keys,
+            "said": rows.said,
             "tested": found.earlier.tested_with(choice.faces, choice.split),
         }
     with stored.rows_of(digest) as folder:

@@ -1,12 +1,12 @@
 """Which faces belong together, so that no split or fold parts them. Pure."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Numbers: TypeAlias = NDArray[np.int64]
+Numbers: TypeAlias = NDArray[np.integer[Any]]
 
 
 def connected(nodes: Numbers, links: Sequence[Numbers]) -> Numbers:

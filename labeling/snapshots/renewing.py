@@ -6,7 +6,7 @@ database can tell what has changed since (labeling.moments), only that is asked 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,8 +117,9 @@ def _renewed(campaign: Campaign, rule: Rule, snapshot: Snapshot, last: Carried, 
     if merged is None:
         return None
     faces, before = merged
-    newest = Version(rule, candidates.words(last.faces.keys), last.split)
     compared = Compared(last.faces.fingerprint, last.faces.hashed, last.split, last.similarity)
+    last.faces = None
+    newest = Version(rule, candidates.words(last.keys), last.split)
     return Faces(faces, Earlier(newest, last.tested, tuple(last.versions)), now, before, compared)
 
 
@@ -183,9 +184,9 @@ class _Changes:
         return old[~is_there] if int(is_there.sum()) == count else None
 
 
-_BY_FACE = tuple(
-    name for name in ("face", "media_id", "prefix", "label", "origin", "agreement", "votes", "likeness", "author",
-                      "fingerprint", "hashed", "source")
+_BY_FACE = (
+    "face", "media_id", "prefix", "label", "origin", "agreement", "votes", "likeness", "author", "fingerprint",
+    "hashed", "source",
 )  # fmt: skip
 
 
@@ -205,10 +206,10 @@ def _merged(
         return None
     given = tuple(dict.fromkeys((*last.given_splits, *fresh.given_splits)))
     reasons = tuple(dict.fromkeys((*last.reasons, *fresh.reasons)))
-    columns = {
-        name: np.insert(getattr(last, name)[kept], at, getattr(fresh, name), axis=0) for name in _BY_FACE
+    columns: dict[str, Any] = {
+        name: _inserted(getattr(last, name)[kept], at, getattr(fresh, name)) for name in _BY_FACE
     }
-    same = {
+    same: dict[str, Any] = {
         each.name: getattr(last, each.name)
         for each in fields(Candidates)
         if each.name in ("classes", "origins", "twice")
@@ -217,9 +218,9 @@ def _merged(
         **same,
         **columns,
         given_splits=given,
-        given=np.insert(last.given[kept], at, _renumbered(fresh.given, fresh.given_splits, given)),
-        media=candidates.ranked(columns["media_id"], columns["prefix"]),
-        keys=np.insert(old_keys, at, new_keys).tobytes(),
+        given=_inserted(last.given[kept], at, _renumbered(fresh.given, fresh.given_splits, given)),
+        media=candidates.narrow(candidates.ranked(columns["media_id"], columns["prefix"])),
+        keys=_inserted(old_keys, at, new_keys).tobytes(),
         reasons=reasons,
         out_face=np.concatenate([last.out_face[stays_out], fresh.out_face]),
         out_reason=np.concatenate(
@@ -230,6 +231,12 @@ def _merged(
     return faces, np.insert(kept, at, -1)
 
 
-def _renumbered(numbers: NDArray[np.integer], names: Sequence[str], among: Sequence[str]) -> Whole:
+def _inserted(old: NDArray[Any], at: Whole, new: NDArray[Any]) -> NDArray[Any]:
+    """The new ones among the old, each before the old one of that number; in a kind that holds both."""
+    kind = old.dtype if old.dtype.kind == "V" else np.result_type(old, new)
+    return np.insert(old.astype(kind, copy=False), at, new.astype(kind, copy=False), axis=0)
+
+
+def _renumbered(numbers: candidates.Narrow, names: Sequence[str], among: Sequence[str]) -> candidates.Narrow:
     places = np.array([among.index(name) for name in names], np.int64)
-    return np.asarray(places[numbers])
+    return candidates.narrow(places[numbers])

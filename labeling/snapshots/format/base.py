@@ -24,14 +24,28 @@ _COLUMNS = ("face_key", "row_sha256", "image_sha256", "pack", "offset", "image_b
 _PLACE = ("pack", "offset", "image_bytes")
 ROW = np.dtype(
     [
-        *((name, "V32") for name in ("key", "proof", "image")),
-        ("pack", np.int32), ("offset", np.int64), ("bytes", np.int32),
+        ("proof", "V32"), ("image", "V32"), ("pack", np.int32), ("offset", np.int64), ("bytes", np.int32),
     ]
 )  # fmt: skip
-"""What whoever writes a version may keep of each of its rows: face_key, row_sha256 and image_sha256 as bytes, and where
-the image lies."""
-Rows: TypeAlias = NDArray[np.void]
-"""(n,) of ROW, in order of their keys."""
+"""What whoever writes a version may keep of each of its rows: row_sha256 and image_sha256 as bytes, and where the image
+lies."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows in order of their keys. keys: (n,) V32, face_key as bytes. said: (n,) ROW."""
+
+    keys: NDArray[np.void]
+    said: NDArray[np.void]
+
+    @classmethod
+    def of(cls, keys: bytes) -> "Rows":
+        """Room for the rows with these keys, 32 bytes each."""
+        known = np.frombuffer(keys, "V32")
+        return cls(known, np.empty(len(known), ROW))
+
+    def __len__(self) -> int:
+        return len(self.keys)
 
 
 @dataclass(frozen=True)
@@ -218,7 +232,7 @@ class _Known:
 
     def __init__(self, rows: Rows, runs: order.Runs, kept: NDArray[np.bool_]) -> None:
         self._rows = rows
-        self._leading = leading_words(rows["key"])
+        self._leading = leading_words(rows.keys)
         shard, first, size = runs.T
         before = np.cumsum(size) - size
         self.row: Whole = np.repeat(first - before, size) + np.arange(size.sum())
@@ -228,8 +242,8 @@ class _Known:
     def find(self, keys: Digits) -> Found:
         wanted = np.frombuffer(raw_bytes(keys), "V32")
         at = np.searchsorted(self._leading, leading_words(wanted)).clip(max=len(self._rows) - 1)
-        some = self._rows[at]
-        there = some["key"] == wanted
+        some = self._rows.said[at]
+        there = self._rows.keys[at] == wanted
         self.met[at[there]] = True
         place = np.stack([some[name].astype(np.int64) for name in ("pack", "offset", "bytes")], axis=1)
         return Found(

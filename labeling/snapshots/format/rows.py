@@ -14,6 +14,7 @@ from labeling.snapshots.format.manifest import CONTENT
 
 SPLITS = ("train", "validation", "test")
 _ROUNDING = 0.001
+_AT_ONCE = 65_536
 PNG = b"\x89PNG\r\n\x1a\n"
 
 SCHEMA = pa.schema(
@@ -260,11 +261,11 @@ class Digest:
 
     def add_rows(self, keys: NDArray[np.void], hashes: NDArray[np.void]) -> None:
         """Many rows, whose keys and sha256 are given as 32 bytes each. Raises BadRow for a row out of order."""
-        words = np.ascontiguousarray(keys).view(">u8").reshape(len(keys), 4)
-        leading = words[:, 0]
+        leading = np.ascontiguousarray(keys).view(">u8").reshape(len(keys), 4)[:, 0]
         if not (leading[1:] > leading[:-1]).all():
             self._tell_of_order([bytes(key).hex() for key in keys])
-        self._sha.update(np.ascontiguousarray(hashes).tobytes())
+        for start in range(0, len(keys), _AT_ONCE):
+            self._sha.update(hashes[start : start + _AT_ONCE].tobytes())
         self.rows += len(keys)
 
     def _tell_of_order(self, keys: Sequence[str]) -> None:

@@ -80,7 +80,7 @@ def write_columns(
     base: a snapshot folder whose packs are stored with this one's: images that it holds, and that are what its rows
     say, are not written again; nor are rows that say the same, whose shards are linked. trusted: files and packs of the
     base that are believed to be whole, and not read.
-    rows: room for one entry per row of the new version, which is filled. known: the base's own rows, as they were
+    rows: room for all rows of the new version, which is filled. known: the base's own rows, as they were
     filled in when it was written; its files are then not read for them. With these, `staying` says which rows of the
     base are in the new version besides those of the chunks; see Base.can_stay.
     Raises BadRow for rows out of order or outside the classes and splits, FileExistsError for a folder that holds
@@ -110,8 +110,8 @@ def write_columns(
             shards, runs = files.ended()
         else:
             assert ledger is not None
-            digest.add_rows(ledger.rows["key"], ledger.rows["proof"])
-            shards, runs = files.ended(staying.rows, staying.at, ledger.rows["key"])
+            digest.add_rows(ledger.rows.keys, ledger.rows.said["proof"])
+            shards, runs = files.ended(staying.rows, staying.at, ledger.rows.keys)
     manifest = Manifest(
         classes=tuple(classes),
         rule=dict(rule),
@@ -152,7 +152,7 @@ class _Ledger:
         self._done = 0
         if staying is not None:
             assert known is not None
-            rows[staying.at] = known[staying.rows]
+            rows.said[staying.at] = known.said[staying.rows]
             handed = np.ones(len(rows), np.bool_)
             handed[staying.at] = False
             self._at = np.flatnonzero(handed)
@@ -160,12 +160,11 @@ class _Ledger:
     def add(self, some: Placed) -> None:
         size = some.content.num_rows
         entries = np.empty(size, ROW)
-        for name, column in (("key", "face_key"), ("image", "image_sha256")):
-            entries[name] = raw_bytes(hex_digits(some.content.column(column)))
+        entries["image"] = raw_bytes(hex_digits(some.content.column("image_sha256")))
         entries["proof"] = np.frombuffer(b"".join(some.hashes), "V32")
         for number, name in enumerate(("pack", "offset", "bytes")):
             entries[name] = some.found.place[:, number]
-        self.rows[self._at[self._done : self._done + size]] = entries
+        self.rows.said[self._at[self._done : self._done + size]] = entries
         self._done += size
 
 

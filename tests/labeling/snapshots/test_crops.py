@@ -1,0 +1,82 @@
+"""The bytes of stored crops, read by other processes."""
+
+import hashlib
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+from labeling.snapshots import crops
+from labeling.snapshots.crops import Crops
+
+NAMES = (
+    "crops/a.png",
+    "crops/two words.png",
+    "crops/ü\n.png",
+    "crops/empty.png",
+    "crops/large.png",
+    "crops/block.png",
+)
+CONTENT = (b"one", b"two", b"three", b"", os.urandom(200_000), b"x" * 64 * 1024)
+
+
+@pytest.fixture
+def reader() -> Iterator[Crops]:
+    for name, content in zip(NAMES, CONTENT, strict=True):
+        default_storage.save(name, ContentFile(content))
+    with crops.reading() as reader:
+        yield reader
+
+
+def sums(content: tuple[bytes, ...]) -> list[str]:
+    return [hashlib.sha256(each).hexdigest() for each in content]
+
+
+def processes() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "file_reader" in " ".join(child.cmdline())]
+
+
+def test_what_is_in_the_files_and_its_sha256(reader: Crops) -> None:
+    assert reader.read(NAMES) == (list(CONTENT), sums(CONTENT))
+    assert reader.read(NAMES[::-1]) == (list(CONTENT[::-1]), sums(CONTENT[::-1]))
+    assert len(processes()) == 1
+
+
+def test_a_crop_that_is_gone(reader: Crops) -> None:
+    default_storage.delete(NAMES[1])
+    files, _sums = reader.read(NAMES)
+    assert files == [CONTENT[0], None, *CONTENT[2:]]
+
+
+def test_what_cannot_be_read_is_named(reader: Crops) -> None:
+    with pytest.raises(IsADirectoryError, match="crops"):
+        reader.read(["crops"])
+
+
+def test_the_process_that_reads_is_killed(reader: Crops) -> None:
+    reader.read(NAMES)
+    [process] = processes()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    for _again in range(3):
+        assert reader.read(NAMES) == (list(CONTENT), sums(CONTENT))
+    assert len(processes()) == 1
+
+
+def test_from_several_threads(reader: Crops) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _number: reader.read(NAMES), range(200)))
+    assert found == [(list(CONTENT), sums(CONTENT))] * 200
+
+
+def test_no_process_is_left_behind() -> None:
+    default_storage.save(NAMES[0], ContentFile(CONTENT[0]))
+    with crops.reading() as reader:
+        reader.read(NAMES[:1])
+        assert processes() != []
+    assert processes() == []
