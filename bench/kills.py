@@ -72,7 +72,9 @@ class Freezing:
         """Of every snapshot there is in the storage."""
         from labeling.snapshots import format as snapshots
 
-        folders = [path for path in _path("snapshots").glob("*") if path.name != snapshots.PACKS]
+        folders = [
+            path for path in _path("snapshots").glob("*") if path.name not in (snapshots.PACKS, "carried")
+        ]
         return [
             f"{folder.name}: {problem.where}: {problem.what}"
             for folder in folders
@@ -83,7 +85,7 @@ class Freezing:
         """Files in the storage that no row names."""
         from labeling.models import Snapshot
 
-        named = {"packs"}
+        named = {"packs", "carried"}
         for folder, packs in Snapshot.objects.values_list("folder", "packs"):
             named |= {Path(folder).name, *packs}
         return [

@@ -67,7 +67,7 @@ class Candidates:
     fingerprint: NDArray[np.uint64]
     hashed: NDArray[np.bool_]
     source: Narrow
-    keys: bytes
+    keys: NDArray[np.void]
     """32 bytes a face."""
     reasons: tuple[str, ...]
     out_face: Narrow
@@ -89,7 +89,7 @@ class Candidates:
 
     def key(self, row: int) -> str:
         """The face_key, 64 hex digits."""
-        return self.keys[row * _KEY : (row + 1) * _KEY].hex()
+        return bytes(self.keys[row]).hex()
 
 
 def read(campaigns: Sequence[Campaign], rule: Rule, alive: Alive = lambda: None) -> Candidates:
@@ -118,9 +118,10 @@ def read_some(
     return found.finished()
 
 
-def words(keys: bytes) -> NDArray[np.uint64]:
+def words(keys: NDArray[np.void]) -> NDArray[np.uint64]:
     """(n, 2): the first 128 bits of face_keys of 32 bytes each."""
-    return np.frombuffer(keys, ">u8").reshape(-1, _KEY // 8)[:, :2].astype(np.uint64)
+    whole = np.ascontiguousarray(keys).view(">u8").reshape(-1, _KEY // 8)
+    return whole[:, :2].astype(np.uint64)
 
 
 def _in_question(campaign: Campaign) -> QuerySet[CampaignFace]:
@@ -271,7 +272,7 @@ class _Columns:
         order, twice = self._order()
         whole = {name: np.concatenate(self._whole.pop(name))[order] for name in _WHOLE}
         prefix = np.concatenate(self._prefix)[order]
-        keys = np.frombuffer(b"".join(self._keys), f"V{_KEY}")[order].tobytes()
+        keys = np.frombuffer(b"".join(self._keys), f"V{_KEY}")[order]
         self._keys.clear()
         votes = np.concatenate(self._votes)[order]
         self._votes.clear()

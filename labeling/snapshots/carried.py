@@ -49,7 +49,7 @@ class Carried:
 
     snapshot: its key. expressions: the campaign's. allowed: codes of the licences that the rule let in. versions:
     digests of this and all earlier versions, the newest first. tested: the faces that any of them tests on. split,
-    fold, group: as in a Choice. said: of each row, as it was written. manifest: the sha256 of its text. files: of each
+    fold, group: as in a Choice. rows: as they were written. manifest: the sha256 of its text. files: of each
     file and pack what tells that nobody wrote to it. similarity: of the certificate.
     """
 
@@ -64,17 +64,11 @@ class Carried:
     read: Read | None = None
     faces: Candidates | None = None
     """Who has no more use for them may let them go: they take some 100 bytes each."""
-    keys: bytes = b""
-    """32 bytes a face."""
     split: Narrow = field(default_factory=lambda: np.empty(0, np.int8))
     fold: Narrow = field(default_factory=lambda: np.empty(0, np.int8))
     group: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
-    said: NDArray[np.void] = field(default_factory=lambda: np.empty(0, snapshots.ROW))
+    rows: snapshots.Rows = field(default_factory=lambda: np.empty(0, snapshots.ROW))
     tested: Words = field(default_factory=lambda: np.empty((0, 2), np.uint64))
-
-    @property
-    def rows(self) -> snapshots.Rows:
-        return snapshots.Rows(np.frombuffer(self.keys, "V32"), self.said)
 
     def untouched(self, digest: str) -> set[str]:
         """The files and packs of the snapshot that nobody has written to since."""
@@ -133,9 +127,9 @@ def forget() -> None:
         default_storage.delete(f"{_PLACE}/{name}")
 
 
-def save(carried: Carried, campaign: int) -> None:
-    """Keep it in the place of what was carried before."""
-    with stored.making("carried") as path:
+def save(carried: Carried, campaign: int, attempts: str = "carried") -> None:
+    """Keep it in the place of what was carried before. attempts: as of `stored.making`."""
+    with stored.making(attempts) as path:
         with zipfile.ZipFile(path, "w") as archive:
             for name, array in _arrays(carried):
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
@@ -144,12 +138,17 @@ def save(carried: Carried, campaign: int) -> None:
         stored.put_file(path, name_of(campaign))
 
 
-def load(campaign: int, snapshot: int, alive: Alive = lambda: None) -> Carried | None:
-    """What the freezing of this snapshot has left; None if it has left nothing, or it is damaged."""
+def load(
+    campaign: int, snapshot: int, alive: Alive = lambda: None, attempts: str = "carried"
+) -> Carried | None:
+    """What the freezing of this snapshot has left; None if it has left nothing, or it is damaged.
+
+    attempts: as of `stored.making`.
+    """
     if not default_storage.exists(name_of(campaign)):
         return None
     with (
-        stored.making("carried") as to,
+        stored.making(attempts) as to,
         stored.local_file(name_of(campaign), to, alive) as path,
     ):
         try:
@@ -173,9 +172,9 @@ def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
 _SAME = ("classes", "origins", "given_splits", "reasons")
 _FACE_ARRAYS = (
     "face", "media_id", "prefix", "label", "origin", "agreement", "votes", "given", "likeness", "author", "fingerprint",
-    "hashed", "source", "out_face", "out_reason", "media",
+    "hashed", "source", "out_face", "out_reason", "media", "keys",
 )  # fmt: skip
-_OWN_ARRAYS = ("split", "fold", "group", "said", "tested")
+_OWN_ARRAYS = ("split", "fold", "group", "rows", "tested")
 
 
 def _head(carried: Carried) -> dict[str, Any]:
@@ -197,7 +196,6 @@ def _arrays(carried: Carried) -> Iterable[tuple[str, NDArray[Any]]]:
         yield name, getattr(carried, name)
     for name in _FACE_ARRAYS:
         yield f"faces.{name}", getattr(carried.faces, name)
-    yield "keys", np.frombuffer(carried.keys, "V32")
 
 
 def _carried(head: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Carried:
@@ -210,12 +208,10 @@ def _carried(head: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Carried:
     read = Read(Moment(**head["moment"]), arrays["items"], arrays["labels"], head["sources"])
     of_face: dict[str, Any] = {name: arrays[f"faces.{name}"] for name in _FACE_ARRAYS}
     same: dict[str, Any] = {name: tuple(head["faces"][name]) for name in _SAME}
-    keys = arrays.pop("keys").tobytes()
     faces = Candidates(
         **same,
         **of_face,
-        keys=keys,
         twice=0,
         strange={},
     )
-    return Carried(**plain, read=read, faces=faces, keys=keys, **own)
+    return Carried(**plain, read=read, faces=faces, **own)

@@ -15,6 +15,7 @@ RADIUS = 8
 """Bits of the perceptual hash within which faces of two splits are looked for."""
 Whole: TypeAlias = NDArray[np.integer[Any]]
 _TRAIN = 0
+_AT_ONCE = 65_536
 _FEW = 0.2
 """Of the hashes, as many may be new for only those to be compared with all."""
 
@@ -135,23 +136,27 @@ class _Held:
         flat = (np.cumsum(first) - 1) * len(snapshots.SPLITS) + splits[order]
         distinct = in_order[first]
         counts = np.bincount(flat, minlength=len(distinct) * len(snapshots.SPLITS))
-        return cls(distinct, counts.reshape(len(distinct), len(snapshots.SPLITS)))
+        return cls(distinct, counts.reshape(len(distinct), len(snapshots.SPLITS)).astype(np.int32))
 
     def less(self, other: "_Held") -> "_Held":
         """What there is more here than there."""
-        counts = self.counts.copy()
-        if len(other.hashes):
-            place = np.searchsorted(other.hashes, self.hashes).clip(max=len(other.hashes) - 1)
-            there = other.hashes[place] == self.hashes
-            counts[there] -= other.counts[place[there]]
-        counts = counts.clip(min=0)
-        left = counts.any(axis=1)
-        return _Held(self.hashes[left], counts[left])
+        hashes, counts = [self.hashes[:0]], [self.counts[:0]]
+        for start in range(0, len(self.hashes), _AT_ONCE):
+            some, more = self.hashes[start : start + _AT_ONCE], self.counts[start : start + _AT_ONCE].copy()
+            if len(other.hashes):
+                place = np.searchsorted(other.hashes, some).clip(max=len(other.hashes) - 1)
+                there = other.hashes[place] == some
+                more[there] -= other.counts[place[there]]
+            left = (more > 0).any(axis=1)
+            hashes.append(some[left])
+            counts.append(more[left].clip(min=0))
+        return _Held(np.concatenate(hashes), np.concatenate(counts))
 
     def pairs(self) -> Whole:
         """Pairs of faces in two splits, by distance: (RADIUS + 1,)."""
         found = np.zeros(RADIUS + 1, np.int64)
-        found[0] = _across(self.counts, self.counts) // 2
+        counts = self.counts.astype(np.int64)
+        found[0] = _across(counts, counts) // 2
         if len(self.hashes) > 1:
             for block in near(self.hashes, RADIUS):
                 found += _counted(self.counts[block.left], self.counts[block.right], block.distances)
@@ -167,7 +172,7 @@ class _Held:
 
 
 def _counted(left: Whole, right: Whole, distances: NDArray[np.integer]) -> Whole:
-    across = _across_each(left, right)
+    across = _across_each(left.astype(np.int64), right.astype(np.int64))
     return np.bincount(distances, weights=across, minlength=RADIUS + 1).astype(np.int64)
 
 

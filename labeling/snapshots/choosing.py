@@ -150,10 +150,7 @@ def _drawn(faces: Candidates, group: Whole, names: NDArray[np.uint64], kept: Who
     free = ~fixed
     place = kept.copy()
     if free.any():
-        stays = known[kept[free]]
-        drawn = np.full(len(stays), "", object)
-        drawn[stays == split.FREE] = _hex(names[free][stays == split.FREE])
-        dealt = split.deal(counts[free], drawn.tolist(), rule.fractions, rule.seed, stays)
+        dealt = split.deal(counts[free], _hex(names[free]), rule.fractions, rule.seed, known[kept[free]])
         place[free] = ranks[dealt]
     return place
 
@@ -175,8 +172,9 @@ def _folds(
     return folds
 
 
-def _hex(names: NDArray[np.uint64]) -> list[str]:
-    return [f"{name:016x}" for name in names.tolist()]
+def _hex(names: NDArray[np.uint64]) -> split.Names:
+    """16 digits each."""
+    return np.frombuffer(names.astype(">u8").tobytes().hex().encode(), "S16")
 
 
 def _demand_classes(faces: Candidates) -> None:

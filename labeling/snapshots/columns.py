@@ -47,7 +47,6 @@ def chunks(
     """
     faces, labelled = choice.faces, FaceLabel.objects.exists()
     by_votes = np.array([origin in USUAL_LABELS for origin in faces.origins])
-    keys = np.frombuffer(faces.keys, "V32")
     starts = range(0, len(which), snapshots.GROUP_ROWS)
     parts = [which[start : start + snapshots.GROUP_ROWS] for start in starts]
     known = bulk.table_each((_asked(faces.face[chunk]) for chunk in parts), _FACE)
@@ -57,7 +56,7 @@ def chunks(
         label, votes, origin = faces.label[chunk], faces.votes[chunk], faces.origin[chunk]
         soft = _soft_labels(votes[:, : len(faces.classes)], label, by_votes[origin])
         yield {
-            "face_key": _hex(keys[chunk].tobytes(), 64),
+            "face_key": _hex(faces.keys[chunk].tobytes(), 64),
             "face_id": pa.array(pks),
             "image": partial(_crops, crops, pks, rows),
             "image_sha256": rows["crop_sha256"],

@@ -22,15 +22,27 @@ _NONE = np.empty((0, 2), np.uint64)
 
 @dataclass(frozen=True, eq=False)
 class Version:
-    """One frozen before. splits: (n,) of each face its number in snapshots.SPLITS."""
+    """One frozen before.
+
+    splits: (n,) of each of its faces the number in snapshots.SPLITS. keys: of its faces; or places: of the faces that
+    are looked for the number among its own, -1 for those it has not.
+    """
 
     rule: Rule
-    keys: Words
     splits: Narrow
+    keys: Words = field(default_factory=lambda: _NONE)
+    places: Narrow | None = None
 
     @property
     def tested(self) -> Words:
         return np.asarray(self.keys[self.splits == _TEST])
+
+    def splits_of(self, words: Words) -> Narrow:
+        """Of each face its split, or FREE. words: their keys."""
+        place = _places(self.keys, words) if self.places is None else self.places
+        found = np.full(len(place), FREE)
+        found[place >= 0] = self.splits[place[place >= 0]]
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,28 +64,26 @@ class Earlier:
             return kept
         words = candidates.words(faces.keys)
         if self.newest is not None and rule.splits == STRATIFIED and _drawn_alike(self.newest.rule, rule):
-            place = _places(self.newest.keys, words)
-            kept[place >= 0] = self.newest.splits[place[place >= 0]]
-        kept[_places(self.tested, words) >= 0] = _TEST
+            kept = self.newest.splits_of(words)
+        kept[_among(words, self.tested)] = _TEST
         return kept
 
     def certified(self, faces: Candidates, splits: Narrow, rule: Rule) -> dict[str, Any]:
         """For the certificate: from which versions the test split was kept, and how many of its faces."""
         if not (rule.test_stays and self.digests):
             return {}
-        tested = _places(self.tested, candidates.words(faces.keys)) >= 0
+        tested = _among(candidates.words(faces.keys), self.tested)
         return {
             "earlier": {
                 "versions": list(self.digests),
-                "tested_before": int(tested.sum()),
-                "learnt_now": int((tested & (splits != _TEST)).sum()),
+                "tested_before": len(tested),
+                "learnt_now": int((splits[tested] != _TEST).sum()),
             }
         }
 
     def tested_with(self, faces: Candidates, splits: Narrow) -> Words:
         """The faces that any of them tests on, or a version with these splits."""
-        words = candidates.words(faces.keys)
-        return _together([self.tested, words[splits == _TEST]])
+        return _together([self.tested, candidates.words(faces.keys[splits == _TEST])])
 
 
 def digests_before(snapshot: Snapshot) -> list[str]:
@@ -113,7 +123,7 @@ def _read(rule: Rule, folder: Any) -> Version:
         text = "".join(key[:32] for key in batch.column("face_key").to_pylist())
         keys.append(np.frombuffer(bytes.fromhex(text), ">u8").reshape(-1, 2).astype(np.uint64))
         splits += [snapshots.SPLITS.index(name) for name in batch.column("split").to_pylist()]
-    return Version(rule, np.concatenate([_NONE, *keys]), np.array(splits, np.int64))
+    return Version(rule, np.array(splits, np.int8), np.concatenate([_NONE, *keys]))
 
 
 def _drawn_alike(one: Rule, other: Rule) -> bool:
@@ -128,6 +138,12 @@ def _together(some: list[Words]) -> Words:
     first = np.ones(len(words), np.bool_)
     first[1:] = (words[1:] != words[:-1]).any(axis=1)
     return np.asarray(words[first])
+
+
+def _among(words: Words, some: Words) -> Narrow:
+    """The numbers of those of the words that are some of these. Both are in their order, each once."""
+    place = _places(words, some)
+    return place[place >= 0]
 
 
 def _places(among: Words, words: Words) -> Narrow:

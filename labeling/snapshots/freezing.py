@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,7 @@ def _campaigns(campaign: Campaign, rule: Rule) -> list[Campaign]:
 
 def run_freeze(snapshot_id: int, *, tell: Tell = nobody) -> None:
     """Freeze. Killed at any instruction, the next attempt begins anew and leaves nothing half-made in sight."""
-    attempts = f"snapshot-{snapshot_id}"
+    attempts = _attempts(snapshot_id)
     with work.claimed(Snapshot, snapshot_id) as job:
         stored.forget_attempts(attempts)
         campaign, rule = job.row.campaign, Rule.of(job.row.rule)
@@ -136,7 +136,9 @@ def run_freeze(snapshot_id: int, *, tell: Tell = nobody) -> None:
             choice = choose(
                 faces=found.faces, rule=rule, earlier=found.earlier, alive=alive, compared=found.compared
             )
-            rows = None if found.read is None else snapshots.Rows.of(choice.faces.keys)
+            # What was there before is of no more use; of a million faces it takes 30 MB.
+            found = replace(found, earlier=replace(found.earlier, newest=None), compared=None)
+            rows = None if found.read is None else np.empty(len(choice.faces), snapshots.ROW)
             write = partial(_written, folder, choice, job.row, telling, rows)
             manifest = write(base, _staying(choice, found, base))
             if base.trusted and _is_damaged(manifest.digest, telling):
@@ -164,6 +166,11 @@ def run_freeze(snapshot_id: int, *, tell: Tell = nobody) -> None:
             counts=counts,
             message=" ".join(choice.notes)[:_MESSAGE],
         )
+
+
+def _attempts(snapshot: int) -> str:
+    """What is being made for it, so that the next attempt removes what a killed one left."""
+    return f"snapshot-{snapshot}"
 
 
 @dataclass(frozen=True)
@@ -194,7 +201,7 @@ def _base(snapshot: Snapshot, alive: stored.Alive) -> Iterator[_Base]:
             # Its files are damaged or of another version: everything is stored anew.
             yield _Base()
             return
-        last = carried.load(base.campaign_id, base.pk, alive)
+        last = carried.load(base.campaign_id, base.pk, alive, _attempts(snapshot.pk))
         checked = base.verifications.filter(state=WorkState.DONE).order_by("-pk").first()
         if last is None or (checked is not None and checked.problems):
             # Where a verification found damage, nothing is believed.
@@ -210,19 +217,15 @@ def _base(snapshot: Snapshot, alive: stored.Alive) -> Iterator[_Base]:
 
 def _staying(choice: Choice, found: Faces, base: _Base) -> snapshots.Staying | None:
     """The rows that are what they were in the base: faces that have not changed, in the same place."""
-    if found.before is None or base.last is None:
-        return None
     last, before, faces = base.last, found.before, choice.faces
-    at = np.flatnonzero(before >= 0)
-    rows = before[at]
-    same = (
-        (last.split[rows] == choice.split[at])
-        & (last.fold[rows] == choice.fold[at])
-        & (last.group[rows] == choice.group[at])
-    )
-    rows, at = rows[same], at[same]
+    if last is None or before is None or found.fresh is None:
+        return None
+    stays = ~found.fresh
+    for now, then in ((choice.split, last.split), (choice.fold, last.fold), (choice.group, last.group)):
+        stays[stays] = now[stays] == then[before[stays]]
+    at = np.flatnonzero(stays)
     counts = split.count(faces.label[at], choice.split[at], len(faces.classes), len(snapshots.SPLITS))
-    return snapshots.Staying(rows, at, counts)
+    return snapshots.Staying(last.rows, before[at], at, counts, before[~stays], faces.keys)
 
 
 def _written(
@@ -250,7 +253,6 @@ def _written(
             base=base.folder,
             trusted=base.trusted,
             readers=_READERS_ELSEWHERE if stored.is_elsewhere() else _READERS,
-            known=base.last.rows if staying is not None and base.last is not None else None,
             staying=staying,
             rows=rows,
         )
@@ -275,8 +277,7 @@ def _carry(
             "split": candidates.narrow(choice.split),
             "fold": candidates.narrow(choice.fold),
             "group": choice.group,
-            "keys": choice.faces.keys,
-            "said": rows.said,
+            "rows": rows,
             "tested": found.earlier.tested_with(choice.faces, choice.split),
         }
     with stored.rows_of(digest) as folder:
@@ -292,7 +293,7 @@ def _carry(
         similarity=choice.certificate["similarity"],
         **kept,
     )
-    carried.save(left, snapshot.campaign_id)
+    carried.save(left, snapshot.campaign_id, _attempts(snapshot.pk))
 
 
 def _is_damaged(digest: str, telling: Telling) -> bool:

@@ -32,20 +32,21 @@ Whole: TypeAlias = NDArray[np.int64]
 @dataclass(frozen=True, eq=False)
 class Faces:
     """faces: as they stand now. earlier: the versions before. read: what tells the next freezing what changes from now
-    on. before: of each face its number among those carried, -1 for one that was read anew; None where all were read.
-    compared: what was found out about the faces before.
+    on. before: of each face its number among those carried, -1 for one that was not among them; None where all were
+    read. fresh: which were read anew. compared: what was found out about the faces before.
     """
 
     faces: Candidates
     earlier: Earlier
     read: Read | None
     before: Whole | None = None
+    fresh: NDArray[np.bool_] | None = None
     compared: Compared | None = None
 
     @property
     def read_anew(self) -> int:
         """How many of the faces."""
-        return len(self.faces) if self.before is None else int((self.before < 0).sum())
+        return len(self.faces) if self.fresh is None else int(self.fresh.sum())
 
 
 def can_carry(rule: Rule) -> bool:
@@ -116,11 +117,11 @@ def _renewed(campaign: Campaign, rule: Rule, snapshot: Snapshot, last: Carried, 
     )
     if merged is None:
         return None
-    faces, before = merged
+    faces, before, is_fresh = merged
     compared = Compared(last.faces.fingerprint, last.faces.hashed, last.split, last.similarity)
+    newest = Version(rule, last.split, places=before)
     last.faces = None
-    newest = Version(rule, candidates.words(last.keys), last.split)
-    return Faces(faces, Earlier(newest, last.tested, tuple(last.versions)), now, before, compared)
+    return Faces(faces, Earlier(newest, last.tested, tuple(last.versions)), now, before, is_fresh, compared)
 
 
 class _Changes:
@@ -192,15 +193,14 @@ _BY_FACE = (
 
 def _merged(
     last: Candidates, stays: NDArray[np.bool_], stays_out: NDArray[np.bool_], fresh: Candidates
-) -> tuple[Candidates, Whole] | None:
-    """The faces that stay, and the fresh ones among them; of each its number in `last`, or -1.
+) -> tuple[Candidates, Whole, NDArray[np.bool_]] | None:
+    """The faces that stay, and the fresh ones among them; of each its number in `last`, or -1, and which are fresh.
 
     None if two keys begin with the same 64 bits: their order would take another look.
     """
     kept = np.flatnonzero(stays)
-    old_keys = np.frombuffer(last.keys, "V32")[kept]
-    new_keys = np.frombuffer(fresh.keys, "V32")
-    old, new = candidates.words(old_keys.tobytes())[:, 0], candidates.words(fresh.keys)[:, 0]
+    leading, new = candidates.words(last.keys)[:, 0].copy(), candidates.words(fresh.keys)[:, 0]
+    old = leading[kept]
     at = np.searchsorted(old, new)
     if (old[at.clip(max=len(old) - 1)] == new).any() if len(old) else False:
         return None
@@ -220,7 +220,7 @@ def _merged(
         given_splits=given,
         given=_inserted(last.given[kept], at, _renumbered(fresh.given, fresh.given_splits, given)),
         media=candidates.narrow(candidates.ranked(columns["media_id"], columns["prefix"])),
-        keys=_inserted(old_keys, at, new_keys).tobytes(),
+        keys=_inserted(last.keys[kept], at, fresh.keys),
         reasons=reasons,
         out_face=np.concatenate([last.out_face[stays_out], fresh.out_face]),
         out_reason=np.concatenate(
@@ -228,7 +228,16 @@ def _merged(
         ).astype(np.int8),
         strange=fresh.strange,
     )
-    return faces, np.insert(kept, at, -1)
+    is_fresh = np.insert(np.zeros(len(kept), np.bool_), at, True)
+    return faces, np.insert(kept, at, _numbers_of(fresh.keys, last.keys, leading)), is_fresh
+
+
+def _numbers_of(keys: NDArray[np.void], among: NDArray[np.void], leading: NDArray[np.uint64]) -> Whole:
+    """Of each key its number among those, or -1. leading: the first 64 bits of those."""
+    if not len(among):
+        return np.full(len(keys), -1)
+    place = np.searchsorted(leading, candidates.words(keys)[:, 0]).clip(max=len(among) - 1)
+    return np.where(among[place] == keys, place, -1)
 
 
 def _inserted(old: NDArray[Any], at: Whole, new: NDArray[Any]) -> NDArray[Any]:

@@ -3,15 +3,18 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 TRAIN = "train"
-Counts: TypeAlias = NDArray[np.int64]
+Counts: TypeAlias = NDArray[np.integer[Any]]
 """(groups, classes): how many items."""
+Names: TypeAlias = NDArray[np.bytes_]
 FREE = -1
+_AT_ONCE = 65_536
+"""Groups that become objects of Python at a time."""
 
 
 def split_groups(
@@ -33,7 +36,7 @@ def split_groups(
     splits = in_order(fractions)
     stays = [(kept or {}).get(name) for name in names]
     known = np.array([splits.index(split) if split in splits else FREE for split in stays], np.int64)
-    place = deal(counts, list(names), fractions, seed, known)
+    place = deal(counts, np.array([name.encode() for name in names], np.bytes_), fractions, seed, known)
     return [splits[place[group]] for group in group_of]
 
 
@@ -49,15 +52,16 @@ def in_order(fractions: Mapping[str, float]) -> list[str]:
 def count(labels: NDArray[np.integer], groups: NDArray[np.integer], classes: int, size: int) -> Counts:
     """How many items of each class each group has. labels, groups: (n,) from 0."""
     flat = groups.astype(np.int64) * classes + labels
-    return np.bincount(flat, minlength=classes * size).reshape(size, classes)
+    return np.bincount(flat, minlength=classes * size).reshape(size, classes).astype(np.int32)
 
 
 def deal(
-    counts: Counts, names: Sequence[str], fractions: Mapping[str, float], seed: int, kept: NDArray[np.int64]
+    counts: Counts, names: Names, fractions: Mapping[str, float], seed: int, kept: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Group → number of its split in `in_order(fractions)`.
 
-    names: of the groups, for the drawing of those that are free. kept: (groups,) the split in which it stays, or FREE.
+    names: of the groups as UTF-8, for the drawing of those that are free. kept: (groups,) the split in which it stays,
+    or FREE.
 
     Groups are dealt out from the largest to the smallest, equal ones in an order drawn by the seed; each goes to
     the split that lacks most of its classes. Where there are enough groups every split with a share gets one, and
@@ -67,20 +71,24 @@ def deal(
     total = sum(fractions.values())
     shares = [fractions[split] / total for split in splits]
     free = np.flatnonzero(kept == FREE)
-    order = free[_drawn_order(counts[free], [names[group] for group in free.tolist()], seed)]
+    order = free[_drawn_order(counts[free], names[free], seed)]
     place = _deal(order, counts, shares, kept)
     pinned = _pinned(order, counts, splits, place, kept)
     return _deal(order, counts, shares, pinned) if (pinned != kept).any() else place
 
 
-def _drawn_order(counts: Counts, names: Sequence[str], seed: int) -> NDArray[np.int64]:
-    drawn = np.frombuffer(
-        b"".join(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8] for name in names), ">u8"
-    )
-    by_name = np.argsort(np.asarray(names, dtype=object), kind="stable")
+def _drawn_order(counts: Counts, names: Names, seed: int) -> NDArray[np.int64]:
+    drawn = np.empty(len(names), np.uint64)
+    sha256, before = hashlib.sha256, f"{seed}/".encode()
+    for start in range(0, len(names), _AT_ONCE):
+        some = names[start : start + _AT_ONCE].tolist()
+        drawn[start : start + len(some)] = np.frombuffer(
+            b"".join([sha256(before + name).digest()[:8] for name in some]), ">u8"
+        )
+    by_name = np.argsort(names, kind="stable")
     rank = np.empty(len(names), np.int64)
     rank[by_name] = np.arange(len(names))
-    return np.lexsort((rank, drawn, -counts.sum(axis=1)))
+    return np.lexsort((rank, drawn, -counts.sum(axis=1, dtype=np.int64)))
 
 
 def _deal(
@@ -97,7 +105,7 @@ def _deal(
     free = order[kept[order] == FREE]
     every = list(range(len(shares)))
     left = len(free)
-    for group, held in zip(free.tolist(), _held(counts[free]), strict=True):
+    for group, held in zip(free.tolist(), _held(counts, free), strict=True):
         # The last groups are for the splits that have none yet.
         best, most = -1, 0.0
         for split in sorted(empty) if left <= len(empty) else every:
@@ -115,12 +123,15 @@ def _deal(
     return place
 
 
-def _held(counts: Counts) -> Iterator[list[tuple[int, int]]]:
-    """Of each group its classes and how many items of each."""
-    group, label = np.nonzero(counts)
-    pairs = list(zip(label.tolist(), counts[group, label].tolist(), strict=True))
-    ends = np.cumsum(np.bincount(group, minlength=len(counts))).tolist()
-    return (pairs[first:last] for first, last in pairwise([0, *ends]))
+def _held(counts: Counts, groups: NDArray[np.int64]) -> Iterator[list[tuple[int, int]]]:
+    """Of each of these groups its classes and how many items of each."""
+    for start in range(0, len(groups), _AT_ONCE):
+        some = counts[groups[start : start + _AT_ONCE]]
+        group, label = np.nonzero(some)
+        pairs = list(zip(label.tolist(), some[group, label].tolist(), strict=True))
+        ends = np.cumsum(np.bincount(group, minlength=len(some))).tolist()
+        for first, last in pairwise([0, *ends]):
+            yield pairs[first:last]
 
 
 def _pinned(

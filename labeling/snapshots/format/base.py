@@ -31,21 +31,8 @@ ROW = np.dtype(
 lies."""
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Rows in order of their keys. keys: (n,) V32, face_key as bytes. said: (n,) ROW."""
-
-    keys: NDArray[np.void]
-    said: NDArray[np.void]
-
-    @classmethod
-    def of(cls, keys: bytes) -> "Rows":
-        """Room for the rows with these keys, 32 bytes each."""
-        known = np.frombuffer(keys, "V32")
-        return cls(known, np.empty(len(known), ROW))
-
-    def __len__(self) -> int:
-        return len(self.keys)
+Rows: TypeAlias = NDArray[np.void]
+"""(n,) of ROW, in order of their keys."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +56,16 @@ class Found:
 class Base:
     """A snapshot folder, or none. sound: tells whether a shard's bytes are as its manifest says.
 
-    known: its rows, which are then not read from its files.
+    known: its rows, which are then not read from its files; with `handed`, which of them each row is that is asked for,
+    -1 for one that it has not.
     """
 
     def __init__(
-        self, folder: Path | None, sound: Callable[[Path, Shard], bool], known: Rows | None = None
+        self,
+        folder: Path | None,
+        sound: Callable[[Path, Shard], bool],
+        known: Rows | None = None,
+        handed: Whole | None = None,
     ) -> None:
         self.folder = folder
         manifest = self._manifest = None if folder is None else read_manifest(folder)
@@ -87,7 +79,9 @@ class Base:
             if folder is not None and manifest is not None:
                 self._order = order.runs_of(folder, manifest)
         self._kept = can if len(self._order) else np.zeros_like(can)
-        self._known = None if known is None else _Known(known, self._order, self._kept)
+        self._known = None
+        if known is not None and handed is not None:
+            self._known = _Known(known, handed, self._order, self._kept)
         self._walk = self._rows()
         self._keys = np.empty(0, "S64")
         self._window = _nothing(0)
@@ -117,7 +111,7 @@ class Base:
         assert self._known is not None
         self._known.met[rows] = True
 
-    def places_of(self, rows: Whole) -> tuple[Whole, Whole]:
+    def places_of(self, rows: Whole) -> tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]:
         """The shard and the row in it of these of the known rows."""
         assert self._known is not None
         return self._known.shard[rows], self._known.row[rows]
@@ -127,7 +121,7 @@ class Base:
         if not len(keys) or self.folder is None:
             return _nothing(len(keys))
         if self._known is not None:
-            return self._known.find(keys)
+            return self._known.next(len(keys))
         self._reach(keys[-1])
         end = int(np.searchsorted(self._keys, keys[-1], "right"))
         here, window = self._keys[:end], self._window.take(np.arange(end))
@@ -153,7 +147,7 @@ class Base:
         for _keys, window in self._walk:
             self._note_removed(window.shard)
 
-    def _note_removed(self, shard: Whole) -> None:
+    def _note_removed(self, shard: NDArray[np.integer[Any]]) -> None:
         self._removed[shard[shard >= 0]] = True
 
     def _reach(self, last: bytes) -> None:
@@ -228,27 +222,25 @@ class Base:
 
 
 class _Known:
-    """Rows that are looked up instead of walked along. met: which of them the new version has."""
+    """Rows that are known by their numbers, instead of walked along. met: which of them the new version has."""
 
-    def __init__(self, rows: Rows, runs: order.Runs, kept: NDArray[np.bool_]) -> None:
-        self._rows = rows
-        self._leading = leading_words(rows.keys)
+    def __init__(self, rows: Rows, handed: Whole, runs: order.Runs, kept: NDArray[np.bool_]) -> None:
+        self._rows, self._handed = rows, handed
         shard, first, size = runs.T
         before = np.cumsum(size) - size
-        self.row: Whole = np.repeat(first - before, size) + np.arange(size.sum())
-        self.shard: Whole = np.where(np.repeat(kept[shard], size), np.repeat(shard, size), -1)
+        self.row = np.repeat((first - before).astype(np.int32), size) + np.arange(size.sum(), dtype=np.int32)
+        self.shard = np.where(kept[shard], shard, -1).astype(np.int32).repeat(size)
         self.met = np.zeros(len(rows), np.bool_)
 
-    def find(self, keys: Digits) -> Found:
-        wanted = np.frombuffer(raw_bytes(keys), "V32")
-        at = np.searchsorted(self._leading, leading_words(wanted)).clip(max=len(self._rows) - 1)
-        some = self._rows.said[at]
-        there = self._rows.keys[at] == wanted
+    def next(self, rows: int) -> Found:
+        """Of so many of the rows that are handed over."""
+        at, self._handed = self._handed[:rows], self._handed[rows:]
+        there = at >= 0
         self.met[at[there]] = True
+        some = self._rows[at]
         place = np.stack([some[name].astype(np.int64) for name in ("pack", "offset", "bytes")], axis=1)
-        return Found(
-            there, _digits(some["proof"]), _digits(some["image"]), place, self.shard[at], self.row[at]
-        )
+        shard, row = self.shard[at].astype(np.int64), self.row[at].astype(np.int64)
+        return Found(there, _digits(some["proof"]), _digits(some["image"]), place, shard, row)
 
 
 def _nothing(rows: int) -> Found:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,7 @@ _REPEATING = [
     "source", "given_split",
 ]  # fmt: skip
 Whole: TypeAlias = NDArray[np.int64]
+Numbers: TypeAlias = NDArray[np.integer[Any]]
 _NEW = -2
 _NONE = np.empty(0, np.int64)
 
@@ -72,6 +73,8 @@ class Files:
         self._new.end(needed=not self._base.keeps)
         if not self._base.keeps:
             return tuple(self._new.written), None
+        shard: Numbers
+        row: Numbers
         shard, row = np.concatenate([_NONE, *self._shard]), np.concatenate([_NONE, *self._row])
         leading = np.concatenate([_NONE.view(np.uint64), *self._keys])
         if keys is not None:
@@ -99,11 +102,13 @@ class Files:
         files += self._new.written
         return tuple(files), self._order(order.runs(at, row), files)
 
-    def _with_staying(self, shard: Whole, row: Whole, staying: Whole, at: Whole) -> tuple[Whole, Whole]:
+    def _with_staying(
+        self, shard: Numbers, row: Numbers, staying: Whole, at: Whole
+    ) -> tuple[Numbers, Numbers]:
         """Where all rows lie, given where those lie that were added."""
         added = np.ones(len(shard) + len(staying), np.bool_)
         added[at] = False
-        whole = np.empty(len(added), np.int64), np.empty(len(added), np.int64)
+        whole = np.empty(len(added), np.int32), np.empty(len(added), np.int32)
         for each, new, old in zip(whole, (shard, row), self._base.places_of(staying), strict=True):
             each[added], each[at] = new, old
         return whole

@@ -8,7 +8,7 @@ follow each other, so each file is read once, from front to end. Rows in no run 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -24,14 +24,14 @@ Runs: TypeAlias = NDArray[np.int64]
 _ROWS = 2_048
 
 
-def runs(shard: NDArray[np.int64], row: NDArray[np.int64]) -> Runs:
+def runs(shard: NDArray[np.integer[Any]], row: NDArray[np.integer[Any]]) -> Runs:
     """Of rows that lie there, one after another."""
     if not len(shard):
         return np.empty((0, 3), np.int64)
     begins = np.flatnonzero((np.diff(shard) != 0) | (np.diff(row) != 1)) + 1
     first = np.concatenate([[0], begins])
     counts = np.diff(np.concatenate([first, [len(shard)]]))
-    return np.stack([shard[first], row[first], counts], axis=1)
+    return np.stack([shard[first], row[first], counts], axis=1).astype(np.int64)
 
 
 def write(path: Path, order: Runs) -> None:

@@ -18,19 +18,25 @@ from labeling.snapshots.format.manifest import MANIFEST, Manifest, Shard
 from labeling.snapshots.format.rows import SPLITS, Digest
 
 Whole: TypeAlias = NDArray[np.int64]
+_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True)
 class Staying:
     """Rows of the base that are in the new version as they are, and need not be handed over.
 
-    rows: their numbers in the base. at: their numbers in the new version. Both (n,), ascending. counts: (splits,
-    classes) how many.
+    known: all rows of the base, as they were filled in when it was written. rows: the numbers there of those that stay.
+    at: their numbers in the new version. Both (n,), ascending. counts: (splits, classes) how many. handed: of the other
+    rows of the new version their numbers in the base, -1 for those it has not. keys: of all rows of the new version,
+    32 bytes each.
     """
 
+    known: Rows
     rows: Whole
     at: Whole
-    counts: Whole
+    counts: NDArray[np.integer[Any]]
+    handed: Whole
+    keys: NDArray[np.void]
 
 
 def write(
@@ -66,7 +72,6 @@ def write_columns(
     base: Path | None = None,
     trusted: Collection[str] = (),
     readers: int = 1,
-    known: Rows | None = None,
     staying: Staying | None = None,
     rows: Rows | None = None,
 ) -> Manifest:
@@ -80,9 +85,8 @@ def write_columns(
     base: a snapshot folder whose packs are stored with this one's: images that it holds, and that are what its rows
     say, are not written again; nor are rows that say the same, whose shards are linked. trusted: files and packs of the
     base that are believed to be whole, and not read.
-    rows: room for all rows of the new version, which is filled. known: the base's own rows, as they were
-    filled in when it was written; its files are then not read for them. With these, `staying` says which rows of the
-    base are in the new version besides those of the chunks; see Base.can_stay.
+    rows: room for all rows of the new version, which is filled. staying: rows of the base that are in the new version
+    besides those of the chunks, if rows can stay there (Base.can_stay); its files are then not read. It takes `rows`.
     Raises BadRow for rows out of order or outside the classes and splits, FileExistsError for a folder that holds
     something.
     """
@@ -93,8 +97,8 @@ def write_columns(
     counts = np.zeros((len(SPLITS), len(classes)), np.int64)
     if staying is not None:
         counts += staying.counts
-    before = base_of(base, trusted, known)
-    ledger = None if rows is None else _Ledger(rows, known, staying)
+    before = base_of(base, trusted, staying)
+    ledger = None if rows is None else _Ledger(rows, staying)
     with before, Placer(folder, before, trusted, readers) as placer, Files(folder, before) as files:
         if staying is not None:
             before.stay(staying.rows)
@@ -110,8 +114,8 @@ def write_columns(
             shards, runs = files.ended()
         else:
             assert ledger is not None
-            digest.add_rows(ledger.rows.keys, ledger.rows.said["proof"])
-            shards, runs = files.ended(staying.rows, staying.at, ledger.rows.keys)
+            digest.add_rows(staying.keys, ledger.rows["proof"])
+            shards, runs = files.ended(staying.rows, staying.at, staying.keys)
     manifest = Manifest(
         classes=tuple(classes),
         rule=dict(rule),
@@ -132,27 +136,28 @@ def write_columns(
     return manifest
 
 
-def base_of(folder: Path | None, trusted: Collection[str], known: Rows | None = None) -> Base:
-    """The version before. trusted, known: as of `write_columns`."""
+def base_of(folder: Path | None, trusted: Collection[str], staying: Staying | None = None) -> Base:
+    """The version before. trusted, staying: as of `write_columns`."""
 
     def sound(path: Path, shard: Shard) -> bool:
         if not path.is_file() or path.stat().st_size != shard.bytes:
             return False
         return shard.name in trusted or sha256_of(path) == shard.sha256
 
-    return Base(folder, sound, known)
+    return Base(folder, sound) if staying is None else Base(folder, sound, staying.known, staying.handed)
 
 
 class _Ledger:
     """Fills in the rows of the new version."""
 
-    def __init__(self, rows: Rows, known: Rows | None, staying: Staying | None) -> None:
+    def __init__(self, rows: Rows, staying: Staying | None) -> None:
         self.rows = rows
         self._at = np.arange(len(rows))
         self._done = 0
         if staying is not None:
-            assert known is not None
-            rows.said[staying.at] = known.said[staying.rows]
+            for start in range(0, len(staying.at), _AT_ONCE):
+                some = slice(start, start + _AT_ONCE)
+                rows[staying.at[some]] = staying.known[staying.rows[some]]
             handed = np.ones(len(rows), np.bool_)
             handed[staying.at] = False
             self._at = np.flatnonzero(handed)
@@ -164,7 +169,7 @@ class _Ledger:
         entries["proof"] = np.frombuffer(b"".join(some.hashes), "V32")
         for number, name in enumerate(("pack", "offset", "bytes")):
             entries[name] = some.found.place[:, number]
-        self.rows.said[self._at[self._done : self._done + size]] = entries
+        self.rows[self._at[self._done : self._done + size]] = entries
         self._done += size
 
 

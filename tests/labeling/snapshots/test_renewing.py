@@ -290,7 +290,7 @@ def test_what_is_carried_comes_back_as_it_was(campaign: Campaign) -> None:
     assert last is not None
     carried.save(last, campaign.pk)
     again = carried.load(campaign.pk, snapshot.pk)
-    for name in ("split", "fold", "group", "said", "tested"):
+    for name in ("split", "fold", "group", "rows", "tested"):
         assert (getattr(last, name) == getattr(again, name)).all()
     keys = [last.faces.key(row) for row in range(FACES)]
     assert keys == [row["face_key"] for row in rows_of(snapshot)]
