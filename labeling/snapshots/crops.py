@@ -1,7 +1,8 @@
 """The bytes of stored crops, many at once.
 
-Small files are read in a fifth of the time in which Python's threads take their lock from each other to do it. So where
-the storage is a folder, processes of their own read (labeling.snapshots.file_reader), one for each thread that asks.
+With every small file that it opens, reads and closes, a thread of Python gives its lock away and waits for it again,
+and keeps all others waiting. So where the storage is a folder, processes of their own read
+(labeling.snapshots.file_reader), one for each thread that asks.
 """
 
 import hashlib
