@@ -1,8 +1,6 @@
 """From settled faces to a frozen snapshot."""
 
 import shutil
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from django.core.files.storage import default_storage
@@ -11,10 +9,10 @@ from django.db import connection
 from labeling import adjudication, work
 from labeling.expressions import SEVEN
 from labeling.models import Campaign, CampaignFace, Face, Item, Snapshot, Source
-from labeling.snapshots import carried, freezing, verification
 from labeling.snapshots import format as snapshots
+from labeling.snapshots import freezing
 from labeling.voting import votes
-from tests.factories import make_campaign, make_png, make_user, settle
+from tests.factories import make_campaign, make_user, settle
 from tests.labeling.snapshots.making import frozen, make_settled
 
 pytestmark = pytest.mark.django_db
@@ -215,129 +213,6 @@ def test_a_face_that_is_voted_on_again_stays_out_until_it_is_settled() -> None:
     assert snapshots.read_manifest(freezing.local_folder(snapshot)).rows == 7
 
 
-@pytest.mark.parametrize("damage", ["no manifest", "half a shard", "no shard", "strange file"])
-def test_freezing_again_mends_what_is_damaged(damage: str) -> None:
-    campaign = make_settled()
-    first = frozen(campaign)
-    folder = freezing.local_folder(first)
-    if damage == "no manifest":
-        (folder / snapshots.MANIFEST).unlink()
-    if damage == "half a shard":
-        (folder / "faces-00000.parquet").write_bytes(b"half")
-    if damage == "no shard":
-        (folder / "faces-00000.parquet").unlink()
-    if damage == "strange file":
-        (folder / "notes.txt").write_text("mine")
-    assert freezing.verify(snapshot=first) != []
-    second = frozen(campaign)
-    assert (second.state, second.digest) == ("done", first.digest)
-    assert freezing.verify(snapshot=second) == freezing.verify(snapshot=first) == []
-
-
-def test_the_stored_folder_of_the_same_content_is_left_alone() -> None:
-    campaign = make_settled()
-    folder = freezing.local_folder(frozen(campaign))
-    before = [(file.stat().st_ino, file.stat().st_mtime_ns) for file in sorted(folder.iterdir())]
-    frozen(campaign)
-    assert [(file.stat().st_ino, file.stat().st_mtime_ns) for file in sorted(folder.iterdir())] == before
-
-
-def everything_stored() -> set[str]:
-    """Of snapshots and of what is being made."""
-    root = Path(default_storage.path(""))
-    return {
-        str(path.relative_to(root))
-        for name in ("snapshots", "making", "exports")
-        for path in (root / name).rglob("*")
-    }
-
-
-def test_nothing_but_the_snapshot_is_left(settings) -> None:
-    snapshot = frozen(make_settled())
-    digest, (pack,) = snapshot.digest, snapshot.packs
-    assert everything_stored() == {
-        "snapshots/carried",
-        carried.name_of(snapshot.campaign_id),
-        "snapshots/packs",
-        f"snapshots/packs/{pack}",
-        f"snapshots/{digest}",
-        f"snapshots/{digest}/manifest.json",
-        f"snapshots/{digest}/faces-00000.parquet",
-    }
-    assert not Path(settings.WORK_ROOT).exists()
-
-
-def test_what_a_killed_attempt_left_goes_with_the_next() -> None:
-    campaign = make_settled()
-    snapshot = freezing.freeze(campaign=campaign)
-    half = Path(default_storage.path(f"making/snapshot-{snapshot.pk}-abc/made"))
-    half.mkdir(parents=True)
-    (half / "faces-00000.parquet").write_bytes(b"half")
-    other = Path(default_storage.path(f"making/snapshot-{snapshot.pk}7-abc/made"))
-    other.mkdir(parents=True)
-    freezing.run_freeze(snapshot.pk)
-    assert {name for name in everything_stored() if name.startswith("making")} == {
-        f"making/snapshot-{snapshot.pk}7-abc",
-        f"making/snapshot-{snapshot.pk}7-abc/made",
-    }
-
-
-def test_a_folder_stored_by_a_killed_attempt_goes_when_the_votes_have_changed_since() -> None:
-    campaign = make_settled()
-    before, twin = frozen(campaign), freezing.freeze(campaign=campaign)
-    # Killed after the folder was stored, before the row was done; then somebody votes.
-    Snapshot.objects.filter(pk=twin.pk).update(folder=before.folder)
-    Snapshot.objects.filter(pk=before.pk).delete()
-    settle(campaign.campaign_faces.all()[0], "angry")
-    freezing.run_freeze(twin.pk)
-    twin.refresh_from_db()
-    assert not default_storage.exists(before.folder)
-    assert freezing.verify(snapshot=twin) == []
-
-
-def test_a_folder_another_snapshot_has_stays() -> None:
-    campaign = make_settled()
-    before, twin = frozen(campaign), freezing.freeze(campaign=campaign)
-    Snapshot.objects.filter(pk=twin.pk).update(folder=before.folder)
-    settle(campaign.campaign_faces.all()[0], "angry")
-    freezing.run_freeze(twin.pk)
-    assert freezing.verify(snapshot=before) == []
-
-
-def test_stop_leaves_nothing_and_go_on_ends_it(monkeypatch) -> None:
-    monkeypatch.setattr(snapshots, "GROUP_ROWS", 5)
-    monkeypatch.setattr(work.Job, "BEAT_EVERY_S", 0.0)
-    snapshot = freezing.freeze(campaign=make_settled())
-
-    def press_stop(done: int, total: int | None, message: str) -> None:
-        if done == 5:
-            work.stop(snapshot)
-
-    freezing.run_freeze(snapshot.pk, tell=press_stop)
-    snapshot.refresh_from_db()
-    assert (snapshot.state, snapshot.digest, everything_stored()) == ("stopped", "", set())
-    work.restart(snapshot)
-    freezing.run_freeze(snapshot.pk)
-    snapshot.refresh_from_db()
-    assert (snapshot.state, freezing.verify(snapshot=snapshot)) == ("done", [])
-
-
-def test_a_worker_that_slept_through_its_claim_spoils_nothing(monkeypatch) -> None:
-    monkeypatch.setattr(snapshots, "GROUP_ROWS", 5)
-    monkeypatch.setattr(work.Job, "BEAT_EVERY_S", 0.0)
-    snapshot = freezing.freeze(campaign=make_settled())
-
-    def sleep(done: int, total: int | None, message: str) -> None:
-        if done == 5:
-            Snapshot.objects.filter(pk=snapshot.pk).update(state="waiting", worker="")
-            freezing.run_freeze(snapshot.pk)
-
-    freezing.run_freeze(snapshot.pk, tell=sleep)
-    snapshot.refresh_from_db()
-    assert (snapshot.state, snapshot.attempt, snapshot.error) == ("done", 2, "")
-    assert freezing.verify(snapshot=snapshot) == []
-
-
 def test_votes_cast_while_freezing_are_not_half_in(monkeypatch) -> None:
     monkeypatch.setattr(snapshots, "GROUP_ROWS", 1)
     campaign = make_settled()
@@ -352,18 +227,6 @@ def test_votes_cast_while_freezing_are_not_half_in(monkeypatch) -> None:
     snapshot.refresh_from_db()
     assert snapshot.counts["splits"]["train"]["angry"] == 0
     assert freezing.verify(snapshot=snapshot) == []
-
-
-@pytest.mark.parametrize("damage", ["gone", "changed"])
-def test_a_picture_that_is_not_the_one_voted_on_is_refused(damage: str) -> None:
-    campaign = make_settled(4)
-    face = Face.objects.all()[2]
-    path = Path(default_storage.path(face.crop))
-    path.unlink() if damage == "gone" else path.write_bytes(make_png(seed=99))
-    snapshot = frozen(campaign)
-    assert (snapshot.state, everything_stored()) == ("failed", set())
-    said = "is not in the storage" if damage == "gone" else "is not the one people voted on"
-    assert snapshot.error == f"The picture of face {face.pk} ({face.crop}) {said}. Put it back, then go on."
 
 
 @pytest.mark.parametrize(
@@ -459,68 +322,3 @@ def test_the_digest_does_not_depend_on_the_keys_that_name_a_likeness() -> None:
 def test_what_splits_cannot_keep_together_is_refused() -> None:
     with pytest.raises(freezing.CannotFreeze, match="media, alike, author; not colour"):
         freezing.freeze(campaign=make_settled(), together=["colour"])
-
-
-def test_a_second_version_stores_only_what_is_new() -> None:
-    campaign = make_settled()
-    first = frozen(campaign)
-    settle(campaign.campaign_faces.all()[0], "angry")
-    second = frozen(campaign)
-    assert first.digest != second.digest
-    assert second.packs == first.packs
-    assert second.counts["added_bytes"] < first.counts["added_bytes"]
-    assert freezing.verify(snapshot=second) == freezing.verify(snapshot=first) == []
-
-
-def test_a_damaged_picture_of_an_earlier_version_is_stored_anew() -> None:
-    campaign = make_settled()
-    first = frozen(campaign)
-    (name,) = first.packs
-    pack = Path(default_storage.path(f"snapshots/packs/{name}"))
-    whole = bytearray(pack.read_bytes())
-    whole[len(whole) // 2] ^= 1
-    pack.write_bytes(whole)
-    settle(campaign.campaign_faces.all()[0], "angry")
-    second = frozen(campaign)
-    assert len(second.packs) == 2
-    assert freezing.verify(snapshot=second) == []
-    assert [problem.where for problem in freezing.verify(snapshot=first)] == [f"packs/{name}"]
-
-
-def rot(pack: str, snapshot: Snapshot) -> None:
-    """Flip a bit, as if it had happened on the disk itself, which no clock tells."""
-    path = Path(default_storage.path(f"snapshots/packs/{pack}"))
-    whole = bytearray(path.read_bytes())
-    whole[len(whole) // 2] ^= 1
-    path.write_bytes(whole)
-    last = carried.load(snapshot.campaign_id, snapshot.pk)
-    manifest = snapshots.read_manifest(freezing.local_folder(snapshot))
-    carried.save(replace(last, files=carried.signatures(snapshot.digest, manifest)), snapshot.campaign_id)
-
-
-def test_packs_nobody_wrote_to_are_read_again_only_where_damage_was_found() -> None:
-    campaign = make_settled()
-    first = frozen(campaign)
-    (pack,) = first.packs
-    rot(pack, first)
-    settle(campaign.campaign_faces.all()[0], "angry")
-    second = frozen(campaign)
-    assert second.packs == first.packs
-    found = verification.verify_later(snapshot=second)
-    verification.run_verification(found.pk)
-    found.refresh_from_db()
-    assert [problem["where"] for problem in found.problems] == [f"packs/{pack}"]
-    settle(campaign.campaign_faces.all()[0], "fear")
-    third = frozen(campaign)
-    assert len(third.packs) == 2
-    assert freezing.verify(snapshot=third) == []
-
-
-def test_freezing_again_mends_a_picture_that_is_damaged() -> None:
-    campaign = make_settled()
-    first = frozen(campaign)
-    rot(first.packs[0], first)
-    assert freezing.verify(snapshot=first) != []
-    again = frozen(campaign)
-    assert again.digest == first.digest
-    assert freezing.verify(snapshot=again) == freezing.verify(snapshot=first) == []
