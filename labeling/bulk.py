@@ -24,6 +24,10 @@ _ROWS = 5_000
 _AHEAD = 2
 _LOOK_S = 0.2
 
+_FEW_OF_MANY = "SET random_page_cost = 1.1"
+"""Some thousand rows of a table of any size are looked up by their keys. As PostgreSQL comes, set up for a disk that
+turns, it reads all of the table for them, each time."""
+
 Put = Callable[[bytes], None]
 
 
@@ -52,7 +56,7 @@ def table_each(chunks: Iterable[QuerySet[Any, Any]], schema: pa.Schema) -> Itera
             _copy(raw, rows, blocks.append)
             put(b"".join(blocks))
 
-    for block in _ahead(copy):
+    for block in _ahead(copy, prepare=_FEW_OF_MANY):
         yield _parsed(block, schema)
 
 
@@ -128,7 +132,7 @@ def at_one_moment() -> Iterator[Reader | None]:
     if connection.vendor != "postgresql" or connection.in_atomic_block:
         yield None
         return
-    with _other_connection() as raw:
+    with _other_connection(_FEW_OF_MANY) as raw:
         raw.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
         yield Reader(raw)
 
@@ -170,23 +174,26 @@ def _parsed(block: bytes, schema: pa.Schema) -> pa.Table:
     ).combine_chunks()
 
 
-def _ahead(copy: Callable[[Any, Put], None]) -> Iterator[bytes]:
-    """What is put by the copying."""
+def _ahead(copy: Callable[[Any, Put], None], prepare: str = "") -> Iterator[bytes]:
+    """What is put by the copying. prepare: a statement for a connection of its own."""
     if connection.in_atomic_block:
         blocks: list[bytes] = []
         connection.ensure_connection()
         copy(connection.connection, blocks.append)
         yield from blocks
         return
-    with _other_connection() as raw, _thread(copy, raw) as found:
+    with _other_connection(prepare) as raw, _thread(copy, raw) as found:
         yield from found
 
 
 @contextmanager
-def _other_connection() -> Iterator[Any]:
+def _other_connection(prepare: str = "") -> Iterator[Any]:
     other = connection.copy()
     try:
         other.connect()
+        if prepare:
+            with other.cursor() as cursor:
+                cursor.execute(prepare)
         yield other.connection
     finally:
         other.close()
