@@ -24,6 +24,8 @@ _ROWS = 5_000
 _AHEAD = 2
 _LOOK_S = 0.2
 
+_AT_LEISURE = "SET idle_in_transaction_session_timeout = 0"
+"""What is of one moment stays open while others work on what was read."""
 _FEW_OF_MANY = "SET random_page_cost = 1.1"
 """Some thousand rows of a table of any size are looked up by their keys. As PostgreSQL comes, set up for a disk that
 turns, it reads all of the table for them, each time."""
@@ -31,19 +33,22 @@ turns, it reads all of the table for them, each time."""
 Put = Callable[[bytes], None]
 
 
-def tables(rows: QuerySet[Any, Any], schema: pa.Schema) -> Iterator[pa.Table]:
+def tables(rows: QuerySet[Any, Any], schema: pa.Schema, reader: "Reader | None" = None) -> Iterator[pa.Table]:
     """The rows of a values_list, some thousand at a time; its columns in the order of the schema. One statement.
 
-    No column is converted by its field: JSON comes as text. Texts, whole numbers, fractions and booleans.
+    No column is converted by its field: JSON comes as text. Texts, whole numbers, fractions and booleans. reader: as of
+    its moment.
     """
     if connection.vendor != "postgresql":
         yield from _fetched(rows, schema)
         return
-    for block in _ahead(lambda raw, put: _copy(raw, rows, put)):
+    for block in _ahead(lambda raw, put: _copy(raw, rows, put), reader=reader):
         yield _parsed(block, schema)
 
 
-def table_each(chunks: Iterable[QuerySet[Any, Any]], schema: pa.Schema) -> Iterator[pa.Table]:
+def table_each(
+    chunks: Iterable[QuerySet[Any, Any]], schema: pa.Schema, reader: "Reader | None" = None
+) -> Iterator[pa.Table]:
     """Of each values_list one table, as `tables` has them; the next ones are read meanwhile. One statement each."""
     if connection.vendor != "postgresql":
         for rows in chunks:
@@ -56,7 +61,7 @@ def table_each(chunks: Iterable[QuerySet[Any, Any]], schema: pa.Schema) -> Itera
             _copy(raw, rows, blocks.append)
             put(b"".join(blocks))
 
-    for block in _ahead(copy, prepare=_FEW_OF_MANY):
+    for block in _ahead(copy, prepare=_FEW_OF_MANY, reader=reader):
         yield _parsed(block, schema)
 
 
@@ -122,8 +127,24 @@ class Reader:
     def numbers(self, statement: str, *values: Any) -> NDArray[np.int64]:
         """(rows,) of a query for one column of whole numbers, none of them NULL."""
         packed = f"SELECT string_agg(int8send(found.number), ''::bytea) FROM ({statement}) AS found (number)"
-        [(data,)] = self.rows(packed, *values)
+        return self._packed(packed, *values)
+
+    def pairs(self, statement: str, *values: Any) -> NDArray[np.int64]:
+        """(2, rows) of a query for two columns of whole numbers; -1 for NULL in the second."""
+        both = "int8send(found.one) || int8send(coalesce(found.other, -1))"
+        packed = f"SELECT string_agg({both}, ''::bytea) FROM ({statement}) AS found (one, other)"
+        return np.ascontiguousarray(self._packed(packed, *values).reshape(-1, 2).T)
+
+    def _packed(self, statement: str, *values: Any) -> NDArray[np.int64]:
+        [(data,)] = self.rows(statement, *values)
         return np.frombuffer(bytes(data or b""), ">i8").astype(np.int64)
+
+    def show_to(self, raw: Any) -> None:
+        """Have another connection look at the same moment."""
+        [(name,)] = self.rows("SELECT pg_export_snapshot()")
+        _look_back(raw)
+        with raw.cursor() as cursor:
+            cursor.execute("SET TRANSACTION SNAPSHOT %s", [name])
 
 
 @contextmanager
@@ -132,9 +153,14 @@ def at_one_moment() -> Iterator[Reader | None]:
     if connection.vendor != "postgresql" or connection.in_atomic_block:
         yield None
         return
-    with _other_connection(_FEW_OF_MANY) as raw:
-        raw.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
+    with _other_connection(_FEW_OF_MANY, _AT_LEISURE) as raw:
+        _look_back(raw)
         yield Reader(raw)
+
+
+def _look_back(raw: Any) -> None:
+    """What is asked next is a transaction that goes on seeing what it saw at first."""
+    raw.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
 
 
 class _Lines:
@@ -174,26 +200,31 @@ def _parsed(block: bytes, schema: pa.Schema) -> pa.Table:
     ).combine_chunks()
 
 
-def _ahead(copy: Callable[[Any, Put], None], prepare: str = "") -> Iterator[bytes]:
-    """What is put by the copying. prepare: a statement for a connection of its own."""
+def _ahead(
+    copy: Callable[[Any, Put], None], prepare: str = "", reader: Reader | None = None
+) -> Iterator[bytes]:
+    """What is put by the copying. prepare: a statement for a connection of its own. reader: as of its moment."""
     if connection.in_atomic_block:
         blocks: list[bytes] = []
         connection.ensure_connection()
         copy(connection.connection, blocks.append)
         yield from blocks
         return
-    with _other_connection(prepare) as raw, _thread(copy, raw) as found:
-        yield from found
+    with _other_connection(prepare, _AT_LEISURE) as raw:
+        if reader is not None:
+            reader.show_to(raw)
+        with _thread(copy, raw) as found:
+            yield from found
 
 
 @contextmanager
-def _other_connection(prepare: str = "") -> Iterator[Any]:
+def _other_connection(*prepare: str) -> Iterator[Any]:
     other = connection.copy()
     try:
         other.connect()
-        if prepare:
-            with other.cursor() as cursor:
-                cursor.execute(prepare)
+        with other.cursor() as cursor:
+            for statement in filter(None, prepare):
+                cursor.execute(statement)
         yield other.connection
     finally:
         other.close()

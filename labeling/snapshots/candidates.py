@@ -92,18 +92,23 @@ class Candidates:
         return bytes(self.keys[row]).hex()
 
 
-def read(campaigns: Sequence[Campaign], rule: Rule, alive: Alive = lambda: None) -> Candidates:
+def read(
+    campaigns: Sequence[Campaign],
+    rule: Rule,
+    alive: Alive = lambda: None,
+    reader: bulk.Reader | None = None,
+) -> Candidates:
     """What the rule lets in of the campaigns, and of labelled sources, as it stands now; the others counted by reason.
 
     Of a face in several campaigns the first counts. One statement a campaign, so each is of one moment, whoever goes on
-    voting meanwhile.
+    voting meanwhile; all are of the reader's moment, if there is one.
     """
     found = _Columns(campaigns[0].expressions, rule)
     for campaign in campaigns:
-        found.take(bulk.tables(*_asked(_in_question(campaign), "face__", rule)), alive)
+        found.take(bulk.tables(*_asked(_in_question(campaign), "face__", rule), reader), alive)
     if rule.labelled_sources:
         faces = Face.objects.kept().filter(_from("media", rule.labelled_sources)).order_by()
-        found.take(bulk.tables(*_asked(faces, "", rule)), alive)
+        found.take(bulk.tables(*_asked(faces, "", rule), reader), alive)
     return found.finished()
 
 

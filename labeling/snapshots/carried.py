@@ -7,6 +7,7 @@ Every erasure removes it, since it knows faces.
 
 import hashlib
 import json
+import logging
 import zipfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
@@ -27,6 +28,7 @@ from labeling.storage_paths import local_path
 FORMAT = "vemo-carried/1"
 """Raise the number when freezing reads something else of a face, or makes something else of it."""
 _PLACE = "snapshots/carried"
+logger = logging.getLogger(__name__)
 Whole: TypeAlias = NDArray[np.int64]
 Words: TypeAlias = NDArray[np.uint64]
 """(n, 2): the first 128 bits of face_keys, in their order."""
@@ -34,7 +36,10 @@ Words: TypeAlias = NDArray[np.uint64]
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """What was read of the database: how it stood at the moment, and which items and labels there were."""
+    """What was read of the database as it stood at the moment.
+
+    items, labels: (2, rows) in order of their keys: key, and the media of the item, the face of the label; -1 for none.
+    """
 
     moment: Moment
     items: Whole
@@ -152,16 +157,19 @@ def load(
         stored.local_file(name_of(campaign), to, alive) as path,
     ):
         try:
-            with zipfile.ZipFile(path) as archive:
-                head = json.loads(archive.read("head.json"))
-                if head["format"] != FORMAT or head["snapshot"] != snapshot:
-                    return None
-                arrays = {
-                    name.removesuffix(".npy"): _array(archive, name) for name in archive.namelist()[:-1]
-                }
-            return _carried(head, arrays)
-        except (zipfile.BadZipFile, OSError, ValueError, KeyError, TypeError):
+            return _read(path, snapshot)
+        except Exception as error:  # noqa: BLE001  # A damaged zip ends in any of a dozen ways; all is read then.
+            logger.warning("What snapshot %s has left for the next is damaged: %r", snapshot, error)
             return None
+
+
+def _read(path: Path, snapshot: int) -> Carried | None:
+    with zipfile.ZipFile(path) as archive:
+        head = json.loads(archive.read("head.json"))
+        if head["format"] != FORMAT or head["snapshot"] != snapshot:
+            return None
+        arrays = {name.removesuffix(".npy"): _array(archive, name) for name in archive.namelist()[:-1]}
+    return _carried(head, arrays)
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:

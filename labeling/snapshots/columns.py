@@ -1,8 +1,9 @@
 """The rows of a snapshot as columns, out of the database and the storage."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -39,18 +40,23 @@ _FACE = pa.schema(
 
 
 def chunks(
-    choice: Choice, which: Narrow, crops: Crops, done: Callable[[int], None]
+    choice: Choice,
+    which: Narrow,
+    crops: Crops,
+    done: Callable[[int], None],
+    reader: bulk.Reader | None = None,
 ) -> Iterator[dict[str, Any]]:
     """These rows of the snapshot as columns, some faces at a time, a fixed number of statements each.
 
-    done: is told how many there were so far. Raises Refused for a face that is gone.
+    done: is told how many there were so far. reader: as of its moment. Raises Refused for a face that is gone.
     """
-    faces, labelled = choice.faces, FaceLabel.objects.exists()
+    faces = choice.faces
     by_votes = np.array([origin in USUAL_LABELS for origin in faces.origins])
     starts = range(0, len(which), snapshots.GROUP_ROWS)
     parts = [which[start : start + snapshots.GROUP_ROWS] for start in starts]
-    known = bulk.table_each((_asked(faces.face[chunk]) for chunk in parts), _FACE)
-    for start, chunk, found in zip(starts, parts, known, strict=True):
+    known = bulk.table_each((_asked(faces.face[chunk]) for chunk in parts), _FACE, reader)
+    labels = _labels((faces.face[chunk] for chunk in parts), reader)
+    for start, chunk, found, others in zip(starts, parts, known, labels, strict=False):
         pks = faces.face[chunk]
         rows = _in_order(found, pks)
         label, votes, origin = faces.label[chunk], faces.votes[chunk], faces.origin[chunk]
@@ -63,7 +69,7 @@ def chunks(
             "label": _named(faces.classes, label),
             "label_index": pa.array(label, pa.int16()),
             "label_origin": _named(faces.origins, origin),
-            "other_labels": _other_labels(pks.tolist()) if labelled else ["{}"] * len(pks),
+            "other_labels": _other_labels(pks.tolist(), others),
             "votes": _lists(votes.astype(np.int32)),
             "soft_label": _lists(soft.astype(np.float32)),
             "split": _named(snapshots.SPLITS, choice.split[chunk]),
@@ -120,12 +126,26 @@ def _lists(rows: NDArray[Any]) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(ends), pa.array(rows.reshape(-1)))
 
 
-def _other_labels(faces: Sequence[int]) -> list[str]:
+_LABEL = pa.schema([("face", pa.int64()), ("column", _TEXT), ("label", _TEXT)])
+
+
+def _labels(chunks: Iterable[Narrow], reader: bulk.Reader | None) -> Iterator[pa.Table]:
+    """Of each of these chunks of faces the columns of _LABEL; without end where no face has a label."""
+    if reader is None:
+        is_there = FaceLabel.objects.exists()
+    else:
+        [(is_there,)] = reader.rows(f"SELECT EXISTS (SELECT 1 FROM {FaceLabel._meta.db_table})")
+    if not is_there:
+        return repeat(_LABEL.empty_table())
+    rows = (FaceLabel.objects.filter(face__in=pks.tolist()).order_by("column") for pks in chunks)
+    return bulk.table_each((some.values_list(*_LABEL.names) for some in rows), _LABEL, reader)
+
+
+def _other_labels(faces: Sequence[int], labels: pa.Table) -> list[str]:
     """Of each face column → label, of all columns there are, as JSON."""
     found: dict[int, dict[str, str]] = {}
-    rows = FaceLabel.objects.filter(face__in=faces).order_by("column")
-    for face, column, label in rows.values_list("face", "column", "label"):
-        found.setdefault(face, {})[column] = label
+    for row in labels.to_pylist():
+        found.setdefault(row["face"], {})[row["column"]] = row["label"]
     return [
         json.dumps(found[face], sort_keys=True, ensure_ascii=False) if face in found else "{}"
         for face in faces

@@ -53,7 +53,6 @@ def erase(keys: Collection[str], alive: Alive = lambda: None) -> dict[int, int]:
     is gone.
     """
     lost: dict[int, int] = {}
-    carried.forget()
     frozen, keys = _frozen(), sorted(keys)
     with _in_turn(alive) as beat, stored.making("erasing") as made:
         made.mkdir()
@@ -73,6 +72,8 @@ def erase(keys: Collection[str], alive: Alive = lambda: None) -> dict[int, int]:
             if Snapshot.objects.filter(pk__in=pks).exclude(erased=stored.manifest_of(digest).erased).exists():
                 _tell(digest)
                 stored.forget_cached(digest)
+    # Last: a freezing that was told to begin again may have been about to leave something.
+    carried.forget()
     return lost
 
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from labeling import licensing, work
+from labeling import bulk, licensing, work
 from labeling.licence_words import reasons
 from labeling.models import Campaign, Snapshot, WorkState
 from labeling.sayings import gettext_noop, told
@@ -131,15 +131,19 @@ def run_freeze(snapshot_id: int, *, tell: Tell = nobody) -> None:
         campaign, rule = job.row.campaign, Rule.of(job.row.rule)
         telling = Telling(job, tell)
         alive = telling.alive(_READING)
-        with stored.making(attempts) as folder, _base(job.row, alive) as base:
-            found = renewing.read(_campaigns(campaign, rule), rule, job.row, base.last, alive)
+        with (
+            stored.making(attempts) as folder,
+            _base(job.row, alive) as base,
+            bulk.at_one_moment() as reader,
+        ):
+            found = renewing.read(_campaigns(campaign, rule), rule, job.row, base.last, reader, alive)
             choice = choose(
                 faces=found.faces, rule=rule, earlier=found.earlier, alive=alive, compared=found.compared
             )
             # What was there before is of no more use; of a million faces it takes 30 MB.
             found = replace(found, earlier=replace(found.earlier, newest=None), compared=None)
             rows = None if found.read is None else np.empty(len(choice.faces), snapshots.ROW)
-            write = partial(_written, folder, choice, job.row, telling, rows)
+            write = partial(_written, folder, choice, job.row, telling, rows, reader)
             manifest = write(base, _staying(choice, found, base))
             if base.trusted and _is_damaged(manifest.digest, telling):
                 # The same content was frozen before: what of it is damaged must not come from there.
@@ -147,6 +151,7 @@ def run_freeze(snapshot_id: int, *, tell: Tell = nobody) -> None:
                 manifest = write(_Base(base.folder), None)
             added = _added_bytes(folder)
             there = _store(folder, manifest, job.row, telling)
+        job.beat(force=True)
         _carry(choice, found, rows if _lie_alike(there, manifest) else None, there, job.row)
         counts = {
             "classes": list(choice.faces.classes),
@@ -234,6 +239,7 @@ def _written(
     snapshot: Snapshot,
     telling: Telling,
     rows: snapshots.Rows | None,
+    reader: bulk.Reader | None,
     base: _Base,
     staying: snapshots.Staying | None,
 ) -> snapshots.Manifest:
@@ -244,7 +250,7 @@ def _written(
     with reading() as crops:
         return snapshots.write_columns(
             folder,
-            chunks(choice, wanted, crops, telling.of(len(wanted), _FREEZING)),
+            chunks(choice, wanted, crops, telling.of(len(wanted), _FREEZING), reader),
             classes=choice.faces.classes,
             rule=snapshot.rule,
             left_out=choice.faces.left_out,

@@ -63,55 +63,55 @@ def read(
     rule: Rule,
     snapshot: Snapshot,
     last: Carried | None,
+    reader: bulk.Reader | None,
     alive: Alive = lambda: None,
 ) -> Faces:
-    """last: what the newest version before has left, if its files are still as they were."""
-    if last is not None and (found := _renewed(campaigns[0], rule, snapshot, last, alive)) is not None:
-        return found
-    known = None
-    if can_carry(rule):
-        with bulk.at_one_moment() as reader:
-            known = None if reader is None else _known(reader)
-    faces = candidates.read(campaigns, rule, alive)
-    return Faces(faces, versions_before(snapshot, alive), known)
+    """The faces as of the reader's moment, as of which all else that makes rows of this version is to be read.
+
+    last: what the newest version before has left, if its files are as they were. reader: None where there can be none.
+    """
+    known = None if reader is None else _known(reader)
+    if reader is not None and known is not None and last is not None:
+        found = _renewed(campaigns[0], rule, snapshot, last, reader, known, alive)
+        if found is not None:
+            return found
+    faces = candidates.read(campaigns, rule, alive, reader)
+    return Faces(faces, versions_before(snapshot, alive), known if can_carry(rule) else None)
 
 
 def _known(reader: bulk.Reader) -> Read | None:
-    """To be asked before anything is read, so that what changes meanwhile counts as changed."""
     moment = moments.of(reader, TABLES)
     if moment is None:
         return None
-    return Read(moment, _keys(reader, Item), _keys(reader, FaceLabel), _source_names())
+    items = reader.pairs(f"SELECT id, media_id FROM {Item._meta.db_table} ORDER BY id")
+    labels = reader.pairs(f"SELECT id, face_id FROM {FaceLabel._meta.db_table} ORDER BY id")
+    names = reader.rows(f"SELECT id::text, name FROM {Source._meta.db_table}")
+    return Read(moment, items, labels, dict(names))
 
 
-def _keys(reader: bulk.Reader, table: type[Item] | type[FaceLabel]) -> Whole:
-    return reader.numbers(f"SELECT id FROM {table._meta.db_table}")
-
-
-def _source_names() -> dict[str, str]:
-    return {str(pk): name for pk, name in Source.objects.values_list("pk", "name")}
-
-
-def _renewed(campaign: Campaign, rule: Rule, snapshot: Snapshot, last: Carried, alive: Alive) -> Faces | None:
+def _renewed(
+    campaign: Campaign,
+    rule: Rule,
+    snapshot: Snapshot,
+    last: Carried,
+    reader: bulk.Reader,
+    now: Read,
+    alive: Alive,
+) -> Faces | None:
     """None where it cannot be told what has changed, or that is too much."""
     if last.faces is None or last.read is None or last.rule != rule.to_json() or not can_carry(rule):
         return None
     if last.expressions != campaign.expressions or last.allowed != allowed(rule):
         return None
-    if last.versions != digests_before(snapshot):
+    if last.versions != digests_before(snapshot) or not last.read.moment.reaches(now.moment):
         return None
-    with bulk.at_one_moment() as reader:
-        now = None if reader is None else _known(reader)
-        if reader is None or now is None or not last.read.moment.reaches(now.moment):
-            return None
-        alive()
-        changes = _Changes(reader, campaign, last.read, now)
-        old = np.concatenate([last.faces.face, last.faces.out_face])
-        touched = changes.faces(old)
-        if touched is None or len(touched) > _MOST * len(old):
-            return None
-        alive()
-        fresh = candidates.read_some(campaign, rule, touched, reader, alive)
+    alive()
+    old = np.concatenate([last.faces.face, last.faces.out_face])
+    touched = _Changes(reader, campaign, last.read, now).faces(old)
+    if touched is None or len(touched) > _MOST * len(old):
+        return None
+    alive()
+    fresh = candidates.read_some(campaign, rule, touched, reader, alive)
     merged = _merged(
         last.faces, ~np.isin(last.faces.face, touched), ~np.isin(last.faces.out_face, touched), fresh
     )
@@ -131,26 +131,23 @@ class _Changes:
         self._reader, self._campaign, self._then, self._now = reader, campaign, then, now
 
     def faces(self, old: Whole) -> Whole | None:
-        """Those that may be other than before, or are new in the campaign or gone from it, among others.
+        """Those of the campaign that may be other than before, are new in it, or gone from it.
 
-        old: those there were in the campaign. None where it cannot be told.
+        old: those there were in it. None where it cannot be told.
         """
         then = self._then
         if any(self._now.sources.get(pk) != name for pk, name in then.sources.items()):
             return None
-        if self._any_gone(Item, then.items) or self._any_gone(FaceLabel, then.labels):
-            return None
         voted = self._voted()
-        found = [voted, *self._of_what_they_are_made_of()]
         gone = self._gone(old[~np.isin(old, voted)])
-        return None if gone is None else np.unique(np.concatenate([*found, gone]))
+        if gone is None:
+            return None
+        # What has changed of faces of other campaigns is nothing to this one.
+        made_of = np.unique(np.concatenate(list(self._of_what_they_are_made_of())))
+        return np.unique(np.concatenate([voted, gone, made_of[np.isin(made_of, old)]]))
 
     def _changed(self, table: type, number: str = "id") -> Whole:
         return moments.changed(self._reader, self._then.moment, table, number)
-
-    def _any_gone(self, table: type[Item] | type[FaceLabel], there: Whole) -> bool:
-        keys = self._now.items if table is Item else self._now.labels
-        return not bool(np.isin(there, keys).all())
 
     def _voted(self) -> Whole:
         table = CampaignFace._meta.db_table
@@ -163,8 +160,10 @@ class _Changes:
     def _of_what_they_are_made_of(self) -> Iterator[Whole]:
         yield self._changed(Face)
         yield self._changed(FaceLabel, "face_id")
+        yield _left(self._then.labels, self._now.labels)
+        left = _left(self._then.items, self._now.items)
         for column, keys in (
-            ("media_id", np.concatenate([self._changed(Media), self._changed(Item, "media_id")])),
+            ("media_id", np.concatenate([self._changed(Media), self._changed(Item, "media_id"), left])),
             ("track_id", self._changed(Track)),
         ):
             if len(keys):
@@ -183,6 +182,15 @@ class _Changes:
         now = self._reader.numbers(f"SELECT face_id {unchanged}", *asked)
         is_there = np.isin(old, now)
         return old[~is_there] if int(is_there.sum()) == count else None
+
+
+def _left(then: Whole, now: Whole) -> Whole:
+    """What rows belonged to that are gone, or belong to something else now. Each (2, rows): key, what it belongs to."""
+    keys, owners = then
+    if not now.shape[1]:
+        return np.asarray(owners)
+    place = np.searchsorted(now[0], keys).clip(max=now.shape[1] - 1)
+    return np.asarray(owners[(now[0][place] != keys) | (now[1][place] != owners)])
 
 
 _BY_FACE = (

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from labeling.snapshots.format import order
-from labeling.snapshots.format.manifest import FORMAT, Shard, read_manifest
+from labeling.snapshots.format.manifest import FORMAT, Manifest, Shard, read_manifest
 
 Whole: TypeAlias = NDArray[np.int64]
 Digits: TypeAlias = NDArray[np.bytes_]
@@ -76,7 +76,7 @@ class Base:
         if folder is not None and manifest is not None and manifest.format == FORMAT:
             can = np.array([sound(folder / shard.name, shard) for shard in self.shards], np.bool_)
         with suppress(OSError, ValueError, pa.ArrowException):
-            if folder is not None and manifest is not None:
+            if folder is not None and manifest is not None and _is_order_sound(folder, manifest, sound):
                 self._order = order.runs_of(folder, manifest)
         self._kept = can if len(self._order) else np.zeros_like(can)
         self._known = None
@@ -219,6 +219,10 @@ class Base:
             for batch in file.iter_batches(_ROWS):
                 yield batch.filter(pa.array(used[first : first + batch.num_rows]))
                 first += batch.num_rows
+
+
+def _is_order_sound(folder: Path, manifest: Manifest, sound: Callable[[Path, Shard], bool]) -> bool:
+    return manifest.order is None or sound(folder / manifest.order.name, manifest.order)
 
 
 class _Known:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
@@ -51,6 +52,17 @@ def test_a_crop_that_is_gone(reader: Crops) -> None:
     default_storage.delete(NAMES[1])
     files, _sums = reader.read(NAMES)
     assert files == [CONTENT[0], None, *CONTENT[2:]]
+
+
+def test_nothing_asked_for_is_nothing(reader: Crops) -> None:
+    assert reader.read([]) == ([], [])
+    assert reader.read(NAMES[:1]) == ([CONTENT[0]], sums(CONTENT[:1]))
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "crops/../../secret"])
+def test_nothing_outside_of_the_storage_is_read(reader: Crops, name: str) -> None:
+    with pytest.raises(SuspiciousFileOperation):
+        reader.read([name])
 
 
 def test_what_cannot_be_read_is_named(reader: Crops) -> None:

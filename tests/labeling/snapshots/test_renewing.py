@@ -6,14 +6,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from django.core.files.storage import default_storage
 from django.db import connection
 
 from labeling import moments
 from labeling.models import Campaign, CampaignFace, Face, FaceLabel, Item, Media, Snapshot, Source, Track
-from labeling.snapshots import carried, erasing, freezing, renewing
+from labeling.snapshots import candidates, carried, erasing, freezing, renewing
 from labeling.snapshots import format as snapshots
+from labeling.snapshots.format import order
 from tests.factories import make_faces, settle
 from tests.labeling.snapshots.making import frozen, make_settled
 
@@ -94,6 +96,34 @@ def reopened(campaign: Campaign) -> None:
     campaign.campaign_faces.filter(pk=first(campaign).pk).update(state="open", votes=3, places=7)
 
 
+def last_media(campaign: Campaign) -> Media:
+    return campaign.campaign_faces.order_by("-pk")[0].face.media
+
+
+def item_of_other_media(campaign: Campaign) -> None:
+    Item.objects.filter(media=media_of(campaign)).update(media=last_media(campaign))
+
+
+def item_refused(campaign: Campaign) -> None:
+    Item.objects.filter(media=media_of(campaign)).update(state="refused", reason="Not ours.", media=None)
+
+
+def item_again(campaign: Campaign) -> None:
+    """Another item by the same key."""
+    item = Item.objects.filter(media=media_of(campaign)).first()
+    if item is not None:
+        key = item.pk
+        item.delete()
+        source = Source.objects.create(name="Later", kind="folder", location="/later")
+        Item.objects.create(pk=key, source=source, locator="1", media=last_media(campaign), state="ingested")
+
+
+def label_of_another(campaign: Campaign) -> None:
+    other = campaign.campaign_faces.order_by("pk")[9].face
+    if not other.labels.filter(column="expert").exists():
+        first(campaign).face.labels.filter(column="expert").update(face=other)
+
+
 CHANGES: dict[str, tuple[Callable[[Campaign], Any], int]] = {
     "nothing": (lambda campaign: None, 0),
     "another label": (lambda campaign: settle(first(campaign), "sad"), 1),
@@ -132,11 +162,14 @@ CHANGES: dict[str, tuple[Callable[[Campaign], Any], int]] = {
         3,
     ),
     "a source is called something else": (lambda campaign: Source.objects.update(name="Movies"), FACES),
-    "an item is gone": (lambda campaign: Item.objects.filter(media=media_of(campaign)).delete(), FACES),
+    "an item is gone": (lambda campaign: Item.objects.filter(media=media_of(campaign)).delete(), 3),
+    "an item is of another media": (item_of_other_media, 6),
+    "an item is of no media any more": (item_refused, 3),
+    "an item's key is another's now": (item_again, 6),
     "another track": (lambda campaign: Track.objects.filter(media=media_of(campaign)).update(number=2), 3),
     "no track": (lambda campaign: Track.objects.filter(media=media_of(campaign)).delete(), 3),
     "an expert says something": (
-        lambda campaign: FaceLabel.objects.create(
+        lambda campaign: FaceLabel.objects.get_or_create(
             face=campaign.campaign_faces.order_by("pk")[4].face, column="expert", label="sad", origin="us"
         ),
         1,
@@ -145,9 +178,10 @@ CHANGES: dict[str, tuple[Callable[[Campaign], Any], int]] = {
         lambda campaign: first(campaign).face.labels.filter(column="expert").update(label="happy"),
         1,
     ),
+    "a label is another face's": (label_of_another, 2),
     "an expert says nothing any more": (
         lambda campaign: first(campaign).face.labels.filter(column="expert").delete(),
-        FACES,
+        1,
     ),
 }
 
@@ -211,6 +245,51 @@ def test_a_vote_that_was_being_cast_while_it_was_frozen_is_in_the_next(campaign:
     assert is_what_reading_all_would_make(after)
 
 
+@pytest.mark.parametrize("what", ["label", "item"])
+def test_what_came_while_it_was_frozen_and_went_again(
+    campaign: Campaign, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = ("expert", "adjudicated", "votes")
+    Item.objects.filter(media=media_of(campaign)).delete()
+    made: list[Any] = []
+
+    def read(*args: Any, **more: Any) -> Any:
+        if what == "label":
+            face = campaign.campaign_faces.order_by("pk")[9].face
+            made.append(FaceLabel.objects.create(face=face, column="expert", label="disgust", origin="us"))
+        else:
+            source = Source.objects.get()
+            made.append(Item.objects.create(source=source, locator="new", media=media_of(campaign)))
+        return whole(*args, **more)
+
+    whole = candidates.read
+    monkeypatch.setattr(candidates, "read", read)
+    frozen(campaign, labels=labels)
+    monkeypatch.undo()
+    made[0].delete()
+    second = frozen(campaign, labels=labels)
+    assert second.counts["read_anew"] < FACES
+    assert is_what_reading_all_would_make(second)
+
+
+def test_faces_found_elsewhere_are_nothing_to_us(campaign: Campaign) -> None:
+    frozen(campaign)
+    make_faces(FACES)
+    assert frozen(campaign).counts["read_anew"] == 0
+
+
+def test_a_table_of_order_that_was_written_to_is_not_believed(campaign: Campaign) -> None:
+    frozen(campaign)
+    settle(first(campaign), "sad")
+    path = freezing.local_folder(frozen(campaign)) / order.NAME
+    runs = pq.read_table(path).to_pandas().to_numpy()
+    order.write(path, runs[::-1])
+    settle(campaign.campaign_faces.order_by("pk")[3], "sad")
+    third = frozen(campaign)
+    assert third.counts["read_anew"] == FACES
+    assert freezing.verify(snapshot=third) == []
+
+
 def test_what_others_do_in_other_databases_is_nothing_to_us(campaign: Campaign) -> None:
     other = connection.copy()
     other.settings_dict["NAME"] = "postgres"
@@ -270,12 +349,16 @@ def damaged(damage: str, before: Snapshot) -> None:
     else:
         if damage == "a bit":
             content[len(content) // 2] ^= 16
+        if damage == "as if encrypted":
+            content[content.rindex(b"PK\1\2") + 8] |= 1
         with default_storage.open(name, "wb") as file:
             file.write(content[: -100 if damage == "cut off" else None])
 
 
 def test_what_cannot_be_trusted_is_not_used() -> None:
-    for damage in ("gone", "cut off", "a bit", "of another version", "of another server"):
+    for damage in (
+        "gone", "cut off", "a bit", "as if encrypted", "of another version", "of another server"
+    ):  # fmt: skip
         campaign = make()
         damaged(damage, frozen(campaign))
         settle(first(campaign), "sad")
