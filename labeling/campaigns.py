@@ -202,12 +202,20 @@ def place(campaign: Campaign, faces: Iterable[tuple[int, int]], *, first_lap: bo
 @transaction.atomic
 def _add(campaign: Campaign, turns: list[Turn]) -> int:
     lap = _lap_for_new_faces(campaign)
+    turns = _not_erased_meanwhile(turns)
     there = CampaignFace.objects.filter(campaign=campaign, face__in=[turn.face for turn in turns])
     before = there.count()
     rows = (_row(campaign, turn, lap) for turn in turns)
     CampaignFace.objects.bulk_create(rows, ignore_conflicts=True)
     asked_about.add(campaign, [turn.face for turn in turns])
     return there.count() - before
+
+
+def _not_erased_meanwhile(turns: list[Turn]) -> list[Turn]:
+    """Those whose faces are still there; they stay until the transaction ends."""
+    faces = Face.objects.filter(pk__in=[turn.face for turn in turns]).order_by("pk")
+    there = set(faces.select_for_update(no_key=True).values_list("pk", flat=True))
+    return [turn for turn in turns if turn.face in there]
 
 
 def _lap_for_new_faces(campaign: Campaign) -> int:

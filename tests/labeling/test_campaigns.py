@@ -311,3 +311,12 @@ def test_disputes_come_in_the_order_of_disagreement_and_without_the_undisputed()
     vote_on(campaign, {0: ["happy"] * 3, 1: ["happy", "sad", "sad"], 2: ["fear", "angry", "sad"], 3: ["sad"]})
     rows = list(CampaignFace.objects.order_by("pk"))
     assert list(disputes.disputes(campaign)) == [rows[2], rows[1]]
+
+
+def test_a_face_that_was_erased_while_faces_were_chosen_does_not_come_in() -> None:
+    campaign = make_campaign()
+    gone, there = make_faces(2)
+    chosen = [(face.pk, face.media_id) for face in (gone, there)]
+    gone.delete()
+    assert campaigns.place(campaign, chosen, first_lap=True) == 1
+    assert [row.face_id for row in campaign.campaign_faces.all()] == [there.pk]
