@@ -105,12 +105,15 @@ def meets(rule: Rule) -> Q:
     return found
 
 
-def fails(rule: Rule, code: str = "") -> Q:
-    """Of faces: those that the rule keeps out; with a code, for that reason."""
+def fails(rule: Rule, code: str = "", at: str = "") -> Q:
+    """Of faces: those that the rule keeps out; with a code, for that reason.
+
+    at: the way to the face, such as `face__`.
+    """
     asked = [reason for name, reason in REASONS.items() if name in rule and code in ("", reason)]
     found = Q(pk__in=[])
     for reason in asked:
-        found |= poor(reason, limits=limits(rule))
+        found |= poor(reason, at, limits(rule))
     return found
 
 

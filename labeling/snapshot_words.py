@@ -8,6 +8,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
+from labeling import quality_words
 from labeling.expressions import word
 from labeling.licence_words import rule_line
 from labeling.models import Campaign, Outcome
@@ -34,6 +35,7 @@ LEFT_OUT = {
     candidates.LICENCE: gettext_noop("for their licences"),
     candidates.OTHER_SOURCE: gettext_noop("from another source"),
     candidates.SMALL: gettext_noop("smaller than asked for"),
+    candidates.POOR: gettext_noop("seen less well than asked for"),
     candidates.OTHER_CLASS: gettext_noop("of a class that is not wanted"),
     candidates.TWICE: gettext_noop("there already, by a campaign or source named before"),
 }
@@ -121,6 +123,8 @@ def _only(rule: Rule) -> Iterator[str]:
         yield _("with at least {share} agreement").format(share=_percent(rule.agreement_at_least))
     if rule.side_at_least:
         yield _("at least {n} pixels on the shorter side").format(n=_n(rule.side_at_least))
+    if rule.quality:
+        yield quality_words.rule_line(rule.quality)
     if rule.sources:
         yield _("from {sources}").format(sources=", ".join(rule.sources))
 

@@ -405,6 +405,11 @@ class FreezeSerializer(serializers.Serializer[Any]):
     side_at_least = serializers.IntegerField(
         required=False, min_value=0, max_value=1_000_000, help_text="Pixels of a face's shorter side."
     )
+    quality = serializers.DictField(
+        child=serializers.FloatField(),
+        required=False,
+        help_text="What faces must reach, as a campaign's `quality_rule`.",
+    )
     sources = _names("Only faces from these.")
     licences = serializers.ListField(
         child=serializers.ChoiceField(choices=list(DEMANDS)),

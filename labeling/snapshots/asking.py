@@ -1,9 +1,11 @@
 """What somebody may ask of a snapshot: checked, it becomes a rule."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from django.utils.translation import gettext as _
 
+from labeling import quality_rule
 from labeling.campaign_settings import rule_problems
 from labeling.licences import kept
 from labeling.models import Campaign, FaceLabel, Source
@@ -40,6 +42,7 @@ def rule_of(
     agreement_at_least: float = 0.0,
     classes: Collection[str] = (),
     side_at_least: int = 0,
+    quality: Mapping[str, Any] | None = None,
     licences: Collection[str] | None = None,
     sources: Collection[str] = (),
     splits: str = STRATIFIED,
@@ -68,6 +71,7 @@ def rule_of(
         agreement_at_least=agreement_at_least,
         classes=tuple(name for name in campaign.expressions if name in classes),
         side_at_least=side_at_least,
+        quality=quality_rule.kept(quality or {}),
         licences=tuple(kept(campaign.licence_rule if licences is None else licences)),
         sources=tuple(sorted(sources)),
         splits=splits,
@@ -89,6 +93,7 @@ def _problems(
     rule: Rule, campaign: Campaign, also: Collection[Campaign], classes: Collection[str]
 ) -> Iterator[str]:
     yield from rule_problems(rule.licences)
+    yield from quality_rule.problems(rule.quality)
     if rule.splits not in WAYS:
         yield _("Splits are {known}, not “{asked}”.").format(known=", ".join(WAYS), asked=rule.splits)
     if strange := set(rule.groups) - set(GROUPS):

@@ -10,11 +10,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models import BooleanField, Case, Exists, OuterRef, QuerySet, Subquery, Value, When
 from django.db.models.fields.json import KeyTextTransform
 from numpy.typing import NDArray
 
-from labeling import bulk
+from labeling import bulk, quality_rule
 from labeling.expressions import OTHER_ANSWERS
 from labeling.licences import meeting
 from labeling.models import Campaign, CampaignFace, Face, FaceLabel, Item, Outcome
@@ -23,7 +23,8 @@ from labeling.snapshots.rule import ADJUDICATED, AUTHOR, SOURCES, USUAL_LABELS, 
 from labeling.snapshots.stored import Alive
 
 OPEN, LICENCE, FEW_VOTES, DISAGREEMENT = "open", "licence", "few_votes", "little_agreement"
-NO_LABEL, OTHER_CLASS, SMALL, OTHER_SOURCE, TWICE = "no_label", "class", "small", "source", "twice"
+NO_LABEL, OTHER_CLASS, SMALL, POOR, OTHER_SOURCE = "no_label", "class", "small", "quality", "source"
+TWICE = "twice"
 """Why faces stay out, besides the outcomes that are no label."""
 _KEY = 32
 _AT_ONCE = 5_000
@@ -153,6 +154,9 @@ def _asked(rows: QuerySet[Any], to_face: str, rule: Rule) -> tuple[QuerySet[Any,
         columns[f"{to_face}media__licence_code"] = _TEXT
     if AUTHOR in rule.groups:
         columns[f"{to_face}media__author"] = _TEXT
+    if rule.quality:
+        poor = When(quality_rule.fails(rule.quality, at=to_face), then=Value(True))
+        asked["poor"], kinds["poor"] = Case(poor, default=Value(False), output_field=BooleanField()), _YES
     if rule.sources:
         asked["from_wanted"], kinds["from_wanted"] = _from(f"{to_face}media", rule.sources), _YES
     if rule.splits == SOURCES:
@@ -254,6 +258,8 @@ class _Columns:
             reasons.append((OTHER_SOURCE, ~_booleans(rows.column("from_wanted"))))
         side = np.minimum(_numbers(rows, "width"), _numbers(rows, "height"))
         reasons.append((SMALL, side < self._rule.side_at_least))
+        if self._rule.quality:
+            reasons.append((POOR, _booleans(rows.column("poor"))))
         reasons.append((OTHER_CLASS, ~known & (expressions | ~voted)))
         there = np.ones(len(kept), np.bool_)
         for reason, out in reasons:

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 from django.conf import settings
 
-from labeling import work
+from labeling import quality_rule, work
 from labeling.licences import meeting, understood
 from labeling.models import Campaign, CampaignFace, Face, Outcome, Snapshot
 from labeling.sayings import gettext_noop
@@ -148,9 +148,13 @@ class _Judge:
         self._faces = {row[0]: row[1:] for row in _faces(faces)}
         names = self._rule.campaigns or (lacking.campaign.name,)
         self._asked = _asked(faces, names)
+        poor = Face.objects.filter(pk__in=faces).filter(quality_rule.fails(self._rule.quality))
+        self._poor = set(poor.values_list("pk", flat=True)) if self._rule.quality else set()
 
     def why(self, row: Mapping[str, Any]) -> str:
-        return self._by_rule(row) or self._by_now(row["face_id"])
+        if reason := self._by_rule(row):
+            return reason
+        return candidates.POOR if row["face_id"] in self._poor else self._by_now(row["face_id"])
 
     def _by_rule(self, row: Mapping[str, Any]) -> str:
         rule = self._rule

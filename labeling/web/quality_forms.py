@@ -68,7 +68,7 @@ class QualityPart(forms.Form):
     )
 
     def quality_fields(self) -> list[forms.BoundField]:
-        return [self[PREFIX + name] for name in REASONS]
+        return [self[PREFIX + name] for name in REASONS if PREFIX + name in self.fields]
 
     @property
     def quality_rule_there(self) -> bool:

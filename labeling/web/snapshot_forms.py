@@ -8,14 +8,18 @@ from django import forms
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from labeling import quality_rule
 from labeling.expressions import word
 from labeling.licences import DEMANDS
 from labeling.models import Campaign, Source
+from labeling.quality_rule import REASONS
 from labeling.snapshots import freezing
 from labeling.snapshots.rule import ALIKE, AUTHOR, GIVEN, MOST_FOLDS, SOURCES, STRATIFIED, USUAL_LABELS, VOTES
+from labeling.web.quality_forms import PREFIX, QualityPart
 
 SPLITS = ("train", "validation", "test")
 _TESTED = ("validation", "test")
+QUALITY = tuple(PREFIX + name for name in REASONS if name != "min_side")
 
 
 def _ticks(label: Any, help_text: Any = "") -> forms.MultipleChoiceField:
@@ -24,8 +28,11 @@ def _ticks(label: Any, help_text: Any = "") -> forms.MultipleChoiceField:
     )
 
 
-class NewSnapshot(forms.Form):
+class NewSnapshot(QualityPart):
     """Of the campaign chosen: the choices are the expressions, sources and columns of labels there are."""
+
+    # Asked among the others.
+    quality_min_side = None  # type: ignore[assignment]
 
     campaign = forms.ModelChoiceField(
         Campaign.objects.all(), label=_("Campaign"), empty_label=_("Choose a campaign")
@@ -125,7 +132,14 @@ class NewSnapshot(forms.Form):
 
     FOLDED = {
         "labels_part": ("labels", "also", "labelled_sources"),
-        "faces_part": ("votes_at_least", "agreement_at_least", "side_at_least", "classes", "sources"),
+        "faces_part": (
+            "votes_at_least",
+            "agreement_at_least",
+            "side_at_least",
+            "classes",
+            "sources",
+            *QUALITY,
+        ),
         "splits_part": ("seed", "together", "folds", "test_stays"),
         "rights_part": ("licences",),
     }
@@ -185,6 +199,8 @@ class NewSnapshot(forms.Form):
             self.add_error(
                 "labels", _("Sources whose faces join by their labels need a column of labels that counts.")
             )
+        for problem in quality_rule.problems(self.quality_rule()):
+            self.add_error("quality_max_brightness", problem)
         if data.get("splits") == SOURCES:
             self._clean_sources(*(set(data.get(f"{split}_sources") or []) for split in _TESTED))
         return data
@@ -209,6 +225,7 @@ class NewSnapshot(forms.Form):
             "votes_at_least": data["votes_at_least"] or 0,
             "agreement_at_least": (data["agreement_at_least"] or 0) / 100,
             "side_at_least": data["side_at_least"] or 0,
+            "quality": self.quality_rule(),
             "classes": data["classes"],
             "sources": data["sources"],
             "licences": data["licences"],

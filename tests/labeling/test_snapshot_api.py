@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from labeling.models import Snapshot
+from labeling.models import Face, Snapshot
 from tests.factories import make_user
 from tests.labeling.snapshots.making import make_settled
 
@@ -31,6 +31,15 @@ def test_a_preview_tells_what_a_rule_would_hold_and_freezes_nothing(manager: API
     assert not Snapshot.objects.exists()
 
 
+def test_a_rule_on_quality_by_api(manager: APIClient) -> None:
+    campaign = make_settled(8)
+    Face.objects.filter(pk=campaign.campaign_faces.earliest("pk").face_id).update(sharpness=0.1)
+    asked = {"campaign": campaign.pk, "quality": {"min_sharpness": 0.3, "min_side": 20}}
+    assert manager.post(f"{SNAPSHOTS}preview/", asked, format="json").json()["left_out"] == {"quality": 1}
+    assert manager.post(SNAPSHOTS, asked, format="json").status_code == 201
+    assert Snapshot.objects.get().rule["quality"] == {"min_sharpness": 0.3, "min_side": 20}
+
+
 @pytest.mark.parametrize(
     ("wrong", "status", "says"),
     [
@@ -41,6 +50,8 @@ def test_a_preview_tells_what_a_rule_would_hold_and_freezes_nothing(manager: API
         ({"classes": ["happy"]}, 409, "at least two expressions"),
         ({"folds": 1}, 409, "Folds are 2 to 100"),
         ({"sources": ["nowhere"]}, 409, "There is no source “nowhere”"),
+        ({"quality": {"min_sharpness": "much"}}, 400, "valid number"),
+        ({"quality": {"beauty": 1}}, 409, "Nothing called “beauty” is measured"),
         ({"splits": "sources"}, 409, "Name sources for validation or test"),
         ({"fractions": {"train": 0}}, 409, "Train needs a share"),
         ({"fractions": {"train": 1, "exam": 1}}, 409, "Fractions are shares"),

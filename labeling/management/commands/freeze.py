@@ -11,7 +11,9 @@ from labeling import queries
 from labeling.licence_words import rule_help
 from labeling.management.finding import found
 from labeling.management.following import follow
+from labeling.management.named_numbers import named_number
 from labeling.models import Campaign, Snapshot
+from labeling.quality_rule import REASONS
 from labeling.snapshot_words import certificate_lines, left_out
 from labeling.snapshots import format as snapshots
 from labeling.snapshots import freezing
@@ -94,6 +96,15 @@ class Command(BaseCommand):
             "--side-at-least", type=int, default=0, metavar="PIXELS", help="Of the shorter side."
         )
         parser.add_argument(
+            "--quality",
+            action="append",
+            default=[],
+            type=named_number,
+            metavar="NAME=NUMBER",
+            help="Only faces that reach this, such as min_sharpness=0.3; several times. There are "
+            + ", ".join(REASONS),
+        )
+        parser.add_argument(
             "--sources", nargs="+", default=[], metavar="SOURCE", help="Only faces from these."
         )
         parser.add_argument(
@@ -153,6 +164,7 @@ def _rule(options: dict[str, Any]) -> dict[str, Any]:
         "also": [found(Campaign, which) for which in options["also"]],
         "split_sources": by_source if options["splits"] == SOURCES else None,
         "test_stays": not options["test_may_move"],
+        "quality": dict(options["quality"]),
         **{name: options[name] for name in _AS_ASKED},
     }
 

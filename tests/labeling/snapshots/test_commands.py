@@ -54,7 +54,8 @@ def test_every_part_of_the_rule_is_an_option() -> None:
     )
     options = (
         "--also More --labels expert votes --labelled-sources ours --votes-at-least 2 --agreement-at-least 0.5 "
-        "--classes happy sad --side-at-least 9 --sources ours theirs --licences no_nc --splits sources "
+        "--classes happy sad --side-at-least 9 --quality min_sharpness=0.3 --quality max_yaw=40 "
+        "--sources ours theirs --licences no_nc --splits sources "
         "--validation-sources theirs --test-sources ours --together author --folds 3 --test-may-move"
     )
     said_by("freeze", "Faces", *options.split())
@@ -68,6 +69,7 @@ def test_every_part_of_the_rule_is_an_option() -> None:
         "agreement_at_least": 0.5,
         "classes": ["happy", "sad"],
         "side_at_least": 9,
+        "quality": {"min_sharpness": 0.3, "max_yaw": 40.0},
         "sources": ["ours", "theirs"],
         "licences": ["no_nc"],
         "splits": "sources",

@@ -62,6 +62,10 @@ def test_what_the_rule_of_the_other_version_leaves_out_is_the_reason() -> None:
     assert {each.why for each in comparing.every(wide, narrow)} == {"class"}
     strict = frozen(campaign, votes_at_least=10, side_at_least=1)
     assert list(comparing.every(wide, strict)) == []
+    row = campaign.campaign_faces.all()[0]
+    Face.objects.filter(pk=row.face_id).update(sharpness=0.1)
+    sharp = frozen(campaign, quality={"min_sharpness": 0.3})
+    assert [each.why for each in comparing.every(wide, sharp)] == ["quality"]
 
 
 def test_what_was_counted_is_kept_until_something_is_erased() -> None:

@@ -346,3 +346,56 @@ def test_the_certificate_finds_the_most_similar_faces_of_two_splits() -> None:
     assert said == again.counts["certificate"]
     assert set(said["class_distance"]) == {"train", "validation", "test"}
     assert all(0 <= distance < 0.2 for distance in said["class_distance"].values())
+
+
+# ---- quality
+
+
+def of_quality(campaign: Campaign) -> list[Face]:
+    """Six faces of the campaign: blurred, dark, turned aside, not measured, and two that are good."""
+    faces = list(Face.objects.filter(campaign_faces__campaign=campaign).order_by("pk"))
+    good = {"sharpness": 0.5, "brightness": 0.5, "yaw": 0.0}
+    for face, change in zip(
+        faces, ({"sharpness": 0.1}, {"brightness": 0.1}, {"yaw": -60.0}, {}, {}, {}), strict=True
+    ):
+        Face.objects.filter(pk=face.pk).update(**{**good, **change})
+    Face.objects.filter(pk=faces[3].pk).update(sharpness=None, brightness=None, yaw=None)
+    return faces
+
+
+QUALITY = {"min_sharpness": 0.3, "min_brightness": 0.2, "max_yaw": 40.0}
+
+
+def test_only_faces_that_can_be_seen_well_enough() -> None:
+    campaign = make_settled(6)
+    faces = of_quality(campaign)
+    snapshot = frozen(campaign, quality=QUALITY)
+    assert {row["face_id"] for row in rows_of(snapshot)} == {face.pk for face in faces[3:]}
+    assert snapshot.counts["left_out"] == {"quality": 3}
+    assert snapshot.rule["quality"] == QUALITY
+    assert Rule.of(snapshot.rule).quality == QUALITY
+    assert frozen(campaign).digest != snapshot.digest
+
+
+def test_a_labelled_source_is_asked_for_quality_too() -> None:
+    campaign = make_settled(6)
+    of_quality(campaign)
+    others = make_faces(2, sharpness=0.1)
+    sources_of(others, "Films")
+    label(others, "happy")
+    rule = {"labels": ["votes", "expert"], "labelled_sources": ["Films"], "quality": QUALITY}
+    snapshot = frozen(campaign, **rule)
+    assert snapshot.counts["left_out"] == {"quality": 5}
+
+
+@pytest.mark.parametrize(
+    ("quality", "said"),
+    [
+        ({"beauty": 1}, "Nothing called “beauty” is measured"),
+        ({"max_yaw": 400.0}, "max_yaw is a number from 0 to 90"),
+        ({"min_brightness": 0.8, "max_brightness": 0.2}, "above the greatest"),
+    ],
+)
+def test_what_cannot_be_asked_of_quality_is_refused(quality: dict, said: str) -> None:
+    with pytest.raises(freezing.CannotFreeze, match=said):
+        freezing.freeze(campaign=make_settled(), quality=quality)

@@ -216,6 +216,8 @@ def test_every_part_of_the_rule_reaches_the_snapshot(manager: Client) -> None:
         "votes_at_least": 2,
         "agreement_at_least": 60,
         "side_at_least": 8,
+        "quality_min_sharpness": 0.3,
+        "quality_min_brightness": 20,
         "classes": ["happy", "sad"],
         "sources": ["ours", "theirs"],
         "splits": "sources",
@@ -237,6 +239,7 @@ def test_every_part_of_the_rule_reaches_the_snapshot(manager: Client) -> None:
         "votes_at_least": 2,
         "agreement_at_least": 0.6,
         "side_at_least": 8,
+        "quality": {"min_sharpness": 0.3, "min_brightness": 0.2},
         "classes": ["happy", "sad"],
         "sources": ["ours", "theirs"],
         "splits": "sources",
@@ -246,6 +249,15 @@ def test_every_part_of_the_rule_reaches_the_snapshot(manager: Client) -> None:
         "licences": ["no_nc"],
         "test_stays": False,
     }
+
+
+def test_a_rule_on_quality_that_makes_no_sense_is_told_at_its_field(manager: Client) -> None:
+    wrong = {"quality_min_brightness": 80, "quality_max_brightness": 20}
+    response = manager.post(NEW, rule(settled_three_ways(), **wrong))
+    assert response.status_code == 400
+    assert "above the greatest" in str(response.context["form"].errors["quality_max_brightness"])
+    assert response.context["opened"]["faces_part"]
+    assert not Snapshot.objects.exists()
 
 
 def test_without_script_a_button_shows_what_it_holds_and_freezes_nothing(manager: Client) -> None:
