@@ -108,12 +108,6 @@ class Reader:
     def __init__(self, raw: Any) -> None:
         self._raw = raw
 
-    def tables(self, rows: QuerySet[Any, Any], schema: pa.Schema) -> Iterator[pa.Table]:
-        """As the function of this name, but nothing is read ahead."""
-        blocks: list[bytes] = []
-        _copy(self._raw, rows, blocks.append)
-        return (_parsed(block, schema) for block in blocks)
-
     def anew(self) -> None:
         """What is asked from here on is of a later moment."""
         self._raw.rollback()

@@ -12,7 +12,7 @@ import numpy as np
 from django.db import DatabaseError, models
 from numpy.typing import NDArray
 
-from labeling.bulk import Reader, at_one_moment
+from labeling.bulk import Reader
 
 _FAR = 2**30
 """Rows bear but 32 bits of their transaction's number: it tells what is later up to half of 2**32."""
@@ -32,12 +32,6 @@ class Moment:
     def reaches(self, later: "Moment") -> bool:
         """Whether it can be told what has changed from this one to the later one."""
         return self.place == later.place and 0 <= later.horizon - self.horizon < _FAR
-
-
-def now(tables: tuple[type[models.Model], ...]) -> Moment | None:
-    """None where the database cannot tell."""
-    with at_one_moment() as reader:
-        return None if reader is None else of(reader, tables)
 
 
 def of(reader: Reader, tables: tuple[type[models.Model], ...]) -> Moment | None:

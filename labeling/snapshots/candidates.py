@@ -118,9 +118,10 @@ def read_some(
 ) -> Candidates:
     """Of these faces what `read` would say of them, as the reader sees them. Some need not be the campaign's."""
     found = _Columns(campaign.expressions, rule)
-    for start in range(0, len(faces), _AT_ONCE):
-        rows = _in_question(campaign).filter(face__in=faces[start : start + _AT_ONCE].tolist())
-        found.take(reader.tables(*_asked(rows, "face__", rule)), alive)
+    chunks = [faces[start : start + _AT_ONCE].tolist() for start in range(0, len(faces), _AT_ONCE)]
+    asked = [_asked(_in_question(campaign).filter(face__in=chunk), "face__", rule) for chunk in chunks]
+    if asked:
+        found.take(bulk.table_each((rows for rows, _schema in asked), asked[0][1], reader), alive)
     return found.finished()
 
 

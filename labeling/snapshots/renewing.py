@@ -5,7 +5,7 @@ database can tell what has changed since (labeling.moments), only that is asked 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -210,20 +210,17 @@ def _merged(
     leading, new = candidates.words(last.keys)[:, 0].copy(), candidates.words(fresh.keys)[:, 0]
     old = leading[kept]
     at = np.searchsorted(old, new)
-    if (old[at.clip(max=len(old) - 1)] == new).any() if len(old) else False:
+    if len(old) and (old[at.clip(max=len(old) - 1)] == new).any():
         return None
     given = tuple(dict.fromkeys((*last.given_splits, *fresh.given_splits)))
     reasons = tuple(dict.fromkeys((*last.reasons, *fresh.reasons)))
     columns: dict[str, Any] = {
         name: _inserted(getattr(last, name)[kept], at, getattr(fresh, name)) for name in _BY_FACE
     }
-    same: dict[str, Any] = {
-        each.name: getattr(last, each.name)
-        for each in fields(Candidates)
-        if each.name in ("classes", "origins", "twice")
-    }
     faces = Candidates(
-        **same,
+        classes=last.classes,
+        origins=last.origins,
+        twice=last.twice,
         **columns,
         given_splits=given,
         given=_inserted(last.given[kept], at, _renumbered(fresh.given, fresh.given_splits, given)),

@@ -9,9 +9,8 @@ from labeling import campaigns
 from labeling.campaign_queries import FaceChoice
 from labeling.expressions import SEVEN
 from labeling.licence_words import left_out_line, rule_help
-from labeling.management.named_numbers import named_number
+from labeling.management.asking_quality import add_quality
 from labeling.models import Campaign, Source
-from labeling.quality_rule import REASONS
 from labeling.quality_words import kept_out_line, unmeasured_line
 from labeling.refusals import Refusal
 
@@ -36,15 +35,7 @@ class Command(BaseCommand):
             metavar="DEMAND,DEMAND",
             help="Only faces of media whose licence meets these. " + rule_help(),
         )
-        parser.add_argument(
-            "--quality",
-            action="append",
-            default=[],
-            type=named_number,
-            metavar="NAME=NUMBER",
-            help="Only faces that reach this, such as min_side=48; several times. There are "
-            + ", ".join(REASONS),
-        )
+        add_quality(parser)
         parser.add_argument("--limit", type=int, help="So many of the faces, at random.")
 
     def handle(self, *args: Any, **options: Any) -> None:

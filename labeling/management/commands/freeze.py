@@ -9,11 +9,10 @@ from django.template.defaultfilters import filesizeformat
 
 from labeling import queries
 from labeling.licence_words import rule_help
+from labeling.management.asking_quality import add_quality
 from labeling.management.finding import found
 from labeling.management.following import follow
-from labeling.management.named_numbers import named_number
 from labeling.models import Campaign, Snapshot
-from labeling.quality_rule import REASONS
 from labeling.snapshot_words import certificate_lines, left_out
 from labeling.snapshots import format as snapshots
 from labeling.snapshots import freezing
@@ -95,15 +94,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--side-at-least", type=int, default=0, metavar="PIXELS", help="Of the shorter side."
         )
-        parser.add_argument(
-            "--quality",
-            action="append",
-            default=[],
-            type=named_number,
-            metavar="NAME=NUMBER",
-            help="Only faces that reach this, such as min_sharpness=0.3; several times. There are "
-            + ", ".join(REASONS),
-        )
+        add_quality(parser)
         parser.add_argument(
             "--sources", nargs="+", default=[], metavar="SOURCE", help="Only faces from these."
         )

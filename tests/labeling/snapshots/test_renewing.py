@@ -11,7 +11,7 @@ import pytest
 from django.core.files.storage import default_storage
 from django.db import connection
 
-from labeling import moments
+from labeling import bulk, moments
 from labeling.models import Campaign, CampaignFace, Face, FaceLabel, Item, Media, Snapshot, Source, Track
 from labeling.snapshots import candidates, carried, erasing, freezing, renewing
 from labeling.snapshots import format as snapshots
@@ -399,7 +399,9 @@ def test_a_damaged_base_is_not_built_upon(campaign: Campaign) -> None:
 
 
 def test_a_moment_reaches_as_far_as_numbers_of_transactions_tell() -> None:
-    then = moments.now(renewing.TABLES)
+    with bulk.at_one_moment() as reader:
+        assert reader is not None
+        then = moments.of(reader, renewing.TABLES)
     assert then is not None
     assert then.reaches(then)
     assert then.reaches(replace(then, horizon=then.horizon + 2**30 - 1))
