@@ -40,14 +40,15 @@ def fill(faces: int, side: int) -> int:
 
 
 def _pictures(side: int) -> Iterator[bytes]:
-    """Some PNGs of grey noise, which packs as badly as a face does."""
-    import cv2
+    """Some PNGs of grey noise, as a FER2013 CSV's pictures are kept when it is imported."""
     import numpy as np
+
+    from labeling.vision.crops import grey_png
 
     draw = np.random.default_rng(side)
     for _number in range(_PICTURES):
         pixels = draw.integers(90, 160, (side, side), dtype=np.uint8)
-        yield cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+        yield grey_png(pixels.tobytes(), side, side)
 
 
 def _stored(number: int, pictures: list[bytes]) -> tuple[str, str]:

@@ -116,7 +116,7 @@ def _unpack(archive: Path, target: Path, telling: Telling) -> None:
     known: set[PurePosixPath] = set()
     target.mkdir()
     with archive.open("rb") as file:
-        for name, _size, blocks in unpacked(file):
+        for name, blocks in unpacked(file):
             above = PurePosixPath(name).parent
             if above not in known:
                 (target / above).mkdir(parents=True, exist_ok=True)
@@ -136,7 +136,7 @@ def _to_bucket(archive: Path, to: str, profile: str, name: str, telling: Telling
         bucket.remove(f"{prefix}{name}/{SUMS}", alive)
         one = archive.with_name("one file")
         with archive.open("rb") as file:
-            for member, _size, blocks in unpacked(file):
+            for member, blocks in unpacked(file):
                 with one.open("wb") as out:
                     out.writelines(blocks)
                 bucket.put(f"{prefix}{name}/{member}", one, alive)

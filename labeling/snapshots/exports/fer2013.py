@@ -16,12 +16,12 @@ from PIL import Image
 from labeling.expressions import SEVEN
 from labeling.snapshots.exports.format import Given
 from labeling.snapshots.exports.tables import joined
-from labeling.snapshots.exports.tree import Tree
+from labeling.snapshots.exports.tree import Member, Tree
 
 NAME = "fer2013.csv"
 SIZE = 48
-_THREADS = 2
-"""That decode: with more the one that writes is behind."""
+_AHEAD = 2
+"""Batches whose pictures may wait to be written."""
 USAGE = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
 _GREY = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBB", 13, b"IHDR", SIZE, SIZE, 8, 0)
 """How a PNG begins that needs no change: signature, the first chunk's length and name, width, height, bits, colours."""
@@ -38,18 +38,25 @@ def write(given: Given, tree: Tree) -> str:
     """
     done = 0
     words = _words(len(given.classes))
-    with tree.open(NAME) as file, ThreadPoolExecutor(_THREADS) as pool:
+    # One thread takes pictures apart, thousands of short calls, and one does what are long calls that leave Python's
+    # lock to the other: two threads of the first kind would wait for each other's lock at every picture.
+    with tree.open(NAME) as file, ThreadPoolExecutor(1) as pool:
         file.write(b"emotion,pixels,Usage\n")
-        waiting: deque[Future[memoryview]] = deque()
+        waiting: deque[Future[None]] = deque()
         for batch in given.batches(["image", "label_index", "split"]):
-            waiting.append(pool.submit(_lines, batch, words))
-            if len(waiting) > _THREADS:
-                file.write(waiting.popleft().result())
+            pictures = np.stack([grey(image) for image in batch.column("image").to_pylist()])
+            waiting.append(pool.submit(_put, file, pictures, batch, words))
+            if len(waiting) > _AHEAD:
+                waiting.popleft().result()
             done += batch.num_rows
             given.progress(done)
         while waiting:
-            file.write(waiting.popleft().result())
+            waiting.popleft().result()
     return _note(given.classes)
+
+
+def _put(file: Member, pictures: Grey, batch: pa.RecordBatch, words: pa.StringArray) -> None:
+    file.write(_lines(pictures, batch, words))
 
 
 def _words(classes: int) -> pa.StringArray:
@@ -66,9 +73,8 @@ def _words(classes: int) -> pa.StringArray:
     )
 
 
-def _lines(batch: pa.RecordBatch, words: pa.StringArray) -> memoryview:
+def _lines(pictures: Grey, batch: pa.RecordBatch, words: pa.StringArray) -> memoryview:
     """The text, looked up two pixels at a time: writing number by number takes thrice as long."""
-    pictures = np.stack([grey(image) for image in batch.column("image").to_pylist()])
     # Numbers of words, in the order of a line.
     chosen = np.empty((len(pictures), 1 + SIZE * SIZE // 2 + 1), np.int32)
     chosen[:, 0] = batch.column("label_index").to_numpy()

@@ -1,9 +1,13 @@
-"""Many files as one zip, written in one go: memory stays flat however many there are.
+"""Many files as one zip, written from front to end: memory stays flat however many there are.
 
-What is put in is stored as it is: pictures do not compress further, and the same content has the same bytes with every
-version of zlib. No clock is in it. The last file, SHA256SUMS, has a line per other file, as `sha256sum -c` reads it.
+Nothing is made smaller: pictures do not compress further, and the same content has the same bytes with every version of
+zlib. No clock is in it. The last file, SHA256SUMS, has a line per other file, as `sha256sum -c` reads it.
 The list of files, which a zip has at its end, is kept on the disk beside the target meanwhile: for a million files it
 is some 200 MB.
+
+A file of which all is known is stored. One that is written piece by piece has its size behind it, and lies in blocks
+that tell where they end ("deflate" without compression: APPNOTE.TXT 6.3.10, 4.3.9; RFC 1951, 3.2.4), so that nothing
+written is ever changed, and its sha256 can be taken at once.
 """
 
 import hashlib
@@ -25,7 +29,10 @@ _END = struct.Struct("<IHHHHIIH")
 _END64 = struct.Struct("<IQHHIIQQQQ")
 _LOCATOR = struct.Struct("<IIQI")
 _SIZES64 = struct.Struct("<HHQQ")
-_UTF8 = 0x800
+_BEHIND = struct.Struct("<IIQQ")
+_HEAD = struct.Struct("<BHH")
+_UTF8, _SIZE_BEHIND = 0x800, 0x8
+_STORED, _DEFLATED = 0, 8
 _UNIX = 3 << 8
 _DATE = 33
 """1 January 1980, the first day a zip knows."""
@@ -34,7 +41,8 @@ _FULL = 0xFFFFFFFF
 _MOST = 0xFFFF
 _PLAIN, _LARGE = 20, 45
 _BLOCK = 1024**2
-_STEP = 8 * _BLOCK
+_BLOCKS = 8
+"""So many are filled, written and hashed by turns: new ones would have to be zeroed each time."""
 
 
 class Tree:
@@ -42,11 +50,9 @@ class Tree:
 
     def __init__(self, target: Path) -> None:
         self._files = ExitStack()
-        self._out: BinaryIO = self._files.enter_context(target.open("wb", buffering=_BLOCK))
-        self._follower = self._files.enter_context(_Follower(target))
+        self._out = self._files.enter_context(_Out(target))
         self._list = self._beside(target, "list")
         self._sums = self._beside(target, "sums")
-        self._at = 0
         self._count = 0
 
     def __enter__(self) -> "Tree":
@@ -59,12 +65,11 @@ class Tree:
             if kind is None:
                 self._end()
                 self._out.flush()
-                self._follower.reach(self._out.tell())
 
     @property
     def sha256(self) -> str:
         """Of the zip; known once the block is left."""
-        return self._follower.sha256
+        return self._out.sha256
 
     def add(self, name: str, content: bytes) -> None:
         """Put a file in."""
@@ -74,48 +79,36 @@ class Tree:
         """Put many small files in, whose sha256 is known."""
         out: list[bytes] = []
         entries: list[bytes] = []
+        at = self._out.at
         for name, content in zip(names, contents, strict=True):
             raw, crc, size = name.encode(), zlib.crc32(content), len(content)
             head = _LOCAL.pack(
-                0x04034B50, _PLAIN, _UTF8, 0, 0, _DATE, crc, size, size, len(raw), 0
+                0x04034B50, _PLAIN, _UTF8, _STORED, 0, _DATE, crc, size, size, len(raw), 0
             )  # fmt: skip
             out += (head, raw, content)
-            entries.append(_entry(raw, crc, size, self._at))
-            self._at += len(head) + len(raw) + size
+            entries.append(_entry(raw, crc, (size, size), at, streamed=False))
+            at += len(head) + len(raw) + size
         self._out.write(b"".join(out))
         self._list.write(b"".join(entries))
         self._sums.write("".join(map("{}  {}\n".format, sha256s, names)).encode())
         self._count += len(names)
-        self._written()
 
     @contextmanager
     def open(self, name: str) -> Iterator["Member"]:
         """A file to be written piece by piece, of any size. No other may be put in meanwhile."""
         raw = name.encode()
-        begun = self._at
-        self._out.write(self._large_head(raw, 0, 0))
+        begun = self._out.at
+        head = _LOCAL.pack(
+            0x04034B50, _LARGE, _UTF8 | _SIZE_BEHIND, _DEFLATED, 0, _DATE, 0, _FULL, _FULL, len(raw), _SIZES64.size
+        )  # fmt: skip
+        self._out.write(head + raw + _SIZES64.pack(1, 16, 0, 0))
         member = Member(self._out)
         yield member
-        self._at += _LOCAL.size + len(raw) + _SIZES64.size + member.size
-        self._out.seek(begun)
-        self._out.write(self._large_head(raw, member.crc, member.size))
-        self._out.seek(self._at)
-        self._list.write(_entry(raw, member.crc, member.size, begun))
+        stored = member.end()
+        self._out.write(_BEHIND.pack(0x08074B50, member.crc, stored, member.size))
+        self._list.write(_entry(raw, member.crc, (member.size, stored), begun, streamed=True))
         self._sums.write(f"{member.sha256()}  {name}\n".encode())
         self._count += 1
-        self._written()
-
-    def _written(self) -> None:
-        """What lies before here stays as it is."""
-        if self._at - self._follower.end >= _STEP:
-            self._out.flush()
-            self._follower.reach(self._at)
-
-    def _large_head(self, raw: bytes, crc: int, size: int) -> bytes:
-        head = _LOCAL.pack(
-            0x04034B50, _LARGE, _UTF8, 0, 0, _DATE, crc, _FULL, _FULL, len(raw), _SIZES64.size
-        )  # fmt: skip
-        return head + raw + _SIZES64.pack(1, 16, size, size)
 
     def _beside(self, target: Path, ending: str) -> BinaryIO:
         path = target.with_name(f"{target.name}.{ending}")
@@ -128,53 +121,70 @@ class Tree:
             sums.seek(0)
             while block := sums.read(_BLOCK):
                 member.write(block)
-        begun = self._at
+        begun = self._out.at
         self._list.seek(0)
         while block := self._list.read(_BLOCK):
-            self._at += self._out.write(block)
-        size = self._at - begun
+            self._out.write(block)
+        end = self._out.at
+        size = end - begun
         if self._count >= _MOST or begun >= _FULL or size >= _FULL:
             self._out.write(
                 _END64.pack(
                     0x06064B50, 44, _UNIX | _LARGE, _LARGE, 0, 0, self._count, self._count, size, begun
                 )
             )
-            self._out.write(_LOCATOR.pack(0x07064B50, 0, self._at, 1))
+            self._out.write(_LOCATOR.pack(0x07064B50, 0, end, 1))
         few = min(self._count, _MOST)
         self._out.write(_END.pack(0x06054B50, 0, 0, few, few, min(size, _FULL), min(begun, _FULL), 0))
 
 
-class _Follower:
-    """Takes the sha256 of a file while it is written, behind whoever writes: another thread reads it again."""
+class _Out:
+    """A file written from front to end, whose sha256 another thread takes meanwhile."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._ends: SimpleQueue[int | None] = SimpleQueue()
+        self._file = path.open("wb", buffering=0)
+        self._free: SimpleQueue[memoryview] = SimpleQueue()
+        for _ in range(_BLOCKS):
+            self._free.put(memoryview(bytearray(_BLOCK)))
+        self._written: SimpleQueue[tuple[memoryview, int] | None] = SimpleQueue()
         self._thread = Thread(target=self._follow, name="sha256 of an export", daemon=True)
         self._sha = hashlib.sha256()
-        self.end = 0
+        self._block = self._free.get()
+        self._filled = 0
+        self.at = 0
 
-    def __enter__(self) -> "_Follower":
+    def __enter__(self) -> "_Out":
         self._thread.start()
         return self
 
     def __exit__(self, *rest: object) -> None:
-        self._ends.put(None)
+        self._written.put(None)
         self._thread.join()
+        self._file.close()
 
-    def reach(self, end: int) -> None:
-        """Up to here the file will not change any more."""
-        self.end = end
-        self._ends.put(end)
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        left = memoryview(data)
+        self.at += len(left)
+        while left:
+            part = left[: _BLOCK - self._filled]
+            self._block[self._filled : self._filled + len(part)] = part
+            self._filled += len(part)
+            left = left[len(part) :]
+            if self._filled == _BLOCK:
+                self.flush()
+
+    def flush(self) -> None:
+        left = self._block[: self._filled]
+        while left:
+            left = left[self._file.write(left) :]
+        self._written.put((self._block, self._filled))
+        self._block, self._filled = self._free.get(), 0
 
     def _follow(self) -> None:
-        block = memoryview(bytearray(_BLOCK))
-        at = 0
-        with self._path.open("rb", buffering=0) as file:
-            while (end := self._ends.get()) is not None:
-                while at < end and (size := file.readinto(block[: end - at])):
-                    self._sha.update(block[:size])
-                    at += size
+        while (written := self._written.get()) is not None:
+            block, size = written
+            self._sha.update(block[:size])
+            self._free.put(block)
 
     @property
     def sha256(self) -> str:
@@ -182,11 +192,13 @@ class _Follower:
 
 
 class Member(io.RawIOBase):
-    """A file inside the zip while it is written."""
+    """A file inside the zip while it is written. Its blocks are the same however it is cut into pieces."""
 
-    def __init__(self, out: BinaryIO) -> None:
+    def __init__(self, out: _Out) -> None:
         self._out = out
+        self._begun = out.at
         self._sha = hashlib.sha256()
+        self._rest = bytearray()
         self.crc = 0
         self.size = 0
 
@@ -197,51 +209,99 @@ class Member(io.RawIOBase):
         return self.size
 
     def write(self, data: "bytes | bytearray | memoryview") -> int:  # type: ignore[override]
-        self._out.write(data)
-        self._sha.update(data)
-        self.crc = zlib.crc32(data, self.crc)
-        self.size += len(data)
-        return len(data)
+        left = memoryview(data).cast("B")
+        self._sha.update(left)
+        self.crc = zlib.crc32(left, self.crc)
+        self.size += (size := len(left))
+        if self._rest:
+            more = left[: _MOST - len(self._rest)]
+            self._rest += more
+            left = left[len(more) :]
+            if len(self._rest) == _MOST:
+                self._put(self._rest)
+                self._rest.clear()
+        while len(left) >= _MOST:
+            self._put(left[:_MOST])
+            left = left[_MOST:]
+        self._rest += left
+        return size
+
+    def _put(self, block: bytearray | memoryview, *, last: bool = False) -> None:
+        self._out.write(_HEAD.pack(last, len(block), len(block) ^ _MOST))
+        self._out.write(block)
+
+    def end(self) -> int:
+        """Put the last block; returns how many bytes all of them take in the zip."""
+        self._put(self._rest, last=True)
+        return self._out.at - self._begun
 
     def sha256(self) -> str:
         return self._sha.hexdigest()
 
 
-def _entry(raw: bytes, crc: int, size: int, offset: int) -> bytes:
-    """A line of the list at the end. Only what does not fit into 32 bits is in the part for large files."""
-    large = [value for value in (size, size, offset) if value >= _FULL]
+def _entry(raw: bytes, crc: int, sizes: tuple[int, int], offset: int, *, streamed: bool) -> bytes:
+    """A line of the list at the end, sizes being the file's and what it takes.
+
+    Only what does not fit into 32 bits is in the part for large files.
+    """
+    large = [value for value in (*sizes, offset) if value >= _FULL]
     extra = struct.pack(f"<HH{len(large)}Q", 1, 8 * len(large), *large) if large else b""
-    needs = _LARGE if large else _PLAIN
-    shown = min(size, _FULL)
-    head = (0x02014B50, _UNIX | needs, needs, _UTF8, 0, 0, _DATE, crc, shown, shown, len(raw), len(extra))
+    needs = _LARGE if large or streamed else _PLAIN
+    flags, method = (_UTF8 | _SIZE_BEHIND, _DEFLATED) if streamed else (_UTF8, _STORED)
+    size, stored = (min(one, _FULL) for one in sizes)
+    head = (
+        0x02014B50,
+        _UNIX | needs,
+        needs,
+        flags,
+        method,
+        0,
+        _DATE,
+        crc,
+        stored,
+        size,
+        len(raw),
+        len(extra),
+    )
     return _CENTRAL.pack(*head, 0, 0, 0, _MODE, min(offset, _FULL)) + raw + extra
 
 
-def unpacked(archive: BinaryIO) -> Iterator[tuple[str, int, Iterator[bytes]]]:
-    """The files of a zip that a Tree wrote, in order: name, size, content in blocks. Reads it once, from front to end.
+def unpacked(archive: BinaryIO) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """The files of a zip that a Tree wrote, in order: name, content in blocks. Reads it once, from front to end.
 
-    Each content must be read before the next file is asked for; what is left of it is skipped.
+    Each content must be read before the next file is asked for; what is left of it is skipped. A zip that ends early
+    raises EOFError.
     """
-    while True:
-        head = archive.read(_LOCAL.size)
-        if head[:4] != b"PK\x03\x04":
-            return
-        *_rest, size, _same, name_length, extra_length = _LOCAL.unpack(head)
-        name = archive.read(name_length).decode()
-        extra = archive.read(extra_length)
-        if size == _FULL:
-            size = _SIZES64.unpack(extra)[2]
-        left = _Left(archive, size)
-        yield name, size, iter(left)
-        for _block in left:
+    while (head := _exactly(archive, _LOCAL.size))[:4] == b"PK\x03\x04":
+        _sign, _needs, flags, *_rest, size, _same, name_length, extra_length = _LOCAL.unpack(head)
+        name = _exactly(archive, name_length).decode()
+        extra = _exactly(archive, extra_length)
+        if flags & _SIZE_BEHIND:
+            content = _in_blocks(archive)
+        else:
+            # Trees of before had what was written piece by piece stored too, with 64 bits of size.
+            content = _stored(archive, _SIZES64.unpack(extra)[2] if size == _FULL else size)
+        yield name, content
+        for _block in content:
             pass
 
 
-class _Left:
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self._file, self._left = file, size
+def _stored(archive: BinaryIO, left: int) -> Iterator[bytes]:
+    while left:
+        block = _exactly(archive, min(_BLOCK, left))
+        left -= len(block)
+        yield block
 
-    def __iter__(self) -> Iterator[bytes]:
-        while self._left and (block := self._file.read(min(_BLOCK, self._left))):
-            self._left -= len(block)
-            yield block
+
+def _in_blocks(archive: BinaryIO) -> Iterator[bytes]:
+    last = False
+    while not last:
+        last, size, _other = _HEAD.unpack(_exactly(archive, _HEAD.size))
+        yield _exactly(archive, size)
+    _exactly(archive, _BEHIND.size)
+
+
+def _exactly(archive: BinaryIO, size: int) -> bytes:
+    if len(found := archive.read(size)) < size:
+        raise EOFError(f"The zip ends early, at {archive.tell()} bytes.")
+    return found

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import shutil
 import subprocess
 import zipfile
 from collections import Counter
@@ -35,33 +36,88 @@ pytestmark = pytest.mark.django_db
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\\\n\r\x00"), min_size=1, max_size=20)
 
 
-@given(st.dictionaries(NAMES, st.binary(max_size=3_000), max_size=12), st.integers(0, 12))
+@given(
+    st.dictionaries(NAMES, st.binary(max_size=3_000), max_size=12),
+    st.integers(0, 12),
+    st.integers(1, 3_000),
+    st.sampled_from((1, 50)),
+)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_tree_gives_back_what_was_put_in(tmp_path: Path, files: dict[str, bytes], few: int) -> None:
+def test_a_tree_gives_back_what_was_put_in(
+    tmp_path: Path, files: dict[str, bytes], few: int, piece: int, times: int
+) -> None:
     files.pop(SUMS, None)
-    target = tmp_path / "tree.zip"
     names = list(files)
-    with Tree(target) as tree:
-        tree.add_many(
-            names[:few],
-            [files[name] for name in names[:few]],
-            [hashlib.sha256(files[name]).hexdigest() for name in names[:few]],
-        )
-        for name in names[few:]:
-            with tree.open(name) as member:
-                for start in range(0, len(files[name]), 1_000):
-                    member.write(files[name][start : start + 1_000])
+    # Those written piece by piece are large enough for several blocks, or small enough for less than one.
+    for name in names[few:]:
+        files[name] *= times
+
+    def tree_of(target: Path, piece: int) -> bytes:
+        with Tree(target) as tree:
+            tree.add_many(
+                names[:few],
+                [files[name] for name in names[:few]],
+                [hashlib.sha256(files[name]).hexdigest() for name in names[:few]],
+            )
+            for name in names[few:]:
+                with tree.open(name) as member:
+                    for start in range(0, len(files[name]), piece):
+                        member.write(files[name][start : start + piece])
+        content = target.read_bytes()
+        assert tree.sha256 == hashlib.sha256(content).hexdigest()
+        return content
+
     sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
+    target = tmp_path / "tree.zip"
+    content = tree_of(target, piece)
     with zipfile.ZipFile(target) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == [*names, SUMS]
         assert {name: archive.read(name) for name in archive.namelist()} == {**files, SUMS: sums.encode()}
     with target.open("rb") as file:
-        assert {name: b"".join(blocks) for name, _size, blocks in unpacked(file)} == {
+        assert {name: b"".join(blocks) for name, blocks in unpacked(file)} == {
             **files,
             SUMS: sums.encode(),
         }
     assert [path.name for path in tmp_path.iterdir()] == ["tree.zip"]
+    assert tree_of(target, 1_000_000) == content
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_534, 65_535, 65_536, 131_070, 3_000_000])
+def test_other_tools_open_a_tree_whatever_the_size_of_what_was_written_in_pieces(
+    tmp_path: Path, size: int
+) -> None:
+    content = bytes(range(251)) * (size // 251 + 1)
+    with Tree(tmp_path / "tree.zip") as tree:
+        tree.add("before.txt", b"small")
+        with tree.open("large.bin") as member:
+            member.write(content[:size])
+        tree.add("after.txt", b"too")
+    if shutil.which("unzip"):
+        tested = subprocess.run(
+            ["unzip", "-tq", tmp_path / "tree.zip"], capture_output=True, text=True, check=False
+        )
+        assert tested.returncode == 0, tested.stdout + tested.stderr
+    shutil.unpack_archive(tmp_path / "tree.zip", tmp_path / "out", "zip")
+    assert (tmp_path / "out" / "large.bin").read_bytes() == content[:size]
+    assert (tmp_path / "out" / "after.txt").read_bytes() == b"too"
+
+
+def test_a_tree_of_before_is_still_read_and_one_that_ends_early_is_refused(tmp_path: Path) -> None:
+    target = tmp_path / "tree.zip"
+    files = {"small": b"s" * 10, "large": b"l" * 2_000_000}
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("small", files["small"])
+        with archive.open("large", "w", force_zip64=True) as member:
+            member.write(files["large"])
+    with target.open("rb") as file:
+        assert {name: b"".join(blocks) for name, blocks in unpacked(file)} == files
+    with Tree(target) as tree, tree.open("large") as member:
+        member.write(files["large"])
+    content = target.read_bytes()
+    for end in (10, 1_000, 1_999_999):
+        with pytest.raises(EOFError, match="ends early"):
+            list(unpacked(io.BytesIO(content[:end])))
 
 
 def test_a_tree_of_more_files_than_an_old_zip_counts_opens(tmp_path: Path) -> None:
