@@ -13,8 +13,8 @@ from bench import bulk
 SIDES = (48, 128)
 _CHUNK = 20_000
 _PICTURES = 499
-_AFTER_HEAD = 33
-"""Of a PNG: its signature and its first chunk."""
+_END = 12
+"""Bytes of a PNG's last chunk."""
 
 
 def fill(faces: int, side: int) -> int:
@@ -58,7 +58,7 @@ def _stored(number: int, pictures: list[bytes]) -> tuple[str, str]:
     picture = pictures[number % len(pictures)]
     note = b"tEXtface\0%d" % number
     chunk = struct.pack(">I", len(note) - 4) + note + struct.pack(">I", zlib.crc32(note))
-    png = picture[:_AFTER_HEAD] + chunk + picture[_AFTER_HEAD:]
+    png = picture[:-_END] + chunk + picture[-_END:]
     sha256 = hashlib.sha256(png).hexdigest()
     name = f"crops/{sha256[:2]}/{sha256}.png"
     path = Path(settings.STORAGES["default"]["OPTIONS"]["location"]) / name

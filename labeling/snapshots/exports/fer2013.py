@@ -17,6 +17,7 @@ from labeling.expressions import SEVEN
 from labeling.snapshots.exports.format import Given
 from labeling.snapshots.exports.tables import joined
 from labeling.snapshots.exports.tree import Member, Tree
+from labeling.vision.crops import grey_png
 
 NAME = "fer2013.csv"
 SIZE = 48
@@ -25,6 +26,9 @@ _AHEAD = 2
 USAGE = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
 _GREY = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBB", 13, b"IHDR", SIZE, SIZE, 8, 0)
 """How a PNG begins that needs no change: signature, the first chunk's length and name, width, height, bits, colours."""
+_KEPT = grey_png(bytes(SIZE * SIZE), SIZE, SIZE)[:48]
+"""How one begins that was kept by `grey_png`: as above, and then the heads of its data, which are not compressed."""
+_KEPT_END = len(_KEPT) + SIZE * (1 + SIZE)
 _TWO = 256**2
 """How many values two pixels can have together."""
 
@@ -38,14 +42,17 @@ def write(given: Given, tree: Tree) -> str:
     """
     done = 0
     words = _words(len(given.classes))
-    # One thread takes pictures apart, thousands of short calls, and one does what are long calls that leave Python's
-    # lock to the other: two threads of the first kind would wait for each other's lock at every picture.
-    with tree.open(NAME) as file, ThreadPoolExecutor(1) as pool:
+    # Pictures are many short calls, which want Python's lock; the other threads' few long calls leave it to them.
+    with (
+        tree.open(NAME) as file,
+        ThreadPoolExecutor(1, "FER2013's text") as telling,
+        ThreadPoolExecutor(1, "FER2013's file") as writing,
+    ):
         file.write(b"emotion,pixels,Usage\n")
         waiting: deque[Future[None]] = deque()
         for batch in given.batches(["image", "label_index", "split"]):
-            pictures = np.stack([grey(image) for image in batch.column("image").to_pylist()])
-            waiting.append(pool.submit(_put, file, pictures, batch, words))
+            lines = telling.submit(_lines, greys(batch.column("image").to_pylist()), batch, words)
+            waiting.append(writing.submit(_put, file, lines))
             if len(waiting) > _AHEAD:
                 waiting.popleft().result()
             done += batch.num_rows
@@ -55,8 +62,8 @@ def write(given: Given, tree: Tree) -> str:
     return _note(given.classes)
 
 
-def _put(file: Member, pictures: Grey, batch: pa.RecordBatch, words: pa.StringArray) -> None:
-    file.write(_lines(pictures, batch, words))
+def _put(file: Member, lines: Future[memoryview]) -> None:
+    file.write(lines.result())
 
 
 def _words(classes: int) -> pa.StringArray:
@@ -95,6 +102,24 @@ def _note(classes: Sequence[str]) -> str:
 def is_as_it_is(png: bytes) -> bool:
     """Whether the picture is grey and 48×48 already."""
     return png.startswith(_GREY)
+
+
+def greys(pngs: Sequence[bytes]) -> Grey:
+    """The pictures as (number, 48, 48), each as `grey` has it.
+
+    What an import of FER2013 kept is not compressed, and taken from where it lies.
+    """
+    found = np.empty((len(pngs), SIZE, SIZE), np.uint8)
+    kept = [number for number, png in enumerate(pngs) if png.startswith(_KEPT) and len(png) > _KEPT_END]
+    data = b"".join([pngs[number][len(_KEPT) : _KEPT_END] for number in kept])
+    rows = np.frombuffer(data, np.uint8).reshape(len(kept), SIZE, 1 + SIZE)
+    # The number of a filter stands before each row: 0 if its values are the picture's.
+    plain = ~rows[:, :, 0].any(axis=1)
+    taken = np.array(kept, np.intp)[plain]
+    found[taken] = rows[plain][:, :, 1:]
+    for number in set(range(len(pngs))).difference(taken.tolist()):
+        found[number] = grey(pngs[number])
+    return found
 
 
 def grey(png: bytes) -> Grey:

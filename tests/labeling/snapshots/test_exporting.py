@@ -3,13 +3,18 @@
 import csv
 import hashlib
 import io
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 
 from labeling import work
@@ -159,6 +164,52 @@ def test_a_picture_of_another_size_or_kind_is_averaged_to_48_grey_pixels(mode: s
     pixels = fer2013.grey(buffer.getvalue())
     assert pixels.shape == (48, 48)
     assert np.abs(pixels.astype(int) - grey[::2, ::2]).max() <= 1
+
+
+@given(
+    st.lists(
+        st.sampled_from(["kept", "noted", "filtered", "packed", "two parts", "colour", "small"]), max_size=9
+    )
+)
+def test_pictures_of_every_kind_are_read_together_as_each_by_itself(kinds: list[str]) -> None:
+    rng = np.random.default_rng(len(kinds))
+    drawn = [rng.integers(0, 256, (48, 48), np.uint8) for _kind in kinds]
+    pngs = [a_png(kind, pixels) for kind, pixels in zip(kinds, drawn, strict=True)]
+    together = fer2013.greys(pngs)
+    assert together.shape == (len(kinds), 48, 48)
+    for kind, pixels, png, found in zip(kinds, drawn, pngs, together, strict=True):
+        assert np.array_equal(found, fer2013.grey(png))
+        if kind not in ("colour", "small"):
+            assert np.array_equal(found, pixels)
+
+
+def a_png(kind: str, pixels: NDArray[np.uint8]) -> bytes:
+    """kept: as an import keeps it. noted: with a chunk of text behind its data. The others are made otherwise."""
+    kept = grey_png(pixels.tobytes(), 48, 48)
+    if kind == "kept":
+        return kept
+    if kind == "noted":
+        return kept[:-12] + chunk(b"tEXt", b"face\x001") + kept[-12:]
+    if kind == "filtered":  # each row after the first tells the difference to the one above it
+        lines = b"".join(
+            b"\x02" + (pixels[y] - (pixels[y - 1] if y else 0)).astype(np.uint8).tobytes() for y in range(48)
+        )
+        return kept[:33] + chunk(b"IDAT", zlib.compress(lines, 0)) + kept[-12:]
+    if kind == "two parts":
+        data = kept[41:-16]
+        return kept[:33] + chunk(b"IDAT", data[:100]) + chunk(b"IDAT", data[100:]) + kept[-12:]
+    buffer = io.BytesIO()
+    image = Image.fromarray(pixels)
+    if kind == "colour":
+        image = image.convert("RGB")
+    if kind == "small":
+        image = image.crop((0, 0, 40, 48))
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def test_a_csv_of_other_classes_says_which_number_is_which(tmp_path: Path) -> None:
