@@ -29,7 +29,7 @@ def write(given: Given, tree: Tree) -> str:
     done = unknown = 0
     for split in given.splits:
         pictures = _Pictures(given, split)
-        with tree.open(f"annotations/instances_{split}.json") as file:
+        with tree.open(f"annotations/instances_{split}.json", 1_500 * given.faces) as file:
             file.write(b'{"info":' + compact(_info(given)))
             file.write(b',"categories":' + compact(_categories(given)) + b',"images":[')
             for text in pictures.lines():

@@ -44,7 +44,7 @@ def write(given: Given, tree: Tree) -> str:
     words = _words(len(given.classes))
     # Pictures are many short calls, which want Python's lock; the other threads' few long calls leave it to them.
     with (
-        tree.open(NAME) as file,
+        tree.open(NAME, (4 * SIZE * SIZE + 32) * given.faces) as file,
         ThreadPoolExecutor(1, "FER2013's text") as telling,
         ThreadPoolExecutor(1, "FER2013's file") as writing,
     ):

@@ -79,6 +79,11 @@ class Given:
         """Those that hold a face, train first."""
         return [split for split in snapshots.SPLITS if any(self.counts(split).values())]
 
+    @property
+    def faces(self) -> int:
+        """How many were frozen; some may have been erased since."""
+        return sum(sum(self.counts(split).values()) for split in snapshots.SPLITS)
+
     def counts(self, split: str) -> dict[str, int]:
         """Class → faces of the split."""
         return self.manifest.splits.get(split, {})

@@ -33,7 +33,7 @@ def write(given: Given, tree: Tree) -> str:
         )
         done += batch.num_rows
         given.progress(done)
-    with tree.open(ATTRIBUTION) as file:
+    with tree.open(ATTRIBUTION, 600 * given.faces) as file:
         for lines in _attribution(given, folders):
             file.write(lines)
             given.progress(done)

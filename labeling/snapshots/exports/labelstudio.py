@@ -30,7 +30,7 @@ def write(given: Given, tree: Tree) -> str:
         names = [f"{PICTURES}/{key}.png" for key in batch.column("face_key").to_pylist()]
         tree.add_many(names, batch.column("image").to_pylist(), batch.column("image_sha256").to_pylist())
         given.progress(done)
-    with tree.open(TASKS) as file:
+    with tree.open(TASKS, 4_000 * given.faces) as file:
         file.write(b"[")
         for batch in given.batches(_FACE):
             cast = given.ballots(batch)

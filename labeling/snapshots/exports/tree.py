@@ -7,7 +7,8 @@ is some 200 MB.
 
 A file of which all is known is stored. One that is written piece by piece has its size behind it, and lies in blocks
 that tell where they end ("deflate" without compression: APPNOTE.TXT 6.3.10, 4.3.9; RFC 1951, 3.2.4), so that nothing
-written is ever changed, and its sha256 can be taken at once.
+written is ever changed, and its sha256 can be taken at once. Whoever reads such a zip from front to end takes the size
+behind a file for 32 bits unless its head says 64; so it says so only of what may have 4 GiB.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ _END = struct.Struct("<IHHHHIIH")
 _END64 = struct.Struct("<IQHHIIQQQQ")
 _LOCATOR = struct.Struct("<IIQI")
 _SIZES64 = struct.Struct("<HHQQ")
-_BEHIND = struct.Struct("<IIQQ")
+_BEHIND, _BEHIND64 = struct.Struct("<IIII"), struct.Struct("<IIQQ")
 _HEAD = struct.Struct("<BHH")
 _UTF8, _SIZE_BEHIND = 0x800, 0x8
 _STORED, _DEFLATED = 0, 8
@@ -49,10 +50,11 @@ class Tree:
     """A zip under way. It is a zip only once the block is left without an exception."""
 
     def __init__(self, target: Path) -> None:
-        self._files = ExitStack()
-        self._out = self._files.enter_context(_Out(target))
-        self._list = self._beside(target, "list")
-        self._sums = self._beside(target, "sums")
+        with ExitStack() as files:
+            self._out = files.enter_context(_Out(target))
+            self._list = _beside(files, target, "list")
+            self._sums = _beside(files, target, "sums")
+            self._files = files.pop_all()
         self._count = 0
 
     def __enter__(self) -> "Tree":
@@ -86,7 +88,7 @@ class Tree:
                 0x04034B50, _PLAIN, _UTF8, _STORED, 0, _DATE, crc, size, size, len(raw), 0
             )  # fmt: skip
             out += (head, raw, content)
-            entries.append(_entry(raw, crc, (size, size), at, streamed=False))
+            entries.append(_entry(raw, crc, (size, size), at))
             at += len(head) + len(raw) + size
         self._out.write(b"".join(out))
         self._list.write(b"".join(entries))
@@ -94,29 +96,31 @@ class Tree:
         self._count += len(names)
 
     @contextmanager
-    def open(self, name: str) -> Iterator["Member"]:
-        """A file to be written piece by piece, of any size. No other may be put in meanwhile."""
+    def open(self, name: str, most: int = 0) -> Iterator["Member"]:
+        """A file to be written piece by piece, of any size. No other may be put in meanwhile.
+
+        most: how many bytes it is reckoned to have at most. If it has 4 GiB although it was not, tools that read the
+        list at the zip's end still open it.
+        """
         raw = name.encode()
         begun = self._out.at
+        large = most >= _FULL - most // _MOST * _HEAD.size
+        needs, size, extra = (_LARGE, _FULL, _SIZES64.pack(1, 16, 0, 0)) if large else (_PLAIN, 0, b"")
         head = _LOCAL.pack(
-            0x04034B50, _LARGE, _UTF8 | _SIZE_BEHIND, _DEFLATED, 0, _DATE, 0, _FULL, _FULL, len(raw), _SIZES64.size
+            0x04034B50, needs, _UTF8 | _SIZE_BEHIND, _DEFLATED, 0, _DATE, 0, size, size, len(raw), len(extra)
         )  # fmt: skip
-        self._out.write(head + raw + _SIZES64.pack(1, 16, 0, 0))
+        self._out.write(head + raw + extra)
         member = Member(self._out)
         yield member
         stored = member.end()
-        self._out.write(_BEHIND.pack(0x08074B50, member.crc, stored, member.size))
-        self._list.write(_entry(raw, member.crc, (member.size, stored), begun, streamed=True))
+        behind = _BEHIND64 if large or stored >= _FULL else _BEHIND
+        self._out.write(behind.pack(0x08074B50, member.crc, stored, member.size))
+        self._list.write(_entry(raw, member.crc, (member.size, stored), begun, streamed=True, large=large))
         self._sums.write(f"{member.sha256()}  {name}\n".encode())
         self._count += 1
 
-    def _beside(self, target: Path, ending: str) -> BinaryIO:
-        path = target.with_name(f"{target.name}.{ending}")
-        self._files.callback(path.unlink, missing_ok=True)
-        return self._files.enter_context(path.open("w+b", buffering=_BLOCK))
-
     def _end(self) -> None:
-        with self.open(SUMS) as member:
+        with self.open(SUMS, self._sums.tell()) as member:
             sums, self._sums = self._sums, io.BytesIO()
             sums.seek(0)
             while block := sums.read(_BLOCK):
@@ -136,6 +140,12 @@ class Tree:
             self._out.write(_LOCATOR.pack(0x07064B50, 0, end, 1))
         few = min(self._count, _MOST)
         self._out.write(_END.pack(0x06054B50, 0, 0, few, few, min(size, _FULL), min(begun, _FULL), 0))
+
+
+def _beside(files: ExitStack, target: Path, ending: str) -> BinaryIO:
+    path = target.with_name(f"{target.name}.{ending}")
+    files.callback(path.unlink, missing_ok=True)
+    return files.enter_context(path.open("w+b", buffering=_BLOCK))
 
 
 class _Out:
@@ -239,14 +249,22 @@ class Member(io.RawIOBase):
         return self._sha.hexdigest()
 
 
-def _entry(raw: bytes, crc: int, sizes: tuple[int, int], offset: int, *, streamed: bool) -> bytes:
+def _entry(
+    raw: bytes,
+    crc: int,
+    sizes: tuple[int, int],
+    offset: int,
+    *,
+    streamed: bool = False,
+    large: bool = False,
+) -> bytes:
     """A line of the list at the end, sizes being the file's and what it takes.
 
     Only what does not fit into 32 bits is in the part for large files.
     """
-    large = [value for value in (*sizes, offset) if value >= _FULL]
-    extra = struct.pack(f"<HH{len(large)}Q", 1, 8 * len(large), *large) if large else b""
-    needs = _LARGE if large or streamed else _PLAIN
+    over = [value for value in (*sizes, offset) if value >= _FULL]
+    extra = struct.pack(f"<HH{len(over)}Q", 1, 8 * len(over), *over) if over else b""
+    needs = _LARGE if over or large else _PLAIN
     flags, method = (_UTF8 | _SIZE_BEHIND, _DEFLATED) if streamed else (_UTF8, _STORED)
     size, stored = (min(one, _FULL) for one in sizes)
     head = (
@@ -277,7 +295,7 @@ def unpacked(archive: BinaryIO) -> Iterator[tuple[str, Iterator[bytes]]]:
         name = _exactly(archive, name_length).decode()
         extra = _exactly(archive, extra_length)
         if flags & _SIZE_BEHIND:
-            content = _in_blocks(archive)
+            content = _in_blocks(archive, large=size == _FULL)
         else:
             # Trees of before had what was written piece by piece stored too, with 64 bits of size.
             content = _stored(archive, _SIZES64.unpack(extra)[2] if size == _FULL else size)
@@ -293,12 +311,14 @@ def _stored(archive: BinaryIO, left: int) -> Iterator[bytes]:
         yield block
 
 
-def _in_blocks(archive: BinaryIO) -> Iterator[bytes]:
+def _in_blocks(archive: BinaryIO, *, large: bool) -> Iterator[bytes]:
     last = False
+    stored = 0
     while not last:
         last, size, _other = _HEAD.unpack(_exactly(archive, _HEAD.size))
+        stored += _HEAD.size + size
         yield _exactly(archive, size)
-    _exactly(archive, _BEHIND.size)
+    _exactly(archive, (_BEHIND64 if large or stored >= _FULL else _BEHIND).size)
 
 
 def _exactly(archive: BinaryIO, size: int) -> bytes:

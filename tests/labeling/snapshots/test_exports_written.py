@@ -4,9 +4,13 @@ import csv
 import hashlib
 import io
 import json
+import os
 import shutil
+import struct
 import subprocess
+import threading
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,6 +105,58 @@ def test_other_tools_open_a_tree_whatever_the_size_of_what_was_written_in_pieces
     shutil.unpack_archive(tmp_path / "tree.zip", tmp_path / "out", "zip")
     assert (tmp_path / "out" / "large.bin").read_bytes() == content[:size]
     assert (tmp_path / "out" / "after.txt").read_bytes() == b"too"
+
+
+@pytest.mark.parametrize("most", [0, 2**32], ids=["small", "reckoned to be large"])
+def test_a_tree_is_read_from_front_to_end_as_others_do_it(tmp_path: Path, most: int) -> None:
+    content = bytes(range(251)) * 800
+    with Tree(tmp_path / "tree.zip") as tree:
+        with tree.open("pieces", most) as member:
+            member.write(content)
+        tree.add("whole", b"known")
+    found = dict(front_to_end((tmp_path / "tree.zip").read_bytes()))
+    assert list(found) == ["pieces", "whole", SUMS]
+    assert (found["pieces"], found["whole"]) == (content, b"known")
+    with (tmp_path / "tree.zip").open("rb") as file:
+        assert {name: b"".join(blocks) for name, blocks in unpacked(file)} == found
+
+
+def front_to_end(archive: bytes) -> Iterator[tuple[str, bytes]]:
+    """As APPNOTE.TXT has it (4.3.9.2): sizes behind a file have 64 bits exactly if its head has a part that says so."""
+    at = 0
+    while archive[at : at + 4] == b"PK\x03\x04":
+        flags, method, _time, _date, crc, stored, size, name, extra = struct.unpack_from(
+            "<6xHHHHIIIHH", archive, at
+        )
+        at += 30
+        begun = at + name + extra
+        large = archive[at + name : at + name + 2] == b"\x01\x00"
+        if method == 8:
+            reader = zlib.decompressobj(-15)
+            content = reader.decompress(archive[begun:])
+            assert reader.eof
+            end = len(archive) - len(reader.unused_data)
+            assert flags & 8
+            sign, crc, stored, size = struct.unpack_from("<IIQQ" if large else "<IIII", archive, end)
+            assert (sign, stored) == (0x08074B50, end - begun)
+            after = end + (24 if large else 16)
+        else:
+            content = archive[begun : begun + stored]
+            after = begun + stored
+        assert (zlib.crc32(content), len(content)) == (crc, size)
+        yield archive[at : at + name].decode(), content
+        at = after
+    assert archive[at : at + 4] == b"PK\x01\x02"
+
+
+@pytest.mark.parametrize("first", ["list", "sums"])
+def test_a_tree_that_cannot_begin_leaves_no_thread_and_no_file_open(tmp_path: Path, first: str) -> None:
+    (tmp_path / f"tree.zip.{first}").mkdir()
+    threads, files = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    with pytest.raises(IsADirectoryError):
+        Tree(tmp_path / "tree.zip")
+    assert threading.active_count() == threads
+    assert len(os.listdir("/proc/self/fd")) == files
 
 
 def test_a_tree_of_before_is_still_read_and_one_that_ends_early_is_refused(tmp_path: Path) -> None:
