@@ -293,12 +293,11 @@ def unpacked(archive: BinaryIO) -> Iterator[tuple[str, Iterator[bytes]]]:
     while (head := _exactly(archive, _LOCAL.size))[:4] == b"PK\x03\x04":
         _sign, _needs, flags, *_rest, size, _same, name_length, extra_length = _LOCAL.unpack(head)
         name = _exactly(archive, name_length).decode()
-        extra = _exactly(archive, extra_length)
+        _exactly(archive, extra_length)
         if flags & _SIZE_BEHIND:
             content = _in_blocks(archive, large=size == _FULL)
         else:
-            # Trees of before had what was written piece by piece stored too, with 64 bits of size.
-            content = _stored(archive, _SIZES64.unpack(extra)[2] if size == _FULL else size)
+            content = _stored(archive, size)
         yield name, content
         for _block in content:
             pass

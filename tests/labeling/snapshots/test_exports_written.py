@@ -159,17 +159,10 @@ def test_a_tree_that_cannot_begin_leaves_no_thread_and_no_file_open(tmp_path: Pa
     assert len(os.listdir("/proc/self/fd")) == files
 
 
-def test_a_tree_of_before_is_still_read_and_one_that_ends_early_is_refused(tmp_path: Path) -> None:
+def test_a_tree_that_ends_early_is_refused(tmp_path: Path) -> None:
     target = tmp_path / "tree.zip"
-    files = {"small": b"s" * 10, "large": b"l" * 2_000_000}
-    with zipfile.ZipFile(target, "w") as archive:
-        archive.writestr("small", files["small"])
-        with archive.open("large", "w", force_zip64=True) as member:
-            member.write(files["large"])
-    with target.open("rb") as file:
-        assert {name: b"".join(blocks) for name, blocks in unpacked(file)} == files
     with Tree(target) as tree, tree.open("large") as member:
-        member.write(files["large"])
+        member.write(b"l" * 2_000_000)
     content = target.read_bytes()
     for end in (10, 1_000, 1_999_999):
         with pytest.raises(EOFError, match="ends early"):
