@@ -294,10 +294,7 @@ def unpacked(archive: BinaryIO) -> Iterator[tuple[str, Iterator[bytes]]]:
         _sign, _needs, flags, *_rest, size, _same, name_length, extra_length = _LOCAL.unpack(head)
         name = _exactly(archive, name_length).decode()
         _exactly(archive, extra_length)
-        if flags & _SIZE_BEHIND:
-            content = _in_blocks(archive, large=size == _FULL)
-        else:
-            content = _stored(archive, size)
+        content = _in_blocks(archive, large=size == _FULL) if flags & _SIZE_BEHIND else _stored(archive, size)
         yield name, content
         for _block in content:
             pass
