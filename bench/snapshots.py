@@ -1,4 +1,4 @@
-"""Freeze, verify and export a campaign of drawn faces: `python -m bench.snapshots [--quick] [--faces N] [--side 128]`.
+"""Freeze, verify, compare and export drawn faces: `python -m bench.snapshots [--quick] [--faces N] [--side 128]`.
 
 Makes a site of its own in a temporary folder, fills it with settled faces, and does each stage in a process of its own,
 so that each has its own peak of memory. The crops are also packed by `tar` and hashed by `sha256sum`, once before and
@@ -186,6 +186,18 @@ def verify(parts: Parts, snapshot: int) -> None:
     assert freezing.verify(snapshot=Snapshot.objects.get(pk=snapshot)) == []
 
 
+def diff(parts: Parts, old: int, new: int) -> int:
+    """The difference, and every face of it told as the CSV has it; returns how many."""
+    from labeling.models import Snapshot
+    from labeling.snapshots import comparing
+
+    first, second = Snapshot.objects.get(pk=old), Snapshot.objects.get(pk=new)
+    parts(0, None, "counting")
+    comparing.compare(first, second)
+    parts(0, None, "telling")
+    return sum(1 for _told in comparing.every(first, second))
+
+
 def export(parts: Parts, snapshot: int, format: str) -> int:
     from labeling.models import Snapshot
     from labeling.snapshots import exporting
@@ -250,6 +262,7 @@ class Bench:
         change(campaign, 0.01)
         second = self._line("freeze again, 1 % changed", freeze, campaign).answer
         self._line("verify the second", verify, second)
+        self._line("diff of the two", diff, first, second)
         for name in EXPORTS:
             self._line(f"export {name}", export, first, name)
             shutil.rmtree(self._storage / "exports")
