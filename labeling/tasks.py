@@ -1,17 +1,23 @@
 """Celery's doors into labeling: each takes ids and makes one call."""
 
+import threading
 from contextlib import suppress
+from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
-from labeling import campaigns, discards, erasure, licence_checks, uploads, work
+from labeling import attendance, campaigns, discards, erasure, licence_checks, uploads, work
 from labeling.label_studio import imports
 from labeling.models import Discard
 from labeling.snapshots import exporting, freezing, verification
 from labeling.sources import faces, ingest, uploaded, watching
 from labeling.voting import votes
+
+_there = threading.Event()
+_leaving = threading.Event()
 
 
 @shared_task
@@ -94,3 +100,16 @@ def return_expired_leases() -> int:
     campaigns.close_overdue()
     discards.carry_out_left()
     return votes.return_expired_leases()
+
+
+@worker_ready.connect
+def say_that_a_worker_is_there(sender: Any, **_: Any) -> None:
+    # Sent again when the broker was lost and found; once is enough.
+    if not _there.is_set():
+        _there.set()
+        attendance.keep_saying([*sender.app.amqp.queues.consume_from], _leaving)
+
+
+@worker_shutting_down.connect
+def say_it_no_more(**_: Any) -> None:
+    _leaving.set()

@@ -32,13 +32,13 @@ from django.db.models import F
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from labeling.models.work import OVER, Pulse, Work, WorkState
+from labeling import attendance
+from labeling.models.work import OVER, Work, WorkState
 from labeling.refusals import Refusal
 from labeling.sayings import gettext_noop
 
 logger = logging.getLogger(__name__)
 W = TypeVar("W", bound=Work)
-SWEEPER = "sweeper"
 _STOPPED = gettext_noop("Stopped.")
 _DIED = gettext_noop(
     "The worker died {times:,} times at this, perhaps for want of memory. See its log, then restart."
@@ -222,21 +222,9 @@ def begin_again(row: Work, *, wake: bool = True) -> bool:
     return bool(taken)
 
 
-def workers_seen_at() -> datetime | None:
-    """When a worker last swept; None if never. Beat sends a sweep every settings.SWEEP_EVERY_S."""
-    pulse = Pulse.objects.filter(name=SWEEPER).first()
-    return pulse.at if pulse else None
-
-
-def workers_are_silent() -> bool:
-    """True when no worker has swept for four rounds: what is queued will wait until one is started."""
-    seen_at = workers_seen_at()
-    return seen_at is None or timezone.now() - seen_at > 4 * timedelta(seconds=settings.SWEEP_EVERY_S)
-
-
 def sweep() -> int:
     """Queue again what a dead worker left behind, and what a lost message never started. Returns how many."""
-    Pulse.objects.update_or_create(name=SWEEPER, defaults={"at": timezone.now()})
+    attendance.swept()
     stale = timezone.now() - timedelta(seconds=settings.HEARTBEAT_TIMEOUT_S)
     return sum(
         _sweep_dead(model, stale) + _sweep_lost(model, stale)

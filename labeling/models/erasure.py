@@ -15,7 +15,7 @@ class Erasure(Work):
     """
 
     task = "labeling.tasks.carry_out_erasure"
-    queue = "export"
+    queue = "erasure"
 
     class Scope(models.TextChoices):
         MEDIA = "media", _("media")

@@ -63,7 +63,7 @@ class Work(models.Model):
 
 
 class Pulse(models.Model):
-    """When a worker last swept a queue's work: how pages know that somebody is at work at all."""
+    """When something last happened: a worker swept or was there (`labeling.attendance`), groups were written."""
 
     name = models.CharField(max_length=40, unique=True)
     at = models.DateTimeField()

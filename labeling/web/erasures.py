@@ -132,6 +132,6 @@ def _progress(pk: int) -> dict[str, Any]:
         "touched": row.touched,
         "campaigns": verbs.campaigns_of(row),
         "named": _named(row.scope, row.what) if row.scope == Erasure.Scope.SOURCE else [],
-        "unattended": jobs.waits_for_nobody([row]),
+        "waits_for": jobs.waits_for([row]),
         "stage": jobs.OVER if row.is_over else "erasing",
     }

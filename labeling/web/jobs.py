@@ -7,8 +7,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.template.loader import render_to_string
 
-from labeling import work
-from labeling.models import Work
+from labeling import attendance, work
+from labeling.models import Work, WorkState
 from labeling.refusals import Refusal
 from labeling.sayings import told
 
@@ -25,9 +25,14 @@ def live(request: HttpRequest, template: str, context: dict[str, Any], *, stage:
     return JsonResponse({"html": html, "stage": stage}, headers={"Cache-Control": "no-store"})
 
 
-def waits_for_nobody(rows: list[Work]) -> bool:
-    """True when something is queued and no worker has been seen for a while."""
-    return any(row.state == "waiting" for row in rows) and work.workers_are_silent()
+def waits_for(rows: list[Work]) -> str:
+    """What something queued waits for: `worker` if none is there for it, `turn` if they are busy, else nothing."""
+    queues = {row.queue for row in rows if row.state == WorkState.WAITING}
+    if not queues:
+        return ""
+    if queues & set(attendance.unserved()):
+        return "worker"
+    return "turn" if any(attendance.is_busy(queue) for queue in queues) else ""
 
 
 def ask(request: HttpRequest, verb: Callable[[], Any], done: str, to: str) -> HttpResponseBase:

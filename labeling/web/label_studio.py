@@ -111,7 +111,7 @@ def _progress(pk: int) -> dict[str, Any]:
         "row": row,
         "taken": row.taken,
         "meanings": sorted(row.classes.items()),
-        "unattended": jobs.waits_for_nobody([row]),
+        "waits_for": jobs.waits_for([row]),
         "stage": jobs.OVER if row.is_over else "taking",
     }
 

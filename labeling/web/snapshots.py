@@ -150,7 +150,7 @@ def _context(request: HttpRequest, row: Snapshot) -> dict[str, Any]:
         **exports.context(row, made),
         **read_again,
         "manages": may_manage(request.user),
-        "unattended": jobs.waits_for_nobody([row, *made, *([under_way] if under_way else [])]),
+        "waits_for": jobs.waits_for([row, *made, *([under_way] if under_way else [])]),
         "stage": _stage(row, made, under_way),
     }
 

@@ -193,7 +193,7 @@ def _progress(row: Source) -> dict[str, Any]:
         "labels": labels.of_source(row),
         "watch_choices": watching.choices(row.kind),
         "next_look": watching.next_look(row),
-        "unattended": jobs.waits_for_nobody(rows),
+        "waits_for": jobs.waits_for(rows),
         "stage": _stage(row, rows),
     }
 

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from celery import current_app
@@ -17,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 from kombu.utils.url import maybe_sanitize_url
 
-from labeling import work
+from labeling import attendance
 
 ENOUGH_DISK_BYTES = 2 * 1024**3
 
@@ -94,12 +95,28 @@ def _broker(name: str) -> Finding:
 
 
 def _worker(name: str) -> Finding:
-    seen_at = work.workers_seen_at()
+    seen_at = attendance.seen_at()
     if seen_at is None:
         return Finding(name, False, _("No worker has ever been seen."), _(CURES[name]))
     what = _("Last seen {time} ago.").format(time=timesince(seen_at))
-    silent = work.workers_are_silent()
-    return Finding(name, not silent, what, _(CURES[name]) if silent else "")
+    if attendance.is_silent():
+        return Finding(name, False, what, _(CURES[name]))
+    unserved = attendance.unserved()
+    if unserved:
+        lacking = _("None is there for the queues: {queues}.").format(queues=", ".join(unserved))
+        # Without sweeps nothing is mended; what else has no worker only waits.
+        ok = False if attendance.SHORT in unserved else None
+        return Finding(name, ok, f"{what} {lacking}", _(CURES[name]))
+    swept_at = attendance.swept_at()
+    if attendance.is_old(swept_at):
+        return Finding(name, None, f"{what} {_no_sweep(swept_at)}", _(NO_SWEEPS_CURE))
+    return Finding(name, True, what)
+
+
+def _no_sweep(last: datetime | None) -> str:
+    if last is None:
+        return _("Nothing was swept yet.")
+    return _("The last sweep was {time} ago.").format(time=timesince(last))
 
 
 def _gpu(name: str) -> Finding:
@@ -164,6 +181,9 @@ WORDS = {
 }
 VITAL = ("database", "storage", "broker")
 """Without these no page and no work; what /health/ looks at."""
+NO_SWEEPS_CURE = gettext_noop(
+    "Is beat running, exactly once? Is the worker of the queue default kept busy by something else?"
+)
 CURES = {
     "database": gettext_noop("Check DATABASE_URL and that the server runs."),
     "migrations": gettext_noop("Run `python manage.py migrate`."),

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from labeling import work
-from labeling.models import Pulse, Source, WorkState
+from labeling.models import Source, WorkState
 from labeling.sayings import said
 
 pytestmark = pytest.mark.django_db
@@ -175,14 +175,6 @@ def test_a_dead_worker_that_was_asked_to_stop_stays_stopped() -> None:
     assert work.sweep() == 0
     source.refresh_from_db()
     assert (source.state, source.stop_asked) == ("stopped", False)
-
-
-def test_workers_are_silent_until_one_sweeps() -> None:
-    assert work.workers_are_silent()
-    work.sweep()
-    assert not work.workers_are_silent()
-    Pulse.objects.update(at=timezone.now() - timedelta(hours=1))
-    assert work.workers_are_silent()
 
 
 def test_the_database_refuses_an_end_without_a_time() -> None:

@@ -23,6 +23,7 @@ OF_COMPOSE = {"COMPOSE_PROFILES", "PORT", "POSTGRES_PASSWORD", "MEDIA_FOLDER"}
 OF_LIBRARIES = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "PYTHONPATH", "PYTHONUNBUFFERED"}
 PROFILES = ("cpu", "gpu")
 """One of them is chosen; with it all queues must be served."""
+SERVICES = ("migrate", "web", "worker", "short-worker", "eraser", "cpu-trainer", "gpu-worker", "beat")
 pytestmark = pytest.mark.once
 
 
@@ -71,7 +72,7 @@ def test_every_named_volume_is_declared(compose: dict[str, Any]) -> None:
     assert named == set(compose["volumes"])
 
 
-@pytest.mark.parametrize("name", ["migrate", "web", "worker", "cpu-trainer", "gpu-worker", "beat"])
+@pytest.mark.parametrize("name", SERVICES)
 def test_every_service_of_ours_starts_something_that_exists(compose: dict[str, Any], name: str) -> None:
     program, *arguments = ours(compose)[name]["command"]
     if program == "python":
@@ -86,7 +87,7 @@ def test_every_service_of_ours_starts_something_that_exists(compose: dict[str, A
 
 
 def test_there_is_no_service_of_ours_beside_these(compose: dict[str, Any]) -> None:
-    assert ours(compose).keys() == {"migrate", "web", "worker", "cpu-trainer", "gpu-worker", "beat"}
+    assert ours(compose).keys() == set(SERVICES)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -104,6 +105,13 @@ def test_the_workers_of_make_worker_serve_every_queue() -> None:
 def test_no_worker_that_trains_keeps_other_work_waiting(compose: dict[str, Any]) -> None:
     training = [service for service in ours(compose).values() if "gpu" in queues(service)]
     assert [queues(service) for service in training] == [{"gpu"}, {"gpu"}]
+
+
+def test_neither_sweeps_nor_erasures_wait_for_what_takes_hours(compose: dict[str, Any]) -> None:
+    named = re.findall(r"-Q (\S+)", (ROOT / "platform/worker.sh").read_text())
+    served = [*(queues(service) for service in ours(compose).values()), *(set(q.split(",")) for q in named)]
+    for queue in ("default", "erasure"):
+        assert [one for one in served if queue in one] == [{queue}, {queue}]
 
 
 def test_every_variable_of_the_services_is_known_to_the_settings(compose: dict[str, Any]) -> None:

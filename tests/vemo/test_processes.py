@@ -22,7 +22,7 @@ from tests.worker import ROOT, environment, wait_until
 
 pytestmark = [pytest.mark.worker, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/14")
-RUNNING = ("web", "worker", "cpu-trainer", "beat")
+RUNNING = ("web", "worker", "short-worker", "eraser", "cpu-trainer", "beat")
 
 
 @pytest.fixture

@@ -115,7 +115,7 @@ def _live_context(run: TrainingRun) -> dict[str, Any]:
         "charts": charts.charts(epochs, until=until, best_epoch=progress.best_epoch),
         "trained_seconds": sum(epoch.get("seconds") or 0.0 for epoch in epochs),
         "log": verbs.log_tail(run),
-        "unattended": jobs.waits_for_nobody([run]),
+        "waits_for": jobs.waits_for([run]),
     }
 
 

@@ -10,12 +10,12 @@ from typing import IO
 
 from django.conf import settings
 
-QUEUES = {"short": "default,ingest,vision,export", "train": "gpu"}
+QUEUES = {"short": "default,erasure", "long": "ingest,vision,export", "train": "gpu"}
 
 
 @contextmanager
 def workers(log: Path) -> Iterator[None]:
-    """A worker for short work, one that trains, and the clock of the sweeps, for the block. Output goes to log."""
+    """Workers for short work, for long work and for training, and the clock of the sweeps, for the block."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         processes = [_start(out, *arguments) for arguments in _commands()]

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from labeling import own
+from labeling import attendance, own
 from labeling.campaign_queries import CampaignRow, campaign_rows
 from labeling.models import Campaign, Snapshot, Source
 from labeling.own import OwnCampaign
 from labeling.queries import SourceCard, source_cards
 from labeling.rules import may_manage, may_vote
-from labeling.work import workers_are_silent
 from training.models import TrainingRun
 from training.rules import may_train
 
@@ -38,6 +37,6 @@ def home_of(user: Any) -> Home:
         campaigns=campaign_rows(list(Campaign.objects.all()[:NEWEST])) if manages else None,
         snapshots=list(Snapshot.objects.select_related("campaign")[:NEWEST]) if manages or trains else None,
         runs=list(TrainingRun.objects.select_related("snapshot")[:NEWEST]) if trains else None,
-        workers_are_silent=workers_are_silent() if manages or trains else False,
+        workers_are_silent=attendance.is_silent() if manages or trains else False,
         nothing=not (votes or manages or trains),
     )

@@ -140,7 +140,7 @@ def test_killed_anywhere_it_ends_complete(forks: "subprocess.Popen[str]") -> Non
 def test_a_worker_does_it_and_another_ends_what_one_killed_began(tmp_path: Path) -> None:
     source, snapshot, _untouched, content = world(200)
     row = erasure.demand("source", [source.pk], reason="Asked to")
-    options = ("-Q", "export", "-B", "-s", str(tmp_path / "beat"))
+    options = ("-Q", "erasure,export", "-B", "-s", str(tmp_path / "beat"))
     variables = {"HEARTBEAT_TIMEOUT_S": "2", "SWEEP_EVERY_S": "1"}
     log = tmp_path / "worker.log"
 
