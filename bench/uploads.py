@@ -144,6 +144,7 @@ def in_one_go(site: Site, session: str, file: Path, home: Path) -> None:
     edge = uuid.uuid4().hex
     head = (
         f'--{edge}\r\nContent-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n{token}\r\n'
+        f'--{edge}\r\nContent-Disposition: form-data; name="basis"\r\n\r\nown\r\n'
         f'--{edge}\r\nContent-Disposition: form-data; name="upload"; filename="{file.name}"\r\n\r\n'
     ).encode()
     tail = f"\r\n--{edge}--\r\n".encode()

@@ -17,6 +17,7 @@ from labeling.fetching.refusals import CannotFetch
 from labeling.licences.pages import differs, is_page, said_in
 from labeling.models import Item, Media
 from labeling.sayings import gettext_noop
+from labeling.sources import KINDS, SITES
 from labeling.sources.rights import BASIS
 
 AGAIN_AFTER = timedelta(days=30)
@@ -48,7 +49,7 @@ def check_pages(most: int) -> Iterator[Checked]:
 
 def due() -> QuerySet[Media]:
     """Media that were fetched from the network, have a page of their own, and were not looked at for AGAIN_AFTER."""
-    fetched = Item.objects.filter(media=OuterRef("pk"), source__options__has_key=BASIS)
+    fetched = Item.objects.filter(media=OuterRef("pk"), source__kind__in=_fetching())
     stale = Q(licence_checked_at=None) | Q(licence_checked_at__lt=timezone.now() - AGAIN_AFTER)
     on_the_web = Q(page_url__startswith="https://") | Q(page_url__startswith="http://")
     # Where the list of addresses named no page, the file's own address stands there.
@@ -71,6 +72,12 @@ def changed() -> QuerySet[Media]:
 
 def has_changed(media: Media) -> bool:
     return differs(licence=media.licence, code=media.licence_code, now=media.licence_now)
+
+
+def _fetching() -> list[str]:
+    """The kinds of sources that are taken from elsewhere."""
+    kinds = [name for name, kind in KINDS.items() if BASIS in kind.option_names]
+    return [*kinds, *(name for name, site in SITES.items() if BASIS in site.option_names)]
 
 
 def _some(media: QuerySet[Media], most: int) -> list[Media]:

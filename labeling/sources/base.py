@@ -195,7 +195,7 @@ class Kind(Protocol):
 
 
 class Site(Protocol):
-    """A kind of source whose places are elsewhere, each named by a page's address. It has the option `basis`."""
+    """A kind of source whose places are elsewhere, each named by a page's address. `basis` is among its options."""
 
     option_names: frozenset[str]
 

@@ -77,10 +77,10 @@ def add(
     """A new source, to be ingested when a worker takes it up. Raises CannotAdd, CannotWatch.
 
     kind: a key of KINDS or SITES; empty: what the location looks like. location: a path, or for SITES the address of
-    a page. options: `detect`, a list of detectors to run afterwards; for FER2013 also `rows`, [first, last] from 1,
-    and `ferplus`, the path of the vote table; for what is fetched `basis`, a key of rights.BASES, and for Flickr
-    `most`, a number of photos. watch_minutes: look again that often; None: once. wake: False if the caller does the
-    work itself.
+    a page. options: `detect`, a list of detectors to run afterwards; `basis`, a key of rights.BASES, which what is
+    fetched must have, and `basis_note`, what more there is to say of it; for FER2013 also `rows`, [first, last] from 1,
+    and `ferplus`, the path of the vote table; for Flickr `most`, a number of photos. watch_minutes: look again that
+    often; None: once. wake: False if the caller does the work itself.
     """
     fields = places.checked(kind, location, options)
     if watch_minutes is not None:

@@ -88,7 +88,8 @@ def _address(text: str) -> str:
 
 
 def _check_options(kind: str, options: Mapping[str, Any]) -> None:
-    known = {DETECT, *(SITES[kind] if kind in SITES else KINDS[kind]).option_names}
+    own = (SITES[kind] if kind in SITES else KINDS[kind]).option_names
+    known = {DETECT, rights.BASIS, rights.NOTE, *own}
     for name in options:
         if name not in known:
             raise CannotAdd(
@@ -96,13 +97,7 @@ def _check_options(kind: str, options: Mapping[str, Any]) -> None:
                     kind=kind, name=name, known=", ".join(sorted(known))
                 )
             )
-    if rights.BASIS in known and options.get(rights.BASIS) not in rights.BASES:
-        raise CannotAdd(
-            _(
-                "Before anything is fetched, say on what basis these media may be used: the option {option} is "
-                "{known}."
-            ).format(option=rights.BASIS, known=", ".join(rights.BASES))
-        )
+    _check_basis(options, needed=rights.BASIS in own)
     names = options.get(DETECT, [])
     offered = detectors.available(settings.YUNET_MODEL)
     if not isinstance(names, list):
@@ -120,6 +115,23 @@ def _check_options(kind: str, options: Mapping[str, Any]) -> None:
             )
 
 
+def _check_basis(options: Mapping[str, Any], *, needed: bool) -> None:
+    basis, note = options.get(rights.BASIS), options.get(rights.NOTE, "")
+    if (basis is not None or needed) and basis not in rights.BASES:
+        raise CannotAdd(
+            _(
+                "Before anything is taken in, say on what basis these media may be used: the option {option} is "
+                "{known}."
+            ).format(option=rights.BASIS, known=", ".join(rights.BASES))
+        )
+    if not isinstance(note, str) or len(note) > rights.LONGEST_NOTE:
+        raise CannotAdd(
+            _("The option {option} is a text of at most {most} characters.").format(
+                option=rights.NOTE, most=rights.LONGEST_NOTE
+            )
+        )
+
+
 def _unheard(*, message: str = "") -> None:
     """For whom nobody waits or watches."""
 
@@ -128,7 +140,7 @@ def opened(
     kind: str, location: str, options: Mapping[str, Any], alive: Beat
 ) -> AbstractContextManager[Place]:
     """The place. Raises CannotRead."""
-    wanted = {name: value for name, value in options.items() if name != DETECT}
+    wanted = {name: value for name, value in options.items() if name not in (DETECT, rights.NOTE)}
     if kind in SITES:
         return SITES[kind].open(location, wanted, alive)
     return KINDS[kind].open(Path(location), wanted)

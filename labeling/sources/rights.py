@@ -1,4 +1,4 @@
-"""On what basis media from the network are taken in: somebody has to say so before anything is fetched."""
+"""On what basis media are taken in. Before anything is fetched from elsewhere, somebody has to say so."""
 
 import re
 from collections.abc import Mapping
@@ -10,11 +10,16 @@ from labeling.licences import understood
 from labeling.sayings import gettext_noop
 
 BASIS = "basis"
-"""The option of every kind that fetches."""
-OWN, LICENSED, OPEN = "own", "licensed", "open"
+"""The option of every kind; those that fetch from elsewhere are not opened without it."""
+NOTE = "basis_note"
+"""The option of every kind that says more of it: the number of a contract, who keeps the consents."""
+LONGEST_NOTE = 500
+OWN, LICENSED, CONSENT, CONTRACT, OPEN = "own", "licensed", "consent", "contract", "open"
 BASES: dict[str, Any] = {
     OWN: _("They are our own."),
     LICENSED: _("Who owns them has given us a licence for this use."),
+    CONSENT: _("The people they show have consented to this use, and who made them agrees."),
+    CONTRACT: _("A contract with who owns them allows this use."),
     OPEN: _("They are openly licensed or in the public domain, each as its licence says."),
 }
 _NO_LICENCE = gettext_noop(

@@ -14,13 +14,13 @@ from django.utils.translation import gettext_lazy as _
 from labeling import expressions, labels, uploads
 from labeling.models import Source
 from labeling.sayings import said
-from labeling.sources import ingest, places, rights
+from labeling.sources import ingest, places
 from labeling.sources.base import CannotAdd, CannotRead
 from labeling.sources.labelled.classes import CHOICES, guessed
 from labeling.sources.labelled.place import LabelledPlace, Survey
 from labeling.sources.roots import OutsideRoots, allowed
 from labeling.sources.s3 import SCHEME
-from labeling.web.source_forms import DETECTOR_NAMES, TOO_LARGE, detectors_offered, keep
+from labeling.web.source_forms import DETECTOR_NAMES, TOO_LARGE, bases, basis_note, detectors_offered, keep
 from labeling.web.storage_forms import watch_choices
 
 KIND = "labelled"
@@ -88,6 +88,7 @@ class LabelledSet(forms.Form):
             "print. Read them first; the people shown have rights of their own."
         ),
     )
+    basis_note = basis_note()
     name = forms.CharField(max_length=200, required=False, label=_("Name"))
     licence = forms.CharField(max_length=200, required=False, label=_("Licence"))
     author = forms.CharField(max_length=200, required=False, label=_("Author"))
@@ -102,7 +103,7 @@ class LabelledSet(forms.Form):
         whole = ("", _("Each picture is a face, cut out already"))
         searched = [(name, said_faces(DETECTOR_NAMES.get(name, name))) for name in detectors_offered()]
         self._choose("faces", [whole, *searched])
-        self._choose("basis", [("", _("— choose —")), *rights.BASES.items()])
+        self._choose("basis", bases())
         self._choose("profile", [(name, name) for name in settings.S3_PROFILES])
         self._choose("watch", watch_choices(KIND))
 
@@ -137,7 +138,7 @@ class LabelledSet(forms.Form):
 
     def options(self) -> dict[str, Any]:
         data = self.cleaned_data
-        names = ("origin", "column", "table", "numbers", "faces", "basis")
+        names = ("origin", "column", "table", "numbers", "faces", "basis", "basis_note")
         options = {name: data[name] for name in names if data[name]}
         if self.place.lower().startswith(SCHEME) and data["profile"]:
             options["profile"] = data["profile"]

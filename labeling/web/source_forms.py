@@ -34,6 +34,22 @@ def detectors_offered() -> list[str]:
     return detectors.available(settings.YUNET_MODEL)
 
 
+def basis_note() -> forms.CharField:
+    return forms.CharField(
+        max_length=rights.LONGEST_NOTE,
+        required=False,
+        label=_("More about that"),
+        help_text=_(
+            "For instance the number of the contract, or where the consents are kept. It is shown to managers."
+        ),
+    )
+
+
+def bases() -> list[tuple[str, Any]]:
+    """The reasons to choose from, none of them chosen."""
+    return [("", _("— choose —")), *rights.BASES.items()]
+
+
 class NewSource(FlickrPart, GooglePart, YouTubePart, StoragePart):
     location = forms.CharField(
         max_length=1000,
@@ -60,12 +76,11 @@ class NewSource(FlickrPart, GooglePart, YouTubePart, StoragePart):
         ),
     )
     basis = forms.ChoiceField(
-        required=False,
         label=_("Why these media may be used"),
-        help_text=_(
-            "Asked of everything that is fetched from the network. That something can be seen there is no licence."
-        ),
+        error_messages={"required": _("Say why these media may be used; nothing is taken in before.")},
+        help_text=_("Asked of everything. That something can be seen on the network is no licence."),
     )
+    basis_note = basis_note()
     kind = forms.ChoiceField(
         required=False, label=_("Kind"), help_text=_("Left to the path, it is nearly always right.")
     )
@@ -98,8 +113,7 @@ class NewSource(FlickrPart, GooglePart, YouTubePart, StoragePart):
         kinds = [("", _("what the path says")), *((name, sources.KIND_WORDS[name]) for name in sources.KINDS)]
         offered = [(name, DETECTOR_NAMES.get(name, name)) for name in detectors_offered()]
         self.fields["kind"].choices = kinds  # type: ignore[attr-defined]
-        bases = [("", _("nothing is fetched")), *rights.BASES.items()]
-        self.fields["basis"].choices = bases  # type: ignore[attr-defined]
+        self.fields["basis"].choices = bases()  # type: ignore[attr-defined]
         self.fields["detectors"].choices = offered  # type: ignore[attr-defined]
         self.fields["detectors"].initial = ["haar"]
 
@@ -129,8 +143,6 @@ class NewSource(FlickrPart, GooglePart, YouTubePart, StoragePart):
                     "YouTube or Google: one of these."
                 )
             )
-        if fetched and not data.get("basis"):
-            self.add_error("basis", gettext("Say why these media may be used; nothing is fetched before."))
         if data.get("first_row") and data.get("last_row") and data["last_row"] < data["first_row"]:
             self.add_error("last_row", gettext("The last row comes before the first."))
         return data
@@ -171,7 +183,7 @@ class NewSource(FlickrPart, GooglePart, YouTubePart, StoragePart):
 
     def _options(self) -> dict[str, Any]:
         data = self.cleaned_data
-        options: dict[str, Any] = {name: data[name] for name in ("ferplus", "basis")}
+        options: dict[str, Any] = {name: data[name] for name in ("ferplus", "basis", "basis_note")}
         if self.asks_for_flickr() or self.asks_google():
             options["most"] = data["flickr_most" if self.asks_for_flickr() else "google_most"]
         elif self.asks_youtube():

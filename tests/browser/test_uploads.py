@@ -40,6 +40,7 @@ def new(enter: Callable[[User], Page], live_server) -> Page:
     page = enter(make_user("manager"))
     page.goto(f"{live_server.url}/sources/new/")
     expect(page.locator("[data-uploads]")).to_be_visible()
+    page.select_option("#id_basis", "own")
     return page
 
 

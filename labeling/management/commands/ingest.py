@@ -44,7 +44,13 @@ class Command(BaseCommand):
             "--basis",
             default="",
             choices=["", *BASES],
-            help="Why media may be used; asked of all that is fetched.",
+            help="Why media may be used; has to be said of all that is fetched, and can be of all else.",
+        )
+        parser.add_argument(
+            "--basis-note",
+            default="",
+            metavar="TEXT",
+            help="What more there is to say of it, such as the number of a contract.",
         )
         parser.add_argument("--most", type=int, help="Of a site, at most so many pictures or videos.")
         parser.add_argument("--height", type=int, help="Of YouTube, the tallest picture in pixels (720).")
@@ -126,6 +132,7 @@ def _options(given: dict[str, Any]) -> dict[str, Any]:
         "ferplus": given["ferplus"],
         "rows": given["rows"],
         "basis": given["basis"],
+        "basis_note": given["basis_note"],
         "most": given["most"],
         "height": given["height"],
         **{name: given[name] for name in ("profile", "origin", "column", "table", "classes", "faces")},

@@ -70,7 +70,7 @@ class Demo:
     def media(self) -> Source:
         folder = self.data or self._drawn()
         begun = time.monotonic()
-        options: dict[str, Any] = {"detect": self._detectors()}
+        options: dict[str, Any] = {"detect": self._detectors(), **({} if self.data else {"basis": "own"})}
         if self.data and self.data.suffix.lower() == ".csv":
             options = {"rows": list(self.rows)} if self.rows else {}
             options |= {"ferplus": self.ferplus} if self.ferplus else {}

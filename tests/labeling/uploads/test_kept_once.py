@@ -62,7 +62,7 @@ def waiting(client: Client, files: dict[str, bytes]) -> Source:
     client.force_login(make_user("manager"))
     batch = uuid4()
     several(client, batch, files)
-    client.post("/sources/new/", {"batch": batch})
+    client.post("/sources/new/", {"batch": batch, "basis": "own"})
     return Source.objects.get()
 
 

@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
 from django.test import Client
+from django.utils.html import escape
 
 from labeling.models import Source
+from labeling.sources import ingest, rights
+from labeling.sources.base import CannotAdd
 from tests.factories import make_png, make_user
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +44,13 @@ def test_the_form_offers_the_network_only_where_its_model_is(
 
 
 def test_a_path_becomes_a_source_that_waits(manager: Client, photos: Path) -> None:
-    wanted = {"location": str(photos), "licence": "CC0", "author": "Ada", "detectors": ["haar"]}
+    wanted = {
+        "location": str(photos),
+        "licence": "CC0",
+        "author": "Ada",
+        "detectors": ["haar"],
+        "basis": "own",
+    }
     response = manager.post(NEW, wanted)
     source = Source.objects.get()
     assert response.url == f"/sources/{source.pk}/"
@@ -51,7 +61,7 @@ def test_a_path_becomes_a_source_that_waits(manager: Client, photos: Path) -> No
         "Ada",
         "waiting",
     )
-    assert source.options == {"detect": ["haar"]}
+    assert source.options == {"basis": "own", "detect": ["haar"]}
     assert source.created_by is not None
     assert source.created_by.username == "maria"
 
@@ -59,7 +69,7 @@ def test_a_path_becomes_a_source_that_waits(manager: Client, photos: Path) -> No
 def test_a_file_sent_is_kept_where_the_worker_finds_it(manager: Client, photos: Path) -> None:
     content = make_png(seed=5)
     upload = SimpleUploadedFile("../../me & you.png", content)
-    manager.post(NEW, {"upload": upload, "detectors": ["haar"]})
+    manager.post(NEW, {"upload": upload, "detectors": ["haar"], "basis": "own"})
     path = Path(Source.objects.get().location)
     assert path.is_relative_to(photos.parent / "uploads")
     assert (path.name, path.read_bytes()) == ("me__you.png", content)
@@ -81,7 +91,7 @@ def test_what_cannot_be_added_is_said_beside_the_field(
     manager: Client, photos: Path, wanted: dict[str, object], said: str
 ) -> None:
     wanted = {name: str(photos) if value == "HERE" else value for name, value in wanted.items()}
-    response = manager.post(NEW, wanted)
+    response = manager.post(NEW, {**wanted, "basis": "own"})
     assert response.status_code == 400
     assert said in response.content.decode()
     assert not Source.objects.exists()
@@ -108,7 +118,7 @@ def test_web_addresses_become_a_list_once_it_is_said_why_they_may_be_used(
     }
     without = manager.post(NEW, wanted)
     assert (without.status_code, Source.objects.count()) == (400, 0)
-    assert "nothing is fetched before" in without.content.decode()
+    assert "nothing is taken in before" in without.content.decode()
     response = manager.post(NEW, {**wanted, "basis": "licensed"})
     source = Source.objects.get()
     assert (source.kind, source.name, source.state) == ("web", "Web addresses", "waiting")
@@ -120,8 +130,7 @@ def test_web_addresses_become_a_list_once_it_is_said_why_they_may_be_used(
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({}, "say on what basis these media may be used"),
-        ({"basis": "own", "kind": "folder"}, "has no option “basis”"),
+        ({}, "Say why these media may be used"),
         ({"basis": "own", "addresses": "https://a.example.com/"}, "one of these"),
         ({"basis": "stolen"}, "Select a valid choice"),
     ],
@@ -139,6 +148,39 @@ def test_words_where_addresses_should_be_are_said_so(manager: Client, photos: Pa
     response = manager.post(NEW, {"addresses": "my holiday", "basis": "own"})
     assert (response.status_code, Source.objects.count()) == (400, 0)
     assert "This is no list of web addresses" in response.content.decode()
+
+
+@pytest.mark.parametrize("basis", ["own", "licensed", "consent", "contract", "open"])
+def test_of_every_kind_it_is_asked_why_it_may_be_used(manager: Client, photos: Path, basis: str) -> None:
+    refused = manager.post(NEW, {"location": str(photos)})
+    assert (refused.status_code, Source.objects.count()) == (400, 0)
+    assert "Say why these media may be used; nothing is taken in before." in refused.content.decode()
+    said = {"basis": basis, "basis_note": "<b>No. 17</b>"}
+    response = manager.post(NEW, {"location": str(photos), **said})
+    assert Source.objects.get().options == said
+    page = manager.get(response.url).content.decode()
+    assert "&lt;b&gt;No. 17&lt;/b&gt;" in page
+    assert escape(str(rights.BASES[basis])) in page
+
+
+def test_a_source_of_which_nobody_said_it_says_so(manager: Client, photos: Path) -> None:
+    source = ingest.add(location=photos)
+    assert "Nobody has said why" in manager.get(f"/sources/{source.pk}/").content.decode()
+
+
+def test_programs_may_say_it_of_every_kind_too(photos: Path) -> None:
+    call_command("ingest", str(photos), "--basis", "contract", "--basis-note", "No. 17", "--in-process")
+    source = Source.objects.get()
+    assert (source.options, source.state) == ({"basis": "contract", "basis_note": "No. 17"}, "done")
+    with pytest.raises(CannotAdd, match="on what basis"):
+        ingest.add(location=photos, options={"basis": "stolen"})
+    with pytest.raises(CannotAdd, match="at most 500 characters"):
+        ingest.add(location=photos, options={"basis": "own", "basis_note": "x" * 501})
+
+
+@pytest.mark.parametrize("service", ["YouTube’s terms", "Flickr’s API terms", "Google’s terms for this API"])
+def test_the_form_says_what_a_services_terms_ask(manager: Client, service: str) -> None:
+    assert service in manager.get(NEW).content.decode()
 
 
 ALBUM = "https://www.flickr.com/photos/ada/albums/721"
