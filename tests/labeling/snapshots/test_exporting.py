@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -123,7 +124,34 @@ def test_a_class_cannot_write_outside_its_folder(tmp_path: Path) -> None:
 
 def test_no_two_classes_share_a_folder() -> None:
     names = ["a/b", "a%2Fb", "a b", "a b ", "..", ".", "%2E", "%"]
-    assert len({imagefolder.folder_name(name) for name in names}) == len(names)
+    assert len(set(imagefolder.folder_names(names))) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("classes", "folders"),
+    [
+        (["happy", "traurig", "glücklich", "Ärger"], ["happy", "traurig", "glücklich", "Ärger"]),
+        (["Happy", "happy", "HAPPY", "sad"], ["Happy", "%68appy", "%48APPY", "sad"]),
+        (["happy", "Happy", "HAPPY"], ["happy", "%48appy", "%48%41PPY"]),
+        (
+            ["\u00e4rger", "a\u0308rger", "straße", "STRASSE"],
+            ["\u00e4rger", "%61\u0308rger", "straße", "%53TRASSE"],
+        ),
+        (
+            ["CON", "nul", "Com1", "lpt9.png", "aux .txt"],
+            ["%43ON", "%6Eul", "%43om1", "%6Cpt9.png", "%61ux .txt"],
+        ),
+        (["COM²", "CONIN$", "con.", "nul "], ["%43OM²", "%43ONIN$", "con%2E", "nul%20"]),
+        (
+            ["console", "null", "com10", "auxiliary", "a.con"],
+            ["console", "null", "com10", "auxiliary", "a.con"],
+        ),
+        (["sad.", "sad..", "sad ", "sad"], ["sad%2E", "sad.%2E", "sad%20", "sad"]),
+    ],
+)
+def test_folders_can_be_made_on_every_system(classes: list[str], folders: list[str]) -> None:
+    assert imagefolder.folder_names(classes) == folders
+    assert [unquote(name) for name in folders] == classes
 
 
 def test_a_fer2013_csv_has_every_pixel_and_the_usual_columns() -> None:
