@@ -46,6 +46,11 @@ def tables(rows: QuerySet[Any, Any], schema: pa.Schema, reader: "Reader | None" 
         yield _parsed(block, schema)
 
 
+def few(rows: QuerySet[Any, Any], schema: pa.Schema) -> pa.Table:
+    """The rows of a values_list as `tables` has them, at once and over this connection: for some hundred of them."""
+    return pa.concat_tables([schema.empty_table(), *_fetched(rows, schema)]).combine_chunks()
+
+
 def table_each(
     chunks: Iterable[QuerySet[Any, Any]], schema: pa.Schema, reader: "Reader | None" = None
 ) -> Iterator[pa.Table]:

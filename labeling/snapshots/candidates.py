@@ -125,6 +125,25 @@ def read_some(
     return found.finished()
 
 
+def reasons(campaigns: Sequence[Campaign], rule: Rule, faces: Collection[int]) -> dict[int, str]:
+    """Of some hundred faces why `read` would leave each out as things stand now; empty where it would take the face.
+
+    Those that are in none of the campaigns and labelled sources are left out.
+    """
+    found = _Columns(campaigns[0].expressions, rule)
+    for campaign in campaigns:
+        rows = _in_question(campaign).filter(face__in=faces)
+        found.take([bulk.few(*_asked(rows, "face__", rule))], lambda: None)
+    if rule.labelled_sources:
+        joined = Face.objects.kept().filter(_from("media", rule.labelled_sources), pk__in=faces).order_by()
+        found.take([bulk.few(*_asked(joined, "", rule))], lambda: None)
+    made = found.finished()
+    why = dict.fromkeys(made.face.tolist(), "")
+    for face, number in zip(made.out_face.tolist(), made.out_reason.tolist(), strict=True):
+        why.setdefault(face, made.reasons[number])
+    return why
+
+
 def words(keys: NDArray[np.void]) -> NDArray[np.uint64]:
     """(n, 2): the first 128 bits of face_keys of 32 bytes each."""
     whole = np.ascontiguousarray(keys).view(">u8").reshape(-1, _KEY // 8)

@@ -1,6 +1,7 @@
 """Two frozen versions beside each other: what differs, and why a face is in only one of them, as far as can be told.
 
-Why is derived from the rule of the version that lacks the face, and from how things stand now: nobody wrote it down.
+Why is what freezing by the rule of the version that lacks the face would say of it now, as far as nothing has changed
+since; and where the face is gone, what the rule says of the row in the other version. Nobody wrote it down.
 """
 
 import json
@@ -15,9 +16,9 @@ from typing import Any
 import pyarrow as pa
 from django.conf import settings
 
-from labeling import quality_rule, work
+from labeling import work
 from labeling.licences import meeting, understood
-from labeling.models import Campaign, CampaignFace, Face, Outcome, Snapshot
+from labeling.models import Campaign, CampaignFace, Face, Snapshot
 from labeling.sayings import gettext_noop
 from labeling.snapshots import candidates, diff, stored
 from labeling.snapshots import format as snapshots
@@ -27,8 +28,9 @@ from labeling.snapshots.rule import USUAL_LABELS, VOTES, Rule
 GONE, PUT_ASIDE, ELSEWHERE, NEW, SETTLED_SINCE, UNKNOWN = (
     "gone", "put_aside", "elsewhere", "new", "settled_since", "unknown",
 )  # fmt: skip
-"""Why a face is in only one version, besides what candidates leave out: no longer in the collection; left out of it; in
-none of that version's campaigns; found after it was frozen; agreed on after it; not to be told."""
+"""Why a face is in only one version, besides what candidates leave out: no longer in the collection; put aside, where
+it would have joined by its labels alone; in none of that version's campaigns; found after it was frozen; agreed on
+after it; not to be told."""
 _CHUNK = 500
 _DAMAGED = gettext_noop("A version cannot be read: {reason} Verify both.")
 
@@ -96,6 +98,16 @@ def flat(told: Told) -> dict[str, Any]:
     return found
 
 
+def as_json(old: Snapshot, new: Snapshot) -> Iterator[str]:
+    """A text of the counts and of every face that differs, in pieces: of a million, none is kept. Raises Refused."""
+    counts = compare(old, new).to_json()
+    head = json.dumps({"old": old.digest, "new": new.digest, "counts": counts}, ensure_ascii=False)[:-1]
+    yield f'{head}, "faces": ['
+    for number, each in enumerate(every(old, new)):
+        yield (",\n" if number else "\n") + json.dumps(flat(each), ensure_ascii=False)
+    yield "\n]}\n"
+
+
 FLAT = {"label": "label", "origin": "label_origin", "split": "split", "votes": "votes"}
 COLUMNS = (
     "face_key",
@@ -137,7 +149,7 @@ def _reasons(
 
 
 class _Judge:
-    """Why faces are not in a version."""
+    """Why faces are not in a version: what freezing by its rule says of them now, as far as that holds for then."""
 
     def __init__(self, lacking: Snapshot, is_older: bool, faces: Collection[int]) -> None:
         self._rule = Rule.of({"consensus": "", "minimum_agreement": 0.0, **lacking.rule})
@@ -146,17 +158,47 @@ class _Judge:
         self._frozen_at = lacking.started_at or lacking.created_at
         self._is_older = is_older
         self._faces = {row[0]: row[1:] for row in _faces(faces)}
-        names = self._rule.campaigns or (lacking.campaign.name,)
-        self._asked = _asked(faces, names)
-        poor = Face.objects.filter(pk__in=faces).filter(quality_rule.fails(self._rule.quality))
-        self._poor = set(poor.values_list("pk", flat=True)) if self._rule.quality else set()
+        others = Campaign.objects.filter(name__in=self._rule.campaigns[1:])
+        by_name = {each.name: each for each in others}
+        campaigns = [
+            lacking.campaign,
+            *(by_name[name] for name in self._rule.campaigns[1:] if name in by_name),
+        ]
+        self._now = candidates.reasons(campaigns, self._rule, faces)
+        self._asked = _asked(faces, campaigns)
 
     def why(self, row: Mapping[str, Any]) -> str:
-        if reason := self._by_rule(row):
-            return reason
-        return candidates.POOR if row["face_id"] in self._poor else self._by_now(row["face_id"])
+        there = self._faces.get(row["face_id"])
+        if there is None:
+            return self._by_rule(row) or GONE
+        left_out, found_at = there
+        if self._is_older and found_at > self._frozen_at:
+            return NEW
+        return self._by_now(row, bool(left_out))
+
+    def _by_now(self, row: Mapping[str, Any], left_out: bool) -> str:
+        face = row["face_id"]
+        outcome, settled_at = self._asked.get(face, ("", None))
+        reason = self._now.get(face)
+        if reason is None:
+            return self._by_rule(row) or self._not_asked(face, left_out)
+        if settled_at and settled_at > self._frozen_at and set(self._rule.labels) <= set(USUAL_LABELS):
+            return SETTLED_SINCE if self._is_older else candidates.OPEN
+        if reason == candidates.OPEN and self._is_older and outcome:
+            # Re-opened after the newer one was frozen; how it stood before says nobody.
+            return self._by_rule(row) or UNKNOWN
+        return reason or self._by_rule(row) or UNKNOWN
+
+    def _not_asked(self, face: int, left_out: bool) -> str:
+        """Of a face that freezing would not look at now."""
+        if face in self._asked:
+            return UNKNOWN
+        if left_out and not self._is_older and self._rule.labelled_sources:
+            return PUT_ASIDE
+        return ELSEWHERE if set(self._rule.labels) <= set(USUAL_LABELS) else UNKNOWN
 
     def _by_rule(self, row: Mapping[str, Any]) -> str:
+        """From what it was in the other version."""
         rule = self._rule
         if row["label_origin"] not in rule.labels:
             return candidates.NO_LABEL
@@ -172,34 +214,12 @@ class _Judge:
             return candidates.SMALL
         return "" if row["label"] in self._classes else candidates.OTHER_CLASS
 
-    def _by_now(self, face: int) -> str:
-        there = self._faces.get(face)
-        if there is None:
-            return GONE
-        left_out, found_at = there
-        if self._is_older and found_at > self._frozen_at:
-            return NEW
-        if left_out and not self._is_older:
-            return PUT_ASIDE
-        asked = self._asked.get(face)
-        if asked is None:
-            return ELSEWHERE if set(self._rule.labels) <= set(USUAL_LABELS) else UNKNOWN
-        state, outcome, settled_at, label = asked
-        if state == CampaignFace.State.OPEN:
-            return candidates.OPEN
-        if settled_at and settled_at > self._frozen_at:
-            return SETTLED_SINCE if self._is_older else candidates.OPEN
-        if label and label not in self._classes:
-            return candidates.OTHER_CLASS
-        return outcome if outcome in (Outcome.NO_CONSENSUS, Outcome.NOT_A_FACE) else UNKNOWN
-
 
 def _faces(pks: Collection[int]) -> Iterable[tuple[Any, ...]]:
     return Face.objects.filter(pk__in=pks).values_list("pk", "left_out", "found_at").order_by()
 
 
-def _asked(faces: Collection[int], campaigns: Collection[str]) -> dict[int, tuple[Any, ...]]:
-    """Face → its state, outcome, when it was settled, and its label, in the first of the campaigns that has it."""
-    known = Campaign.objects.filter(name__in=campaigns)
-    rows = CampaignFace.objects.filter(face__in=faces, campaign__in=known).order_by("-pk")
-    return {row[0]: row[1:] for row in rows.values_list("face", "state", "outcome", "settled_at", "label")}
+def _asked(faces: Collection[int], campaigns: Collection[Campaign]) -> dict[int, tuple[Any, ...]]:
+    """Face → its outcome, and when it was settled, in the first of the campaigns that has it."""
+    rows = CampaignFace.objects.filter(face__in=faces, campaign__in=campaigns).order_by("-pk")
+    return {row[0]: row[1:] for row in rows.values_list("face", "outcome", "settled_at")}

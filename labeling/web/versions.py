@@ -1,7 +1,6 @@
 """Two frozen versions beside each other."""
 
 import csv
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -200,17 +199,8 @@ def compare_json(request: HttpRequest) -> HttpResponseBase:
     old, new = _both(request)
     if not _can_be_read(old, new):
         return HttpResponseRedirect(_address({"old": old.pk, "new": new.pk}))
-    counts = comparing.compare(old, new).to_json()
-    head = json.dumps({"old": old.digest, "new": new.digest, "counts": counts}, ensure_ascii=False)[:-1]
-    rows = (comparing.flat(each) for each in comparing.every(old, new))
-
-    def parts() -> Iterator[str]:
-        yield f'{head}, "faces": ['
-        for number, row in enumerate(rows):
-            yield (",\n" if number else "\n") + json.dumps(row, ensure_ascii=False)
-        yield "\n]}\n"
-
-    return _download(parts(), "application/json", f"{old.digest[:8]}-{new.digest[:8]}.json")
+    parts = comparing.as_json(old, new)
+    return _download(parts, "application/json", f"{old.digest[:8]}-{new.digest[:8]}.json")
 
 
 def _can_be_read(old: Snapshot, new: Snapshot) -> bool:

@@ -1,13 +1,13 @@
 """manage.py compare_snapshots OLD NEW: what changed between two versions."""
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from labeling.management.finding import found
+from labeling.management.writing import written
 from labeling.models import Snapshot
 from labeling.refusals import Refusal
 from labeling.snapshot_words import KINDS
@@ -22,18 +22,20 @@ class Command(BaseCommand):
         parser.add_argument("old", help="Number, name or digest.")
         parser.add_argument("new", help="Number, name or digest.")
         parser.add_argument("--csv", type=Path, metavar="FILE", help="A line for every face that differs.")
-        parser.add_argument("--json", type=Path, metavar="FILE", help="The counts.")
+        parser.add_argument("--json", type=Path, metavar="FILE", help="The counts, and the same.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         old, new = (found(Snapshot, options[which]) for which in ("old", "new"))
         try:
+            # Before any file is opened: what cannot be compared leaves none behind.
+            difference = comparing.compare(old, new)
             if options["csv"]:
                 self._write_faces(old, new, options["csv"])
-            difference = comparing.compare(old, new)
+            if options["json"]:
+                with written(options["json"]) as file:
+                    file.writelines(comparing.as_json(old, new))
         except Refusal as refusal:
             raise CommandError(str(refusal)) from refusal
-        if options["json"]:
-            options["json"].write_text(json.dumps(difference.to_json(), indent=1, ensure_ascii=False) + "\n")
         self._tell(old, new, difference)
 
     def _tell(self, old: Snapshot, new: Snapshot, difference: Difference) -> None:
@@ -48,7 +50,7 @@ class Command(BaseCommand):
             self.stdout.write(f"erased: {erased:,}")
 
     def _write_faces(self, old: Snapshot, new: Snapshot, to: Path) -> None:
-        with to.open("w", encoding="utf-8", newline="") as file:
+        with written(to) as file:
             writer = csv.DictWriter(file, comparing.COLUMNS)
             writer.writeheader()
             writer.writerows(comparing.flat(each) for each in comparing.every(old, new))

@@ -4,14 +4,15 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 from rest_framework.test import APIClient
 
-from labeling import work
-from labeling.models import Campaign, CampaignFace, Face, Snapshot
+from labeling import gallery, labels, work
+from labeling.models import Campaign, CampaignFace, Face, Item, Snapshot, Source
 from labeling.snapshots import comparing, erasing, freezing
 from labeling.snapshots.diff import ADDED, ALL, LABEL, REMOVED, Wanted
 from tests.factories import make_faces, make_user, settle
@@ -66,6 +67,48 @@ def test_what_the_rule_of_the_other_version_leaves_out_is_the_reason() -> None:
     Face.objects.filter(pk=row.face_id).update(sharpness=0.1)
     sharp = frozen(campaign, quality={"min_sharpness": 0.3})
     assert [each.why for each in comparing.every(wide, sharp)] == ["quality"]
+
+
+def test_a_face_has_the_reason_that_freezing_gave() -> None:
+    """Whatever speaks against it besides."""
+    campaign = make_settled(12)
+    wide = frozen(campaign)
+    rows = list(campaign.campaign_faces.order_by("pk"))
+    gallery.leave_out(
+        faces=Face.objects.filter(pk__in=[rows[0].face_id, rows[1].face_id]), by=make_user("manager")
+    )
+    fresh = {"state": "open", "votes": 0, "wanted": 10, "places": 10, "settled_at": None}
+    CampaignFace.objects.filter(pk__in=[rows[0].pk, rows[2].pk]).update(**fresh)
+    CampaignFace.objects.filter(pk=rows[3].pk).update(outcome="no_consensus", label="")
+    Face.objects.filter(pk__in=[rows[2].face_id, rows[3].face_id, rows[4].face_id]).update(width=9, height=9)
+    narrow = frozen(campaign, side_at_least=10)
+    assert narrow.counts["left_out"] == {"no_consensus": 1, "open": 2, "small": 1}
+    told = {each.change.row["face_id"]: each.why for each in comparing.every(wide, narrow)}
+    assert told == {
+        rows[0].face_id: "open",
+        rows[2].face_id: "open",
+        rows[3].face_id: "no_consensus",
+        rows[4].face_id: "small",
+    }
+    # Added again by a wider rule: the narrow one is the older then, and what it left out is still told.
+    again = {each.why for each in comparing.every(narrow, frozen(campaign))}
+    assert again == {"small"}
+
+
+def test_a_face_put_aside_does_not_join_by_its_labels() -> None:
+    campaign = make_settled(6)
+    source = Source.objects.create(name="rated", kind="folder", location="/r")
+    faces = make_faces(4)
+    for face in faces:
+        Item.objects.create(source=source, locator=str(face.pk), state="ingested", media_id=face.media_id)
+    labels.give([labels.Wanted(face.pk, "happy", "a team") for face in faces])
+    rule: dict[str, Any] = {"labels": ["expert", "votes"], "labelled_sources": ["rated"]}
+    old = frozen(campaign, **rule)
+    gallery.leave_out(faces=Face.objects.filter(pk=faces[0].pk), by=make_user("manager"))
+    new = frozen(campaign, **rule)
+    assert {each.change.row["face_id"]: each.why for each in comparing.every(old, new)} == {
+        faces[0].pk: "put_aside"
+    }
 
 
 def test_what_was_counted_is_kept_until_something_is_erased() -> None:
@@ -187,12 +230,17 @@ def said_by(*arguments: object) -> str:
 
 def test_the_command_counts_and_writes(tmp_path: Path) -> None:
     old, new = versions()
-    said = said_by(old.pk, new.digest[:10], "--json", tmp_path / "counts.json").splitlines()
+    said = said_by(old.pk, new.digest[:10], "--json", tmp_path / "all.json").splitlines()
     assert said[0] == f"{old} → {new}: 16 faces in both"
     assert {"added: 1", "no longer there: 4", "label: happy → angry: 1"} <= set(said)
-    assert json.loads((tmp_path / "counts.json").read_text()) == comparing.compare(old, new).to_json()
+    written = json.loads((tmp_path / "all.json").read_text())
+    assert written["counts"] == comparing.compare(old, new).to_json()
+    assert written["faces"] == [comparing.flat(each) for each in comparing.every(old, new)]
     said_by(old.pk, new.pk, "--csv", tmp_path / "faces.csv")
     assert len((tmp_path / "faces.csv").read_text().splitlines()) == 8
+    for option in ("--csv", "--json"):
+        with pytest.raises(CommandError, match="x cannot be written: No such file or directory"):
+            said_by(old.pk, new.pk, option, tmp_path / "nowhere" / "x")
     with pytest.raises(CommandError, match="not frozen yet"):
         said_by(old.pk, freezing.freeze(campaign=old.campaign).pk)
 
