@@ -15,6 +15,7 @@ from labeling import work
 from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
+from labeling.api.schema import RefusedSerializer
 from labeling.api.serializers import MOST
 from labeling.label_studio import CannotTakeIn, imports
 from labeling.models import LabelStudioImport, Source
@@ -124,9 +125,19 @@ class LabelStudioViewSet(
     permission_classes = [those_who(may_manage)]
     pagination_class = NewestFirst
 
-    @extend_schema(request=LabelStudioBeginSerializer, responses={201: LabelStudioImportSerializer})
+    @extend_schema(
+        request=LabelStudioBeginSerializer,
+        responses={
+            200: LabelStudioImportSerializer,
+            201: LabelStudioImportSerializer,
+            409: RefusedSerializer,
+        },
+    )
     def create(self, request: Request) -> Response:
-        """Have answers taken in by a worker. Sent again, nothing counts twice."""
+        """Have answers taken in by a worker. Sent again, nothing counts twice.
+
+        While a file is under way, the same request answers 200 with its import; another one for it is refused.
+        """
         wanted = asked(LabelStudioBeginSerializer, request)
         where = _where(wanted)
         file = _kept(wanted)
@@ -135,7 +146,9 @@ class LabelStudioViewSet(
         except CannotTakeIn:
             file.unlink(missing_ok=True)
             raise
-        return Response(LabelStudioImportSerializer(row).data, status=status.HTTP_201_CREATED)
+        made = row.file == str(file)
+        there = status.HTTP_201_CREATED if made else status.HTTP_200_OK
+        return Response(LabelStudioImportSerializer(row).data, status=there)
 
     @extend_schema(request=LabelStudioFileSerializer, responses=OutlookSerializer)
     @action(detail=False, methods=["post"], pagination_class=None)

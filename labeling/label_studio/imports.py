@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from labeling import labels, work
 from labeling.label_studio.reading import MOST_BYTES, CannotTakeIn, Read, read
-from labeling.label_studio.taking import ORIGIN, Taken, guess, plan, take_in
+from labeling.label_studio.taking import ORIGIN, Taken, demand_campaign, guess, plan, take_in
 from labeling.models import LabelStudioImport, Source, WorkState
 from labeling.refusals import Refusal
 from labeling.sayings import gettext_noop, said
@@ -27,6 +27,7 @@ LISTED = 500
 FOLDER = "label-studio"
 """Below UPLOAD_ROOT, where files lie until they are taken in."""
 _LONGEST_NAME = 200
+_UNDER_WAY_STATES = (WorkState.WAITING, WorkState.RUNNING)
 _TOO_LARGE = gettext_noop(
     "“{file}” is larger than {most:,} MB. Export fewer tasks at a time from Label Studio."
 )
@@ -38,6 +39,10 @@ _NOTHING = gettext_noop("No task of it can be taken in. {reason}")
 _LONG_NAME = gettext_noop("A campaign’s name has at most {most:,} characters.")
 _ELSEWHERE = gettext_noop(
     "The votes of this file are in the campaign “{name}” already. Give that name, and what is missing there is added."
+)
+_UNDER_WAY = gettext_noop(
+    "This file is being taken in already, as import {number} (“{name}”), but not as you ask for it now. Let it end, or"
+    " stop it; then send the file again."
 )
 _TAKING = gettext_noop("Taking in what people answered")
 _LOOKING = gettext_noop("Looking for the pictures")
@@ -153,10 +158,10 @@ def begin(
     by: Any = None,
     wake: bool = True,
 ) -> LabelStudioImport:
-    """Have a kept file taken in. One that is under way is returned as it is. Raises CannotTakeIn.
+    """Have a kept file taken in. One that is under way, asked for in the same way, is returned as it is.
 
     classes: what each answer means here, empty to leave it out; those left out are guessed, and refused where nobody
-    can tell. campaign_name: of the votes.
+    can tell. campaign_name: of the votes. Raises CannotTakeIn.
     """
     told = _read(file, name)
     meant = _meanings(told, classes or {})
@@ -164,17 +169,15 @@ def begin(
     if len(called) > _LONGEST_NAME:
         raise CannotTakeIn(said(_LONG_NAME, most=_LONGEST_NAME))
     _demand_no_other_campaign(sha256, called)
+    wanted = {"source": source, "folder": str(folder or ""), "classes": meant, "campaign_name": called}
+    under_way = LabelStudioImport.objects.filter(sha256=sha256, state__in=_UNDER_WAY_STATES)
+    if there := under_way.first():
+        return _the_same(there, wanted, file)
+    _demand_campaign(told, meant, called, source=source, folder=folder)
     try:
         with transaction.atomic():
             row = LabelStudioImport.objects.create(
-                file=str(file),
-                file_name=name[:200],
-                sha256=sha256,
-                source=source,
-                folder=str(folder or ""),
-                classes=meant,
-                campaign_name=called,
-                created_by=by,
+                file=str(file), file_name=name[:200], sha256=sha256, created_by=by, **wanted
             )
             if wake:
                 work.enqueue(row)
@@ -183,10 +186,30 @@ def begin(
         there = LabelStudioImport.objects.filter(sha256=sha256).first()
         if there is None:
             raise
-        if there.file != str(file):
-            file.unlink(missing_ok=True)
-        return there
+        return _the_same(there, wanted, file)
     return row
+
+
+def _the_same(there: LabelStudioImport, wanted: Mapping[str, Any], file: Path) -> LabelStudioImport:
+    """The import, if it does what is wanted; the file that was sent again is removed. Raises CannotTakeIn."""
+    if any(getattr(there, name) != value for name, value in wanted.items()):
+        raise CannotTakeIn(said(_UNDER_WAY, number=there.pk, name=there.campaign_name))
+    if there.file != str(file):
+        file.unlink(missing_ok=True)
+    return there
+
+
+def _demand_campaign(
+    told: Read, meant: Mapping[str, str], called: str, *, source: Source | None, folder: Path | None
+) -> None:
+    """Raises CannotTakeIn where there are votes and no campaign for them.
+
+    What a folder has to be read for is left to the worker.
+    """
+    if folder is None:
+        made = plan(told, classes=meant, source=source)
+        if made.usual:
+            demand_campaign(made, called)
 
 
 def default_name(file_name: str) -> str:
@@ -291,7 +314,7 @@ def remove_forgotten() -> int:
     if not folder.is_dir():
         return 0
     old = (timezone.now() - timedelta(days=settings.UPLOAD_KEEP_DAYS)).timestamp()
-    under_way = LabelStudioImport.objects.filter(state__in=[WorkState.WAITING, WorkState.RUNNING])
+    under_way = LabelStudioImport.objects.filter(state__in=_UNDER_WAY_STATES)
     named = set(under_way.values_list("file", flat=True))
     forgotten = [path for path in folder.iterdir() if path.stat().st_mtime < old and str(path) not in named]
     for path in forgotten:

@@ -12,6 +12,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
 from labeling import campaigns, labels
+from labeling.campaign_settings import demand_sound, named
 from labeling.expressions import EIGHT, OTHER_ANSWERS, known_as
 from labeling.label_studio.matching import chunks, faces_of
 from labeling.label_studio.reading import CannotTakeIn, Read, Task, read
@@ -28,6 +29,7 @@ _LEFT_OUT = gettext_noop("All that was chosen is left out.")
 _COMPLETE = gettext_noop("Its face has all its votes, of other people.")
 _OTHER_COUNT = gettext_noop("It has {count:,} answers, most have {usual:,}.")
 _OTHER_CAMPAIGN = gettext_noop("There is a campaign “{name}” that asks something else. Choose another name.")
+_NO_CAMPAIGN = gettext_noop("Of the answers that are taken no campaign can be made. {reason}")
 Progress = Callable[[int, int], None]
 """Told how many answers are dealt with, of how many; may raise to stop."""
 
@@ -161,6 +163,27 @@ def _label(made: Plan, by: Any, taken: Taken, progress: Progress) -> None:
         progress(taken.labelled, len(made.found))
 
 
+def demand_campaign(made: Plan, name: str) -> None:
+    """Raises CannotTakeIn where the votes of a plan could go into no campaign of that name."""
+    there = Campaign.objects.filter(name=name).first()
+    if there is None:
+        wanted = Campaign(
+            name=name, expressions=named(made.expressions), votes_per_face=made.usual, gold_share=0.0
+        )
+        try:
+            demand_sound(wanted, campaigns.CannotCreate)
+        except campaigns.CannotCreate as refusal:
+            raise CannotTakeIn(said(_NO_CAMPAIGN, reason=str(refusal))) from refusal
+    elif not _asks(there, list(made.expressions), made.usual):
+        raise CannotTakeIn(said(_OTHER_CAMPAIGN, name=name))
+
+
+def _asks(there: Campaign, expressions: list[str], votes_per_face: int) -> bool:
+    """Whether it asks just this, of the people these votes are of."""
+    groups = list(there.groups.values_list("name", flat=True))
+    return (there.expressions, there.votes_per_face, groups) == (expressions, votes_per_face, [GROUP])
+
+
 def _vote(made: Plan, name: str, by: Any, taken: Taken, progress: Progress) -> None:
     group, _made = Group.objects.get_or_create(name=GROUP)
     taken.campaign = campaign = _campaign(name, list(made.expressions), made.usual, group, by)
@@ -224,11 +247,7 @@ def _campaign(name: str, expressions: list[str], votes_per_face: int, group: Gro
             )
         except campaigns.CannotCreate as refusal:
             raise CannotTakeIn(str(refusal)) from refusal
-    if (there.expressions, there.votes_per_face, list(there.groups.all())) != (
-        expressions,
-        votes_per_face,
-        [group],
-    ):
+    if not _asks(there, expressions, votes_per_face):
         raise CannotTakeIn(said(_OTHER_CAMPAIGN, name=name))
     return there
 

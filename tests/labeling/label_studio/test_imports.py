@@ -136,6 +136,35 @@ def test_a_file_under_way_is_not_begun_twice() -> None:
 
 
 @pytest.mark.parametrize(
+    "other",
+    [{"campaign_name": "Two"}, {"classes": {"sad": "fear"}}, {"classes": {"joy": ""}}, {"source": None}],
+)
+def test_a_file_under_way_is_not_begun_otherwise(other: dict[str, Any]) -> None:
+    asked: dict[str, Any] = {"name": "e.json", "campaign_name": "One", "source": named(make_faces(1))}
+    first = imports.begin(kept(voted(1, "sad", "joy", "fear")), **asked)
+    again = kept(voted(1, "sad", "joy", "fear"))
+    with pytest.raises(CannotTakeIn, match=rf"already, as import {first.pk} \(“One”\), but not as you ask"):
+        imports.begin(again, **asked | other)
+    assert LabelStudioImport.objects.get() == first
+    work.stop(first)
+    assert imports.begin(again, **asked | other).pk != first.pk
+
+
+def test_votes_that_no_campaign_can_hold_are_refused_at_once() -> None:
+    source = named(make_faces(1))
+    with pytest.raises(
+        CannotTakeIn, match=r"no campaign can be made\. A campaign needs at least two expressions"
+    ):
+        imports.begin(
+            kept(voted(1, "sad", "sad", "smug")), name="e.json", source=source, classes={"smug": ""}
+        )
+    Campaign.objects.create(name="Taken")
+    with pytest.raises(CannotTakeIn, match="a campaign “Taken” that asks something else"):
+        imports.begin(kept(voted(1, "sad", "joy")), name="e.json", source=source, campaign_name="Taken")
+    assert not LabelStudioImport.objects.exists()
+
+
+@pytest.mark.parametrize(
     ("classes", "reason"),
     [
         ({}, "Say what “smug” means here, or leave it out."),

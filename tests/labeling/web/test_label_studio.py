@@ -165,7 +165,11 @@ def test_by_the_api(settings) -> None:
         "Say what “smug” means here, or leave it out.",
     )
     told |= {"classes": {"smug": "contempt"}, "campaign": "Theirs"}
-    row = client.post("/api/v1/label-studio/", told, format="json").json()
+    first, again = (client.post("/api/v1/label-studio/", told, format="json") for _ in range(2))
+    row = first.json()
+    assert (first.status_code, again.status_code, again.json()["id"]) == (201, 200, row["id"])
+    other = client.post("/api/v1/label-studio/", told | {"campaign": "Ours"}, format="json")
+    assert (other.status_code, f"import {row['id']} (“Theirs”)" in other.json()["error"]) == (409, True)
     imports.run(row["id"])
     done = client.get(f"/api/v1/label-studio/{row['id']}/").json()
     assert (done["state"], done["taken"]["cast"], done["taken"]["left"]) == ("done", 2, 1)
