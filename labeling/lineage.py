@@ -3,18 +3,23 @@
 labeling knows nothing of training; training tells what it made (training.apps).
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils.formats import number_format
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
-from labeling.models import Campaign, CampaignFace, Item, Snapshot, Source, Vote, WorkState
+from labeling.face_filter import ANY, in_source
+from labeling.models import Campaign, CampaignFace, Face, FaceLabel, Item, Snapshot, Source, Vote, WorkState
 from labeling.rules import may_manage, may_see_labels
+from labeling.snapshots.candidates import label_columns
 from labeling.snapshots.exports import FORMATS
+from labeling.snapshots.rule import USUAL_LABELS, Rule
 
 SOURCE, MEDIA, FACES, VOTES, SNAPSHOT, EXPORT, RUN, ROUND, NEXT = (
     "source", "media", "faces", "votes", "snapshot", "export", "run", "round", "next",
@@ -23,7 +28,7 @@ STAGES = {
     SOURCE: gettext_noop("Sources"),
     MEDIA: gettext_noop("Media"),
     FACES: gettext_noop("Faces"),
-    VOTES: gettext_noop("Votes"),
+    VOTES: gettext_noop("Votes and labels"),
     SNAPSHOT: gettext_noop("Snapshots"),
     EXPORT: gettext_noop("Exports"),
     RUN: gettext_noop("Training runs"),
@@ -51,118 +56,278 @@ class Node:
 
 
 @dataclass(frozen=True)
+class More:
+    """Nodes of a stage that are not shown. url: of the list that has them all."""
+
+    count: int
+    url: str = ""
+    may_open: Callable[[Any], bool] = may_see_labels
+
+
+@dataclass(frozen=True)
 class Lineage:
     nodes: list[Node] = field(default_factory=list)
-    more: dict[str, int] = field(default_factory=dict)
-    """Stage → nodes that are not shown."""
+    more: dict[str, More] = field(default_factory=dict)
+
+    @property
+    def edges(self) -> list[tuple[str, str]]:
+        """Keys of what is here, and of what was made of it."""
+        there = {node.key for node in self.nodes}
+        return [(key, node.key) for node in self.nodes for key in node.came_of if key in there]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A list of all there is of a stage: the name of its address, and who may open it."""
+
+    address: str
+    may_open: Callable[[Any], bool]
 
 
 Made = Callable[[Collection[int]], list[Node]]
 """What was made of the snapshots with these keys, as nodes; those made of a snapshot came of `snapshot-KEY`."""
 _registered: list[Made] = []
+_listed = {
+    SOURCE: Place("labeling:sources", may_manage),
+    MEDIA: Place("labeling:sources", may_manage),
+    FACES: Place("labeling:campaigns", may_manage),
+    VOTES: Place("labeling:campaigns", may_manage),
+    SNAPSHOT: Place("labeling:snapshots", may_see_labels),
+    EXPORT: Place("labeling:snapshots", may_see_labels),
+    NEXT: Place("labeling:snapshots", may_see_labels),
+}
 
 
-def register(made: Made) -> None:
-    """Have this asked for what was made of snapshots. Registered once, however often it is called."""
+def register(made: Made, listed: Mapping[str, Place]) -> None:
+    """Have this asked for what was made of snapshots; listed: where its stages are. Registered once, however often it
+    is called.
+    """
     if made not in _registered:
         _registered.append(made)
+        _listed.update(listed)
 
 
-def of(campaign: Campaign, *, snapshot: Snapshot | None = None, source: Source | None = None) -> Lineage:
-    """Of a campaign and all its frozen versions; of one snapshot with the one after it; of one source's part in it."""
-    nodes = _sources(campaign, source)
-    faces = _faces(campaign, [node.key for node in nodes])
+def of(
+    campaign: Campaign,
+    *,
+    snapshot: Snapshot | None = None,
+    source: Source | None = None,
+    most: int | None = SHOWN,
+) -> Lineage:
+    """Of a campaign and all versions that took it in; of one snapshot with the one after it; of one source's part.
+
+    most: nodes of a stage, None for all.
+    """
     frozen, after = _frozen(campaign, snapshot)
-    first = [_snapshot(row, SNAPSHOT, ("votes",)) for row in frozen]
+    origins = _Origins(campaign, frozen, source)
+    first = [_snapshot(row, SNAPSHOT, origins.of(row)) for row in frozen]
     exports = [node for row in frozen for node in _exports(row)]
     made = [node for ask in _registered for node in ask([row.pk for row in frozen])]
     # What comes next is voted on in the rounds opened by what was learnt, where there are any.
     led_to = tuple(node.key for node in made if node.stage == ROUND) or tuple(node.key for node in first)
     following = [_snapshot(row, NEXT, led_to) for row in after]
-    return _cut([*nodes, *faces, *first, *exports, *made, *following])
+    # The files of one snapshot are all on its page.
+    files = {EXPORT: _files(frozen[0])} if len(frozen) == 1 else {}
+    return _cut([*origins.nodes, *first, *exports, *made, *following], most, files)
 
 
-def _cut(nodes: list[Node]) -> Lineage:
+def told(found: Lineage, address: Callable[[Node], str | None]) -> dict[str, Any]:
+    """As plain values, for programs. address: of a node's page."""
+    nodes = [
+        {"key": node.key, "stage": node.stage, "title": node.title, "what": node.what, "url": address(node)}
+        for node in found.nodes
+    ]
+    return {"nodes": nodes, "edges": [{"source": one, "target": other} for one, other in found.edges]}
+
+
+def joined_in(source: Source) -> QuerySet[Snapshot]:
+    """The frozen versions that took the source's faces by their labels alone."""
+    rows = Snapshot.objects.filter(state=WorkState.DONE, rule__has_key="labelled_sources")
+    named = [row.pk for row in rows.only("rule") if source.name in row.rule["labelled_sources"]]
+    return Snapshot.objects.filter(pk__in=named)
+
+
+def _cut(nodes: list[Node], most: int | None, urls: Mapping[str, str]) -> Lineage:
     found = Lineage()
     for stage in STAGES:
         here = [node for node in nodes if node.stage == stage]
-        found.nodes.extend(here[:SHOWN])
-        if len(here) > SHOWN:
-            found.more[stage] = len(here) - SHOWN
+        found.nodes.extend(here[:most])
+        if most is not None and len(here) > most:
+            place = _listed[stage]
+            url = urls.get(stage) or reverse(place.address)
+            found.more[stage] = More(len(here) - most, url, place.may_open)
     return found
 
 
 def _frozen(campaign: Campaign, snapshot: Snapshot | None) -> tuple[list[Snapshot], list[Snapshot]]:
     """The versions it is about, the newest first, and the one after."""
-    rows = campaign.snapshots.filter(state=WorkState.DONE)
-    if snapshot is None:
-        return list(rows.order_by("-pk")[:MOST]), []
-    return [snapshot], list(rows.filter(pk__gt=snapshot.pk).order_by("pk")[:1])
+    rows = Snapshot.objects.filter(state=WorkState.DONE).select_related("campaign")
+    own = rows.filter(campaign=campaign)
+    if snapshot is not None:
+        return [snapshot], list(own.filter(pk__gt=snapshot.pk).order_by("pk")[:1])
+    joint = Snapshot.objects.filter(state=WorkState.DONE, rule__has_key="campaigns").only("rule")
+    joined = [row.pk for row in joint if campaign.name in row.rule["campaigns"][1:]]
+    return list(rows.filter(Q(campaign=campaign) | Q(pk__in=joined)).order_by("-pk")[:MOST]), []
 
 
-def _sources(campaign: Campaign, only: Source | None) -> list[Node]:
-    media = CampaignFace.objects.filter(campaign=campaign, face__isnull=False).values("face__media")
-    rows = Source.objects.filter(pk__in=Item.objects.filter(media__in=media).values("source"))
-    if only is not None:
-        rows = rows.filter(pk=only.pk)
-    return [
-        Node(
-            f"source-{row.pk}",
-            SOURCE,
-            row.name,
-            ngettext("{n} media", "{n} media", row.done).format(n=_n(row.done)),
-            reverse("labeling:source", args=[row.pk]),
-            may_open=may_manage,
+class _Origins:
+    """What versions were frozen from: the campaigns, and the sources that joined by their labels alone.
+
+    campaign: drawn even if nothing was frozen of it. only: the one source that is drawn.
+    """
+
+    def __init__(self, campaign: Campaign, frozen: Collection[Snapshot], only: Source | None) -> None:
+        self._rules = {
+            row.pk: Rule.of({"consensus": "", "minimum_agreement": 0.0, **row.rule}) for row in frozen
+        }
+        self._only = only
+        own = {row.campaign_id: row.campaign for row in frozen}
+        names = {name for rule in self._rules.values() for name in rule.campaigns[1:]}
+        others = Campaign.objects.filter(name__in=names).order_by("pk")
+        self._campaigns = list({campaign.pk: campaign, **own, **{row.pk: row for row in others}}.values())
+        self._by_name = {row.name: row for row in self._campaigns}
+        self._gone = sorted(names - self._by_name.keys())
+        joining = {name for rule in self._rules.values() for name in rule.labelled_sources}
+        labelled = Source.objects.filter(name__in=joining).order_by("-pk")
+        self._labelled = list(labelled if only is None else labelled.filter(pk=only.pk))
+        self._columns = sorted({column for rule in self._rules.values() for column in label_columns(rule)})
+        self.nodes = list(self._nodes())
+
+    def of(self, row: Snapshot) -> tuple[str, ...]:
+        """The keys of what its labels are: votes, where they count, and labels that somebody gave."""
+        rule = self._rules[row.pk]
+        named = [self._by_name.get(name) for name in rule.campaigns[1:]]
+        taken = [row.campaign, *(each for each in named if each is not None)]
+        keys = [f"votes-{each.pk}" for each in taken if set(rule.labels) & set(USUAL_LABELS)]
+        keys += [f"campaign-{name}" for name in rule.campaigns[1:] if name in self._gone]
+        joined = [each for each in self._labelled if each.name in rule.labelled_sources]
+        for column in label_columns(rule):
+            keys += [f"labels-{each.pk}-{column}" for each in taken]
+            keys += [f"labels-source-{each.pk}-{column}" for each in joined]
+        there = {node.key for node in self.nodes}
+        return tuple(key for key in keys if key in there)
+
+    def _nodes(self) -> Iterator[Node]:
+        media = {each.pk: _media_by_source(_asked([each])) for each in self._campaigns}
+        all_media = (
+            _media_by_source(_asked(self._campaigns)) if len(media) > 1 else media[self._campaigns[0].pk]
         )
-        for row in rows.order_by("-pk")
-    ]
+        all_media |= {each.pk: _media_of(each) for each in self._labelled}
+        rows = Source.objects.filter(pk__in=all_media).order_by("-pk")
+        for row in rows if self._only is None else rows.filter(pk=self._only.pk):
+            yield from _source(row, all_media[row.pk])
+        for each in self._campaigns:
+            keys = [f"media-{pk}" for pk in media[each.pk]]
+            if self._only is None and (without := _without_source(each)):
+                keys.append(f"media-without-source-{each.pk}")
+                yield Node(keys[-1], MEDIA, _media(without), _("of no source any more"))
+            yield from self._campaign(each, tuple(keys))
+        for joined in self._labelled:
+            yield from self._joined(joined)
+        for name in self._gone:
+            yield Node(f"campaign-{name}", VOTES, name, _("a campaign that has another name now, or is gone"))
 
-
-def _faces(campaign: Campaign, sources: list[str]) -> list[Node]:
-    there = CampaignFace.objects.filter(campaign=campaign, face__isnull=False)
-    media = there.values("face__media").distinct().count()
-    faces = there.count()
-    votes = Vote.objects.filter(campaign_face__campaign=campaign).count()
-    page = reverse("labeling:campaign", args=[campaign.pk])
-    return [
-        Node(
-            "media",
-            MEDIA,
-            ngettext("{n} media", "{n} media", media).format(n=_n(media)),
-            "",
-            "",
-            tuple(sources),
-        ),
-        Node(
-            "faces",
-            FACES,
-            ngettext("{n} face", "{n} faces", faces).format(n=_n(faces)),
-            _("asked about in “{name}”").format(name=campaign.name),
-            reverse("labeling:campaign_faces", args=[campaign.pk]),
-            ("media",),
-            may_manage,
-        ),
-        Node(
-            "votes",
+    def _campaign(self, row: Campaign, media: tuple[str, ...]) -> Iterator[Node]:
+        faces = _asked([row]).count()
+        votes = Vote.objects.filter(campaign_face__campaign=row).count()
+        asked, decided = _("asked about in “{name}”"), _("and what was decided in “{name}”")
+        page = reverse("labeling:campaign_faces", args=[row.pk])
+        yield Node(
+            f"faces-{row.pk}", FACES, _faces(faces), asked.format(name=row.name), page, media, may_manage
+        )
+        yield Node(
+            f"votes-{row.pk}",
             VOTES,
             ngettext("{n} vote", "{n} votes", votes).format(n=_n(votes)),
-            _("and what was decided in “{name}”").format(name=campaign.name),
-            page,
-            ("faces",),
+            decided.format(name=row.name),
+            reverse("labeling:campaign", args=[row.pk]),
+            (f"faces-{row.pk}",),
             may_manage,
-        ),
-    ]
+        )
+        given = FaceLabel.objects.filter(face__campaign_faces__campaign=row)
+        gallery = f"{reverse('labeling:faces')}?{urlencode({'campaign': str(row.pk), 'expert': ANY})}"
+        yield from self._labels(given, str(row.pk), row.name, f"faces-{row.pk}", gallery, page)
+
+    def _joined(self, row: Source) -> Iterator[Node]:
+        """Faces that are asked about nowhere, and what somebody said of them."""
+        key, gallery = (
+            f"faces-source-{row.pk}",
+            f"{reverse('labeling:faces')}?{urlencode({'source': row.pk})}",
+        )
+        faces = Face.objects.kept().filter(in_source(row.pk)).count()
+        what = _("joined by their labels from “{name}”").format(name=row.name)
+        yield Node(key, FACES, _faces(faces), what, gallery, (f"media-{row.pk}",), may_manage)
+        given = FaceLabel.objects.filter(face__in=Face.objects.kept().filter(in_source(row.pk)))
+        labelled = f"{gallery}&{urlencode({'expert': ANY})}"
+        page = reverse("labeling:source", args=[row.pk])
+        yield from self._labels(given, f"source-{row.pk}", row.name, key, labelled, page)
+
+    def _labels(
+        self, given: QuerySet[FaceLabel], key: str, name: str, faces: str, gallery: str, page: str
+    ) -> Iterator[Node]:
+        """One for each column the rules ask. The gallery shows those of experts."""
+        counted = given.filter(column__in=self._columns).order_by().values_list("column")
+        for column, labels in counted.annotate(count=Count("pk")).order_by("column"):
+            yield Node(
+                f"labels-{key}-{column}",
+                VOTES,
+                ngettext("{n} label", "{n} labels", labels).format(n=_n(labels)),
+                _("“{column}”, in “{name}”").format(column=column, name=name),
+                gallery if column == FaceLabel.EXPERT else page,
+                (faces,),
+                may_manage,
+            )
+
+
+def _asked(campaigns: Collection[Campaign]) -> QuerySet[CampaignFace]:
+    return CampaignFace.objects.filter(campaign__in=campaigns, face__isnull=False).order_by()
+
+
+def _media_by_source(asked: QuerySet[CampaignFace]) -> dict[int, int]:
+    """Source → how many of its media have such faces."""
+    rows = Item.objects.filter(media__in=asked.values("face__media")).order_by()
+    return dict(rows.values_list("source").annotate(count=Count("media", distinct=True)))
+
+
+def _media_of(source: Source) -> int:
+    return Item.objects.filter(source=source, media__isnull=False).values("media").distinct().count()
+
+
+def _without_source(campaign: Campaign) -> int:
+    here = Item.objects.filter(media=OuterRef("face__media"))
+    return _asked([campaign]).filter(~Exists(here)).values("face__media").distinct().count()
+
+
+def _source(row: Source, media: int) -> Iterator[Node]:
+    page = reverse("labeling:source", args=[row.pk])
+    yield Node(f"source-{row.pk}", SOURCE, row.name, _media(row.done), page, may_open=may_manage)
+    yield Node(
+        f"media-{row.pk}",
+        MEDIA,
+        _media(media),
+        _("from “{name}”").format(name=row.name),
+        f"{page}#media",
+        (f"source-{row.pk}",),
+        may_manage,
+    )
+
+
+def _media(number: int) -> str:
+    return ngettext("{n} media", "{n} media", number).format(n=_n(number))
+
+
+def _faces(number: int) -> str:
+    return ngettext("{n} face", "{n} faces", number).format(n=_n(number))
 
 
 def _snapshot(row: Snapshot, stage: str, came_of: tuple[str, ...]) -> Node:
     faces = sum(sum(counts.values()) for counts in row.counts.get("splits", {}).values())
-    what = ngettext("{n} face", "{n} faces", faces).format(n=_n(faces))
     page = reverse("labeling:snapshot", args=[row.pk])
-    return Node(f"snapshot-{row.pk}", stage, row.name, f"{what}, {row.digest[:8]}", page, came_of)
+    return Node(f"snapshot-{row.pk}", stage, row.name, f"{_faces(faces)}, {row.digest[:8]}", page, came_of)
 
 
 def _exports(row: Snapshot) -> list[Node]:
-    page = reverse("labeling:snapshot", args=[row.pk])
+    page = _files(row)
     return [
         Node(
             f"export-{each.pk}",
@@ -174,6 +339,10 @@ def _exports(row: Snapshot) -> list[Node]:
         )
         for each in row.exports.order_by("format")
     ]
+
+
+def _files(row: Snapshot) -> str:
+    return f"{reverse('labeling:snapshot', args=[row.pk])}#files"
 
 
 def _n(number: int) -> str:

@@ -9,7 +9,7 @@ class TrainingConfig(AppConfig):
         from labeling import lineage
         from labeling.erasure import remains
         from training.erasing import OfTraining
-        from training.lineage import made_of
+        from training.lineage import LISTED, made_of
 
         remains.register(OfTraining())
-        lineage.register(made_of)
+        lineage.register(made_of, LISTED)

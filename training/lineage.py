@@ -8,9 +8,11 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from labeling.lineage import ROUND, RUN, Node
+from labeling.lineage import ROUND, RUN, Node, Place
 from training.models import RelabelRound, TrainingRun
 from training.rules import may_train
+
+LISTED = {RUN: Place("training:runs", may_train), ROUND: Place("training:relabel_rounds", may_train)}
 
 
 def made_of(snapshots: Collection[int]) -> list[Node]:

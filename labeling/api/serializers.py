@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group
 from rest_framework import serializers
 
 from labeling.licences import DEMANDS
+from labeling.lineage import STAGES
 from labeling.models import (
     Adjudication,
     Campaign,
@@ -463,6 +464,26 @@ class VerificationSerializer(serializers.ModelSerializer[Verification]):
         model = Verification
         fields = ("id", "snapshot", "problems", "created_at", *WORK)
         read_only_fields = fields
+
+
+class LineageNodeSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    stage = serializers.ChoiceField(choices=list(STAGES))
+    title = serializers.CharField()
+    what = serializers.CharField(allow_blank=True, help_text="More of it, in words.")
+    url = serializers.CharField(
+        allow_null=True, help_text="Of its page; null where there is none, or none that you may open."
+    )
+
+
+class LineageEdgeSerializer(serializers.Serializer[Any]):
+    source = serializers.CharField(help_text="The key of what was there.")  # type: ignore[assignment]
+    target = serializers.CharField(help_text="The key of what was made of it.")
+
+
+class LineageSerializer(serializers.Serializer[Any]):
+    nodes = LineageNodeSerializer(many=True)
+    edges = LineageEdgeSerializer(many=True)
 
 
 class ChangesAskedSerializer(serializers.Serializer[Any]):

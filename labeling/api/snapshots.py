@@ -13,6 +13,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling import lineage
 from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
@@ -22,10 +23,12 @@ from labeling.api.serializers import (
     ChangesSerializer,
     ExportSerializer,
     FreezeSerializer,
+    LineageSerializer,
     PreviewSerializer,
     SnapshotSerializer,
     VerificationSerializer,
 )
+from labeling.lineage import Node
 from labeling.models import Export, Snapshot, WorkState
 from labeling.rules import may_manage, may_see_labels
 from labeling.snapshots import comparing, exporting, freezing, verification
@@ -96,7 +99,8 @@ class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     def export(self, request: Request, pk: str) -> Response:
         """Write the snapshot in a format; its file is at `files/FORMAT/` once done.
 
-        Asked for again, the file there is stays, unless other words or another place are asked for.
+        Asked for again, the file there is stays. It is made anew where it is gone from the storage, other words are
+        asked for, or a place that it is written to besides is named, or was and is not any more.
         """
         wanted = asked(ExportAsked, request)
         export = exporting.export(snapshot=self.get_object(), from_outside=True, **wanted)
@@ -149,3 +153,17 @@ class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
             "beyond": faces[limit - 1].change.face_key if len(faces) > limit else None,
         }
         return Response(ChangesSerializer(found).data)
+
+    @extend_schema(responses=LineageSerializer)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def lineage(self, request: Request, pk: str) -> Response:
+        """What came of what: sources, media, faces, votes and labels it was frozen from, and what was made of it."""
+        row = self.get_object()
+        found = lineage.of(row.campaign, snapshot=row, most=None)
+
+        def address(node: Node) -> str | None:
+            open_to = node.url and node.may_open(request.user)
+            return request.build_absolute_uri(node.url) if open_to else None
+
+        told = lineage.told(found, address)
+        return Response(LineageSerializer(told).data)

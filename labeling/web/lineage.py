@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -24,6 +25,7 @@ from labeling.lineage import (
     STAGES,
     VOTES,
     Lineage,
+    More,
     Node,
 )
 from labeling.models import Campaign, Snapshot, Source
@@ -33,7 +35,11 @@ from labeling.web.doors import door
 NODE, HEIGHT, BETWEEN, GAP, HEAD, GUTTER, NARROW = 294, 56, 16, 36, 28, 24, 600
 """In units of the picture: a node's width and height, what lies between two, and between two stages, a stage's name
 above its nodes, room for lines at the edge, and below which width lines go there."""
-WIDE = ((SOURCE,), (MEDIA, FACES, VOTES), (SNAPSHOT,), (RUN, EXPORT), (ROUND,), (NEXT,))
+BESIDE = ((SOURCE,), (MEDIA, FACES, VOTES), (SNAPSHOT,), (RUN, EXPORT), (ROUND,), (NEXT,))
+BELOW = ((SOURCE,), (MEDIA,), (FACES,), (VOTES,), (SNAPSHOT,), (RUN, EXPORT), (ROUND,), (NEXT,))
+"""Bands where there is one campaign with faces of one source, and where there is more: each stage has a row then."""
+WIDTH = 1208
+"""Of the wide picture: four nodes."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +56,13 @@ class Box:
 
 @dataclass(frozen=True)
 class Picture:
-    """boxes and lines in units of a picture `width` wide. heads: x, y and words of each stage."""
+    """boxes and lines in units of a picture `width` wide. heads: of each stage x, y, words, and the address of the list
+    of all of them, where some are not shown.
+    """
 
     width: int
     height: float
-    heads: list[tuple[float, float, str]]
+    heads: list[tuple[float, float, str, str]]
     boxes: list[Box]
     lines: list[str]
 
@@ -71,16 +79,19 @@ def of_snapshot(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_safe
 def of_campaign(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = get_object_or_404(Campaign, pk=pk)
-    return _page(request, row, "votes", lineage.of(row))
+    return _page(request, row, f"votes-{row.pk}", lineage.of(row))
 
 
 @door(may_see_labels)
 @require_safe
 def of_source(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """In the newest campaign that asks about its faces, or the one asked for; the others are named."""
+    """In the newest campaign that asks about its faces or was frozen with its labels, or the one asked for; the others
+    are named.
+    """
     row = get_object_or_404(Source, pk=pk)
-    asked = Campaign.objects.filter(campaign_faces__face__media__items__source=row).distinct().order_by("-pk")
-    campaigns = list(asked[:50])
+    asked = Campaign.objects.filter(campaign_faces__face__media__items__source=row).order_by().values("pk")
+    joined = lineage.joined_in(row).order_by().values("campaign")
+    campaigns = list(Campaign.objects.filter(Q(pk__in=asked) | Q(pk__in=joined)).order_by("-pk")[:50])
     wanted = request.GET.get("campaign", "")
     shown = next((each for each in campaigns if str(each.pk) == wanted), campaigns[0] if campaigns else None)
     found = lineage.of(shown, source=row) if shown else Lineage()
@@ -95,8 +106,8 @@ def _page(
         "crumbs": _crumbs(row) if isinstance(row, Snapshot) or may_manage(request.user) else None,
         "here": here,
         "nodes": found.nodes,
-        "wide": _picture(found, request.user, bands=WIDE, width=1200, letters=27),
-        "narrow": _picture(found, request.user, bands=[(stage,) for stage in STAGES], width=360, letters=36),
+        "wide": _picture(found, request.user, bands=_bands(found), width=WIDTH, letters=27),
+        "narrow": _picture(found, request.user, bands=[(stage,) for stage in STAGES], width=360, letters=33),
         **more,
     }
     return render(request, "labeling/lineage.html", context)
@@ -112,6 +123,11 @@ def _crumbs(row: Source | Campaign | Snapshot) -> tuple[str, str, str]:
     return reverse(many), str(words), reverse(one, args=[row.pk])
 
 
+def _bands(found: Lineage) -> Sequence[Sequence[str]]:
+    stages = [node.stage for node in found.nodes]
+    return BESIDE if all(stages.count(stage) <= 1 for stage in (MEDIA, FACES, VOTES)) else BELOW
+
+
 def _picture(
     found: Lineage, user: Any, *, bands: Sequence[Sequence[str]], width: int, letters: int
 ) -> Picture:
@@ -119,8 +135,9 @@ def _picture(
 
     letters: as many as fit into a node.
     """
+    beside = width < NARROW
     boxes: dict[str, Box] = {}
-    heads: list[tuple[float, float, str]] = []
+    heads: list[tuple[float, float, str, str]] = []
     y = 0.0
     for band in bands:
         stages = [stage for stage in band if any(node.stage == stage for node in found.nodes)]
@@ -128,13 +145,13 @@ def _picture(
         lowest = y
         for number, stage in enumerate(stages):
             left = GUTTER + number * room
-            heads.append((left, y + 16, _head(STAGES[stage], found.more.get(stage, 0))))
+            heads.append((left, y + 16, *_head(STAGES[stage], found.more.get(stage), user)))
             nodes = [node for node in found.nodes if node.stage == stage]
-            placed = list(_placed(nodes, user, left=left, top=y + HEAD, room=room, letters=letters))
+            at = {"left": left, "top": y + HEAD, "room": room}
+            placed = list(_placed(nodes, user, **at, letters=letters, beside=beside))
             boxes |= {box.node.key: box for box in placed}
             lowest = max(lowest, placed[-1].y + HEIGHT)
         y = lowest + GAP if stages else y
-    beside = width < NARROW
     lines = [
         _line(boxes[key], box, beside=beside)
         for box in boxes.values()
@@ -145,26 +162,30 @@ def _picture(
 
 
 def _placed(
-    nodes: list[Node], user: Any, *, left: float, top: float, room: float, letters: int
+    nodes: list[Node], user: Any, *, left: float, top: float, room: float, letters: int, beside: bool
 ) -> Iterator[Box]:
-    """In rows of as many as there is room for."""
+    """In rows of as many as there is room for; where all lie below each other each takes the whole room."""
     per_row = max(1, int(room // NODE))
-    each = min(room, NODE) - BETWEEN if per_row > 1 or room > NODE else room
+    each = room if beside else min(room, NODE) - BETWEEN
     for number, node in enumerate(nodes):
         column, row = number % per_row, number // per_row
         url = node.url if node.may_open(user) else ""
         x, y = left + column * (each + BETWEEN), top + row * (HEIGHT + 8)
-        yield Box(node, url, x, y, each, _short(node.title, letters), _short(node.what, letters + 4))
+        yield Box(node, url, x, y, each, _short(node.title, letters), _short(node.what, letters + 8))
 
 
-def _head(words: str, more: int) -> str:
+def _head(words: str, more: More | None, user: Any) -> tuple[str, str]:
+    """Words, and the address they lead to."""
     named = _(words)
-    return _("{stage}, and {n} more").format(stage=named, n=more) if more else named
+    if more is None:
+        return named, ""
+    url = more.url if more.may_open(user) else ""
+    return _("{stage}, and {n} more").format(stage=named, n=more.count), url
 
 
 def _line(start: Box, end: Box, *, beside: bool) -> str:
-    """A path from what was to what came of it: down, out to the right where that lies beside others below it, or where
-    all nodes lie below each other along the edge.
+    """A path from what was to what came of it: down, out to the right where that lies beside others further below, or
+    where all nodes lie below each other along the edge.
     """
     if beside:
         x, y1, y2 = start.x, start.y + HEIGHT / 2, end.y + HEIGHT / 2
@@ -172,7 +193,7 @@ def _line(start: Box, end: Box, *, beside: bool) -> str:
     if start.y == end.y:
         y = start.y + HEIGHT / 2
         return f"M{start.x + start.width:.1f},{y:.1f} L{end.x:.1f},{y:.1f}"
-    if end.y > start.y and end.x > start.x + start.width:
+    if end.y > start.y + HEIGHT + GAP + HEAD and end.x > start.x + start.width:
         x1, y1, y2 = start.x + start.width, start.y + HEIGHT / 2, end.y + HEIGHT / 2
         near = end.x - 2 * GUTTER
         return f"M{x1:.1f},{y1:.1f} L{near:.1f},{y1:.1f} C{end.x:.1f},{y1:.1f} {near:.1f},{y2:.1f} {end.x:.1f},{y2:.1f}"

@@ -219,6 +219,7 @@ API: dict[str, tuple[set[str], set[str]]] = {
     "api-snapshots-verify": (READERS, MANAGERS),
     "api-snapshots-verifications": (READERS, MANAGERS),
     "api-snapshots-changes": (READERS, MANAGERS),
+    "api-snapshots-lineage": (READERS, MANAGERS),
     "api-erasures-list": (MANAGERS, MANAGERS),
     "api-erasures-detail": (MANAGERS, MANAGERS),
     "api-erasures-preview": (MANAGERS, MANAGERS),

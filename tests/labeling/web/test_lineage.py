@@ -1,12 +1,17 @@
 """What came of what, drawn from every end of it."""
 
+import json
+from io import StringIO
+from pathlib import Path
+
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 
-from labeling import lineage
+from labeling import labels, lineage
 from labeling.models import Campaign, Item, Snapshot, Source
 from labeling.snapshots import exporting
-from tests.factories import make_over, make_user
+from tests.factories import make_faces, make_over, make_user
 from tests.labeling.snapshots.making import frozen, make_settled
 from tests.training.making import finish, make_run
 from training.models import RelabelFace, RelabelRound
@@ -56,12 +61,81 @@ def test_a_snapshot_stands_between_its_sources_and_the_version_after() -> None:
     assert lineage.NEXT not in {node.stage for node in last.nodes}
 
 
-def test_more_than_is_shown_is_counted(monkeypatch) -> None:
-    monkeypatch.setattr(lineage, "SHOWN", 1)
-    _, campaign, _, second = made()
-    found = lineage.of(campaign)
+def test_more_than_is_shown_is_counted_and_leads_to_the_list(client: Client) -> None:
+    _, campaign, first, second = made()
+    for kind in ("coco", "parquet", "imagefolder", "votes", "webdataset"):
+        exporting.export(snapshot=first, format=kind)
+    found = lineage.of(campaign, most=1)
     assert [node.title for node in found.nodes if node.stage == lineage.SNAPSHOT] == [second.name]
-    assert found.more == {lineage.SNAPSHOT: 1}
+    counts = {stage: (more.count, more.url) for stage, more in found.more.items()}
+    assert counts == {lineage.SNAPSHOT: (1, "/snapshots/"), lineage.EXPORT: (5, "/snapshots/")}
+    client.force_login(make_user("trainer"))
+    html = client.get(f"/lineage/snapshot/{first.pk}/").content.decode()
+    assert f'<a href="/snapshots/{first.pk}/#files"><text class="lineage-head"' in html
+    assert 'id="files"' in client.get(f"/snapshots/{first.pk}/").content.decode()
+
+
+def test_all_that_a_snapshot_took_in_is_drawn_and_leads_to_its_pages(client: Client) -> None:
+    source, first, _, _ = made()
+    second = make_settled(3, name="Others")
+    rated = Source.objects.create(name="rated", kind="folder", location="/r", done=2)
+    make_over(rated)
+    faces = make_faces(2)
+    for face in faces:
+        Item.objects.create(source=rated, locator=str(face.pk), state="ingested", media_id=face.media_id)
+    labels.give([labels.Wanted(face.pk, "happy", "a team") for face in faces])
+    snapshot = frozen(
+        second, also=[first], labels=["expert", "adjudicated", "votes"], labelled_sources=["rated"]
+    )
+    found = lineage.of(second, snapshot=snapshot)
+    nodes = {node.key: node for node in found.nodes}
+    labelled = f"labels-source-{rated.pk}-expert"
+    assert nodes[f"snapshot-{snapshot.pk}"].came_of == (f"votes-{second.pk}", f"votes-{first.pk}", labelled)
+    assert nodes[labelled].title == "2 labels"
+    assert nodes[labelled].came_of == (f"faces-source-{rated.pk}",)
+    assert nodes[f"faces-source-{rated.pk}"].came_of == (f"media-{rated.pk}",)
+    assert nodes[f"faces-{first.pk}"].came_of == (f"media-{source.pk}",)
+    without = f"media-without-source-{second.pk}"
+    assert (nodes[f"faces-{second.pk}"].came_of, nodes[without].title) == ((without,), "3 media")
+    assert nodes[f"media-{source.pk}"].url == f"/sources/{source.pk}/#media"
+    client.force_login(make_user("manager"))
+    for start, here in (
+        (f"snapshot/{snapshot.pk}", f"snapshot-{snapshot.pk}"),
+        (f"campaign/{first.pk}", f"votes-{first.pk}"),
+        (f"source/{rated.pk}", labelled),
+    ):
+        page = client.get(f"/lineage/{start}/")
+        boxes = {box.node.key: box for box in page.context["narrow"].boxes}
+        assert {f"snapshot-{snapshot.pk}", here} <= boxes.keys()
+        assert {client.get(box.url).status_code for box in boxes.values() if box.url} == {200}
+
+
+def test_a_campaign_that_has_another_name_now_is_told_of() -> None:
+    first, second = make_settled(3, name="First"), make_settled(3, name="Second")
+    snapshot = frozen(second, also=[first])
+    Campaign.objects.filter(pk=first.pk).update(name="Renamed")
+    node = next(node for node in lineage.of(second, snapshot=snapshot).nodes if node.title == "First")
+    assert (node.url, "another name" in node.what) == ("", True)
+
+
+def test_the_api_and_a_command_tell_the_same(client: Client, tmp_path: Path) -> None:
+    _, campaign, first, _ = made()
+    client.force_login(make_user("trainer"))
+    told = client.get(f"/api/v1/snapshots/{first.pk}/lineage/").json()
+    keys = {node["key"] for node in told["nodes"]}
+    frozen_as = next(node for node in told["nodes"] if node["key"] == f"snapshot-{first.pk}")
+    assert frozen_as["url"] == f"http://testserver/snapshots/{first.pk}/"
+    assert {node["url"] for node in told["nodes"] if node["stage"] == "source"} == {None}
+    assert {"source": f"votes-{campaign.pk}", "target": f"snapshot-{first.pk}"} in told["edges"]
+    assert {edge[end] for edge in told["edges"] for end in ("source", "target")} == keys
+    said = StringIO()
+    call_command("lineage", first.name, json=tmp_path / "lineage.json", stdout=said)
+    written = json.loads((tmp_path / "lineage.json").read_text())
+    assert {node["key"] for node in written["nodes"]} == keys
+    assert written["edges"] == told["edges"]
+    assert "Training runs: small net" in said.getvalue()
+    with pytest.raises(CommandError, match="cannot be written"):
+        call_command("lineage", first.name, json=tmp_path / "nowhere" / "lineage.json")
 
 
 @pytest.mark.parametrize(
