@@ -1,5 +1,6 @@
 """Erasing for good: what would go, the button, and what became of it."""
 
+import hashlib
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,8 +17,11 @@ from labeling.web import jobs, paging
 from labeling.web.doors import door
 
 PER_PAGE = 50
-CHOSEN = "erasure_faces"
-"""Where the session keeps faces selected in the gallery, which are too many for an address."""
+_CHOSEN = "erasure_faces"
+"""Where the session keeps faces selected in the gallery, which are too many for an address: by their hash, so that a
+preview and its button mean the same faces, whatever was selected in another tab meanwhile."""
+_SELECTIONS = 4
+"""Previews of selected faces that one person may have open."""
 SHOWN = 12
 """Faces shown of what would go."""
 
@@ -32,17 +36,17 @@ def erasures(request: HttpRequest) -> HttpResponse:
 @door(may_manage)
 @require_http_methods(["GET", "HEAD", "POST"])
 def erasure_new(request: HttpRequest) -> HttpResponseBase:
-    """The preview; with a POST, the demand. scope and what are in the address, or the faces in the session."""
+    """The preview; with a POST, the demand. scope and what are in the address, or which of the session's selections."""
     asked = request.POST if request.method == "POST" else request.GET
-    scope, with_media = asked.get("scope", ""), bool(asked.get("with_media"))
+    scope, with_media, chosen = asked.get("scope", ""), bool(asked.get("with_media")), asked.get("chosen", "")
     problem = ""
     try:
-        what = _what(request, scope, asked.getlist("what"))
+        what = _what(request, scope, asked.getlist("what"), chosen)
         if request.method == "POST":
             row = verbs.demand(
                 scope, what, reason=asked.get("reason", ""), by=request.user, with_media=with_media
             )
-            request.session.pop(CHOSEN, None)
+            _forget(request, chosen)
             return HttpResponseRedirect(reverse("labeling:erasure", args=[row.pk]))
         found = verbs.preview(scope, what, with_media)
     except verbs.CannotErase as refusal:
@@ -50,35 +54,58 @@ def erasure_new(request: HttpRequest) -> HttpResponseBase:
             return render(request, "labeling/erasure_new.html", {"problem": str(refusal)}, status=400)
         problem = str(refusal)
         try:
-            found = verbs.preview(scope, _what(request, scope, asked.getlist("what")), with_media)
+            found = verbs.preview(scope, _what(request, scope, asked.getlist("what"), chosen), with_media)
         except verbs.CannotErase:
             return render(request, "labeling/erasure_new.html", {"problem": problem}, status=400)
     context = {
         "found": found,
         "named": _named(found.scope, found.what),
         "sample": verbs.sample(found.scope, found.what, found.with_media, SHOWN),
-        "in_session": CHOSEN in request.session and not asked.getlist("what"),
+        "chosen": chosen,
         "scope_word": Erasure.Scope(found.scope).label,
-        "toggle": _toggle(scope, asked.getlist("what"), found.with_media),
+        "toggle": _toggle(scope, asked.getlist("what"), chosen, found.with_media),
         "reason": asked.get("reason", ""),
         "problem": problem,
     }
     return render(request, "labeling/erasure_new.html", context, status=400 if problem else 200)
 
 
-def _toggle(scope: str, what: list[str], with_media: bool) -> str:
+def choose(request: HttpRequest, keys: list[int]) -> str:
+    """Keep faces selected in the gallery. Returns the address of their preview."""
+    name = hashlib.sha256(",".join(map(str, keys)).encode()).hexdigest()[:32]
+    known = {other: faces for other, faces in _selections(request).items() if other != name}
+    newest = list(known.items())[-(_SELECTIONS - 1) :]
+    request.session[_CHOSEN] = dict([*newest, (name, keys)])
+    asked = urlencode({"scope": Erasure.Scope.FACE, "chosen": name})
+    return f"{reverse('labeling:erasure_new')}?{asked}"
+
+
+def _selections(request: HttpRequest) -> dict[str, list[int]]:
+    kept = request.session.get(_CHOSEN)
+    return kept if isinstance(kept, dict) else {}
+
+
+def _forget(request: HttpRequest, chosen: str) -> None:
+    if chosen in (left := _selections(request)):
+        request.session[_CHOSEN] = {name: keys for name, keys in left.items() if name != chosen}
+
+
+def _toggle(scope: str, what: list[str], chosen: str, with_media: bool) -> str:
     """The preview with the media, or without; empty where they go anyway."""
     if scope not in (Erasure.Scope.TRACK, Erasure.Scope.FACE):
         return ""
-    given = {"scope": scope, "what": what, **({} if with_media else {"with_media": 1})}
+    which = {"chosen": chosen} if chosen else {"what": what}
+    given = {"scope": scope, **which, **({} if with_media else {"with_media": 1})}
     return f"{reverse('labeling:erasure_new')}?{urlencode(given, doseq=True)}"
 
 
-def _what(request: HttpRequest, scope: str, given: list[str]) -> list[Any]:
+def _what(request: HttpRequest, scope: str, given: list[str], chosen: str) -> list[Any]:
+    if chosen:
+        if scope != Erasure.Scope.FACE or chosen not in (kept := _selections(request)):
+            raise verbs.CannotErase(_("This selection is not kept any more. Select the faces once more."))
+        return list(kept[chosen])
     if scope == Erasure.Scope.AUTHOR:
         return [name for name in given if name]
-    if scope == Erasure.Scope.FACE and not given:
-        return list(request.session.get(CHOSEN, []))
     return [int(key) for key in given if key.isascii() and key.isdigit() and len(key) < 16]
 
 

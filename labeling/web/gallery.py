@@ -19,9 +19,8 @@ from labeling.erasure.scope import MOST
 from labeling.models import Campaign, Face
 from labeling.refusals import Refusal
 from labeling.rules import may_manage
-from labeling.web import deeds, face_filters, paging
+from labeling.web import deeds, erasures, face_filters, paging
 from labeling.web.doors import door
-from labeling.web.erasures import CHOSEN
 
 GROUPS_PER_PAGE = 20
 SELECTED_AT_MOST = 5_000
@@ -85,8 +84,7 @@ def _to_erasure(request: HttpRequest, chosen: QuerySet[Face]) -> HttpResponseBas
         text = _("One erasure names at most {most} faces. Erase by source or author, or in parts.")
         messages.error(request, text.format(most=number_format(MOST, force_grouping=True)))
         return redirect(_back(request))
-    request.session[CHOSEN] = keys
-    return redirect(f"{reverse('labeling:erasure_new')}?scope=face")
+    return redirect(erasures.choose(request, keys))
 
 
 @door(may_manage)

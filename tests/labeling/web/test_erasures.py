@@ -1,5 +1,6 @@
 """The pages of erasures: what would go, the button, what became of it."""
 
+import re
 from urllib.parse import quote
 
 import pytest
@@ -7,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from labeling import erasure
-from labeling.models import Erasure, Source
+from labeling.models import Erasure, Face, Source
 from tests.factories import make_faces, make_media, make_user
 from tests.labeling.snapshots.making import frozen, make_settled
 
@@ -84,17 +85,48 @@ def test_each_thing_offers_its_erasure(manager: Client) -> None:
     assert "Ann &amp; Bo" in by_author
 
 
+def selected(manager: Client, faces: list[Face]) -> dict[str, str]:
+    """Select them in the gallery, and look at the preview. Returns what its form sends."""
+    told = {"do": "erase", "face": [face.pk for face in faces]}
+    answer = manager.post(reverse("labeling:faces_act"), told, follow=True)
+    assert answer.status_code == 200
+    fields = re.findall(
+        r'type="hidden" name="(scope|what|chosen|with_media)" value="([^"]*)"', answer.content.decode()
+    )
+    assert "what" not in dict(fields)
+    return dict(fields)
+
+
 def test_faces_selected_in_the_gallery_are_previewed(manager: Client) -> None:
     faces = make_faces(3)
-    answer = manager.post(
-        reverse("labeling:faces_act"), {"do": "erase", "face": [face.pk for face in faces[:2]]}, follow=True
-    )
-    page = answer.content.decode()
-    assert answer.status_code == 200
-    assert 'name="what"' not in page
-    manager.post(reverse("labeling:erasure_new"), {"scope": "face", "reason": "Asked to", "with_media": "1"})
+    form = selected(manager, faces[:2])
+    without_reason = manager.post(reverse("labeling:erasure_new"), form)
+    assert (without_reason.status_code, Erasure.objects.count()) == (400, 0)
+    manager.post(reverse("labeling:erasure_new"), {**form, "reason": "Asked to", "with_media": "1"})
     row = Erasure.objects.get()
     assert (row.what, row.with_media) == ([face.pk for face in faces[:2]], True)
+
+
+def test_what_was_previewed_goes_whatever_was_selected_since(manager: Client) -> None:
+    new, faces = reverse("labeling:erasure_new"), make_faces(3)
+    first = selected(manager, faces[1:])
+    second = selected(manager, faces[:1])
+    toggled = text(manager, f"{new}?scope=face&chosen={first['chosen']}&with_media=1")
+    assert f"?scope=face&amp;chosen={first['chosen']}" in toggled
+    manager.post(new, {**first, "reason": "Asked to"})
+    manager.post(new, {**second, "reason": "Asked to"})
+    asked = list(Erasure.objects.order_by("pk").values_list("what", flat=True))
+    assert asked == [[face.pk for face in faces[1:]], [faces[0].pk]]
+
+
+def test_a_selection_that_is_not_kept_any_more_erases_nothing(manager: Client) -> None:
+    new, faces = reverse("labeling:erasure_new"), make_faces(6)
+    forms = [selected(manager, [face]) for face in faces]
+    answer = manager.post(new, {**forms[0], "reason": "Asked to"})
+    assert answer.status_code == 400
+    assert "Select the faces once more" in answer.content.decode()
+    assert manager.post(new, {"scope": "face", "reason": "Asked to"}).status_code == 400
+    assert not Erasure.objects.exists()
 
 
 def test_one_that_failed_can_go_on(manager: Client) -> None:
