@@ -80,7 +80,7 @@ def _demand_not_erased(face: Face) -> None:
 
 
 def remove(*, face: Face, by: Any) -> None:
-    """Take a drawn face away; its crop stays in the storage. Raises CannotDraw."""
+    """Take a drawn face away, and its crop. Raises CannotDraw."""
     if face.detector != DETECTOR:
         raise CannotDraw(_("A detector found this face: leave it out instead."))
     with transaction.atomic():
@@ -92,6 +92,7 @@ def remove(*, face: Face, by: Any) -> None:
         if held.replaces.exists():
             raise CannotDraw(_("This box corrects another: undo the correction instead."))
         held.delete()
+    files.forget([held.crop])
     _log.info("%s removed the drawn face %d", by, face.pk)
 
 

@@ -89,6 +89,16 @@ def test_only_drawn_faces_outside_campaigns_are_removed(photo: Media) -> None:
     assert set(Face.objects.all()) == {asked, found}
 
 
+def test_the_crop_goes_with_the_face_unless_another_face_shows_the_same(photo: Media) -> None:
+    drawn = handmade.draw(media=photo, box=(50, 30, 40, 50), by=None)
+    other = make_faces(1, crop=drawn.crop)[0]
+    handmade.remove(face=drawn, by=None)
+    assert default_storage.exists(drawn.crop)
+    other.delete()
+    handmade.remove(face=handmade.draw(media=photo, box=(50, 30, 40, 50), by=None), by=None)
+    assert not default_storage.exists(drawn.crop)
+
+
 def test_managers_draw_and_remove_on_the_medias_page(client: Client, photo: Media) -> None:
     client.force_login(make_user("manager"))
     address = reverse("labeling:media_draw", args=[photo.pk])
