@@ -133,12 +133,20 @@ def _to_bucket(archive: Path, to: str, profile: str, name: str, telling: Telling
         patience = Patience(total_s=settings.FETCH_MAX_S, first_pause_s=settings.S3_FIRST_PAUSE_S)
         bucket = Bucket(known, bucket_name, patience)
         alive = telling.alive(_DELIVERING)
-        bucket.remove(f"{prefix}{name}/{SUMS}", alive)
+        below = f"{prefix}{name}/"
+        bucket.remove(f"{below}{SUMS}", alive)
         one = archive.with_name("one file")
+        written: set[str] = set()
         with archive.open("rb") as file:
             for member, blocks in unpacked(file):
                 with one.open("wb") as out:
                     out.writelines(blocks)
-                bucket.put(f"{prefix}{name}/{member}", one, alive)
+                if member == SUMS:
+                    # What faces erased since have left of an earlier delivery: a whole export has nothing of it.
+                    for other in bucket.listed(below, alive):
+                        if other.key not in written:
+                            bucket.remove(other.key, alive)
+                bucket.put(f"{below}{member}", one, alive)
+                written.add(f"{below}{member}")
     except (CannotRead, BucketAway, CannotFetch) as reason:
         raise work.Refused(str(reason)) from reason

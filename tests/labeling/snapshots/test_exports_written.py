@@ -14,6 +14,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -24,6 +25,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from labeling.expressions import EIGHT, FERPLUS_ANSWERS, OTHER_ANSWERS, SEVEN
+from labeling.fetching import buckets
 from labeling.models import Export, Media
 from labeling.snapshots import erasing, exporting, freezing
 from labeling.snapshots import format as snapshots
@@ -400,6 +402,37 @@ def test_the_files_are_written_into_a_bucket_the_sums_last(storage: Storage) -> 
     } == wanted
     newest = max(stored, key=lambda one: (one["LastModified"], one["Key"] == prefix + SUMS))
     assert newest["Key"] == prefix + SUMS
+
+
+def test_what_was_erased_leaves_the_bucket_and_what_lies_beside_the_export_stays(
+    storage: Storage, monkeypatch
+) -> None:
+    client = buckets._client
+
+    def with_short_pages(profile: buckets.Profile) -> Any:
+        far = client(profile)
+        whole = far.list_objects_v2
+        monkeypatch.setattr(far, "list_objects_v2", lambda **asked: whole(**asked, MaxKeys=2))
+        return far
+
+    monkeypatch.setattr(buckets, "_client", with_short_pages)
+    snapshot = frozen(make_settled(12))
+    made(snapshot, "imagefolder", to=f"s3://{BUCKET}/out/a", from_outside=True)
+    folder = f"out/a/{snapshot.digest[:12]}-imagefolder"
+    beside = {f"{folder}-mine/notes.txt": b"mine", f"{folder}.txt": b"mine", "out/a/notes.txt": b"mine"}
+    storage.put({**beside, **{f"{folder}/zzz/{number}.png": b"left" for number in range(5)}})
+    gone = snapshots.read_table(freezing.local_folder(snapshot)).to_pylist()[3]
+    erasing.erase([gone["face_key"]])
+    row = made(snapshot, "imagefolder", to=f"s3://{BUCKET}/out/a", from_outside=True)
+    assert (row.state, row.error) == ("done", "")
+    with zipfile.ZipFile(io.BytesIO(whole(row))) as archive:
+        wanted = {f"{folder}/{name}": archive.read(name) for name in archive.namelist()}
+    stored = storage.client.list_objects_v2(Bucket=BUCKET)["Contents"]
+    found = {
+        one["Key"]: storage.client.get_object(Bucket=BUCKET, Key=one["Key"])["Body"].read() for one in stored
+    }
+    assert found == {**wanted, **beside}
+    assert gone["image"] not in found.values()
 
 
 def test_by_command_with_words_and_a_folder(tmp_path: Path) -> None:
