@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.utils import timezone
 
+from labeling.erasure.tombstones import ERASED
 from labeling.face_filter import media_keys
 from labeling.models import Item, Media, Source, WorkState
 
@@ -39,6 +40,8 @@ class Reasons:
     shown: list[tuple[str, int]]
     others: int
     """Items refused for reasons that are not shown."""
+    may_be_tried: int
+    """Items that may be tried again: what was erased is not."""
 
 
 def amounts(source: Source) -> Amounts:
@@ -71,7 +74,8 @@ def reasons(source: Source, *, refused: int) -> Reasons:
     items = source.items.filter(state=Item.State.REFUSED).order_by()
     counted = items.values_list("reason").annotate(count=Count("pk")).order_by("-count", "reason")
     shown = list(counted[:MOST_REASONS])
-    return Reasons(shown, refused - sum(count for _reason, count in shown))
+    others = refused - sum(count for _reason, count in shown)
+    return Reasons(shown, others, items.exclude(reason__startswith=ERASED).count() if refused else 0)
 
 
 def items_of(source: Source, *, state: str = "", reason: str = "") -> QuerySet[Item]:

@@ -179,6 +179,19 @@ def stop(row: Work) -> None:
     row.refresh_from_db()
 
 
+def has_ended(row: Work) -> bool:
+    """Whether the work is over. One asked to stop whose worker has died is ended here, whoever sweeps or not."""
+    stale = timezone.now() - timedelta(seconds=settings.HEARTBEAT_TIMEOUT_S)
+    rows = type(row)._default_manager.filter(pk=row.pk, state=WorkState.RUNNING, stop_asked=True)
+    _end(rows.exclude(heartbeat_at__gte=stale))
+    row.refresh_from_db()
+    return row.is_over
+
+
+def _end(dead: Any) -> None:
+    dead.update(state=WorkState.STOPPED, worker="", stop_asked=False, ended_at=timezone.now())
+
+
 def restart(row: Work, *, also_done: bool = False, wake: bool = True, anew: bool = True) -> None:
     """Queue a stopped or failed row again (with also_done: a finished one too). It goes on where it was.
 
@@ -238,7 +251,7 @@ def _sweep_dead(model: type[Work], stale: datetime) -> int:
     for row in model._default_manager.filter(state=WorkState.RUNNING, heartbeat_at__lt=stale):
         dead = model._default_manager.filter(pk=row.pk, worker=row.worker, heartbeat_at__lt=stale)
         if row.stop_asked:
-            dead.update(state=WorkState.STOPPED, worker="", stop_asked=False, ended_at=timezone.now())
+            _end(dead)
         elif row.attempt >= settings.MAX_ATTEMPTS:
             # Work that kills its worker every time must not take the whole queue down with it.
             dead.update(state=WorkState.FAILED, worker="", ended_at=timezone.now(), error=_died(row))

@@ -123,7 +123,7 @@ class SourceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
     def restart(self, request: Request, pk: str) -> Response:
         """Go on where it stopped; on a finished source, take in what is new."""
         source = self.get_object()
-        work.restart(source, also_done=True)
+        ingest.refresh(source=source)
         return Response(self.get_serializer(source).data)
 
     @extend_schema(request=WatchSerializer, responses=SourceSerializer)

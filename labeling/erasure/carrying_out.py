@@ -21,7 +21,9 @@ from labeling.erasure import (
     tombstones,
     uploads,
 )
+from labeling.fetching.patience import nap
 from labeling.models import Erasure, Item, Snapshot, Source, Tombstone, WorkState
+from labeling.models.work import OVER
 from labeling.sayings import gettext_noop
 
 Tell = Callable[[int, int | None, str], None]
@@ -31,7 +33,8 @@ _MEDIA = gettext_noop("Erasing media")
 _SNAPSHOTS = gettext_noop("Taking the faces out of snapshots")
 _REMAINS = gettext_noop("Erasing what was made of them")
 _FILES = gettext_noop("Deleting files")
-_GONE = gettext_noop("{media:,} media and {faces:,} faces are erased.")
+_GONE = gettext_noop("Erased: media {media:,}, faces {faces:,}.")
+_PAUSE_S = 0.5
 _KEPT = ("media", "faces", "pictures_stay", "elsewhere")
 """What the preview says, and is kept with the deed."""
 
@@ -68,6 +71,7 @@ class _Steps:
         if self._erasure.planned_at is None:
             self._plan()
         self._remove_rows()
+        self._forget_counts()
         rows.write_audit(self._erasure)
         keys = frozenset(self._keys())
         campaigns = frozenset(int(pk) for pk in self._erasure.touched.get("campaigns", {}))
@@ -93,12 +97,24 @@ class _Steps:
         self._job.beat(force=True, planned_at=erasure.planned_at, touched=erasure.touched)
 
     def _end_sources(self) -> None:
-        """What is to go must not go on bringing in more."""
+        """What is to go brings in no more: what comes in after the planning would stay."""
         for source in Source.objects.filter(pk__in=self._erasure.what):
-            Source.objects.filter(pk=source.pk).update(watch_minutes=None)
-            for each in (source, *source.detections.all()):
-                if not each.is_over:
-                    work.stop(each)
+            while not self._has_ended(source):
+                nap(_PAUSE_S, self._at(_PLANNING))
+            source.items.filter(state=Item.State.FOUND).update(
+                state=Item.State.REFUSED, reason=tombstones.reason_of(self._erasure)
+            )
+            for search in source.detections.all():
+                if not search.is_over:
+                    work.stop(search)
+
+    @transaction.atomic
+    def _has_ended(self, source: Source) -> bool:
+        # Whoever lets it go on holds it too: either is seen here, or sees this erasure.
+        Source.objects.select_for_update().get(pk=source.pk)
+        Source.objects.filter(pk=source.pk).update(watch_minutes=None)
+        work.stop(source)
+        return work.has_ended(source)
 
     def _remove_rows(self) -> None:
         erasure = self._erasure
@@ -111,6 +127,11 @@ class _Steps:
             whole = gone and rows.none_found_again(erasure, self._at(_MEDIA))
             if not whole:
                 planning.plan_newcomers(erasure, self._at(_PLANNING))
+
+    def _forget_counts(self) -> None:
+        """What a source said at the end of its look, how much is in and how much refused, is so no more."""
+        gone = {"items__state": Item.State.REFUSED, "items__reason": tombstones.reason_of(self._erasure)}
+        Source.objects.filter(state__in=OVER, **gone).update(message="")
 
     def _forget_remains(self, keys: frozenset[str], campaigns: frozenset[int]) -> None:
         held = [entry["pk"] for entry in self._erasure.touched.get("snapshots", [])]

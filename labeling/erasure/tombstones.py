@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 from django.utils import timezone
 
-from labeling.models import Erasure, Face, Item, Tombstone
+from labeling.models import Erasure, Face, Item, Source, Tombstone
 from labeling.sayings import gettext_noop
 from labeling.snapshots import format as snapshots
 
@@ -24,6 +24,14 @@ def of_media(sha256s: Collection[str]) -> dict[str, str]:
     """Of these hashes those of erased media, each with the reason for people. One statement."""
     stones = Tombstone.objects.filter(kind=Tombstone.Kind.MEDIA, key__in=set(sha256s))
     return {stone.key: reason_of(stone.erasure) for stone in stones.select_related("erasure").order_by("-pk")}
+
+
+def erasure_of(source: Source) -> Erasure | None:
+    """The erasure of the whole source, if there is one: from then on it takes nothing in."""
+    demands = Erasure.objects.filter(scope=Erasure.Scope.SOURCE).order_by("pk")
+    # Lists in JSON are not searched alike on each database, and there are few of these.
+    found = next((pk for pk, what in demands.values_list("pk", "what") if source.pk in what), None)
+    return None if found is None else Erasure.objects.get(pk=found)
 
 
 def why_not(sha256: str) -> str:

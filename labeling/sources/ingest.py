@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 from labeling import likeness, work
-from labeling.erasure.tombstones import ERASED
+from labeling.erasure.tombstones import ERASED, erasure_of
 from labeling.fetching.patience import nap
 from labeling.likeness import COMPARING
 from labeling.models import Detection, Item, Scan, Source, WorkState
@@ -34,6 +34,7 @@ from labeling.sources.labelled.taking import Taking
 
 __all__ = [
     "CannotAdd",
+    "IsErased",
     "NothingRefused",
     "add",
     "ingest",
@@ -52,6 +53,10 @@ _NOT_SEARCHED = gettext_noop("All media are in, but no faces are looked for: {re
 
 Tell = Callable[[int, int | None, str], None]
 """Told how far the work is: done, total, message."""
+
+
+class IsErased(Refusal):
+    """The source was erased as a whole: it takes nothing in any more."""
 
 
 class NothingRefused(Refusal):
@@ -114,7 +119,8 @@ def resume_or_add(
     """
     fields = places.checked(kind, location, options)
     there = Source.objects.filter(kind=fields["kind"], location=fields["location"]).order_by("-pk")
-    source = next((one for one in there if one.options == fields["options"]), None)
+    same = (one for one in there if one.options == fields["options"])
+    source = next((one for one in same if erasure_of(one) is None), None)
     if source is None:
         return add(kind=kind, location=location, options=options, wake=wake, **rest)
     if rest.get("watch_minutes") is not None:
@@ -125,16 +131,31 @@ def resume_or_add(
 
 
 def refresh(*, source: Source, wake: bool = True) -> None:
-    """Look through the place again: go on with what is unfinished, take in what is new. Raises CannotMove."""
-    work.restart(source, also_done=True, wake=wake)
+    """Look through the place again: go on with what is unfinished, take in what is new.
+
+    Raises CannotMove, IsErased.
+    """
+    with transaction.atomic():
+        _demand_not_erased(source)
+        work.restart(source, also_done=True, wake=wake)
+
+
+def _demand_not_erased(source: Source) -> None:
+    # Held, so that it is not being erased at this moment.
+    Source.objects.select_for_update().get(pk=source.pk)
+    if erasure_of(source) is not None:
+        raise IsErased(
+            _("This source was erased and takes nothing in any more. Add what else is there as a new source.")
+        )
 
 
 def retry_refused(*, source: Source, item: int | None = None, reason: str = "") -> bool:
-    """Try refused items again: all, one by its key, or those with a reason. Raises NothingRefused.
+    """Try refused items again: all, one by its key, or those with a reason. Raises NothingRefused, IsErased.
 
     Returns whether that begins now; else a worker is at the source, and goes on with them once it has come to its end.
     """
     with transaction.atomic():
+        _demand_not_erased(source)
         # The worker asks for them when it ends, holding the row: it sees these, or has ended before.
         row = Source.objects.select_for_update().get(pk=source.pk)
         refused = row.items.filter(state=Item.State.REFUSED).exclude(reason__startswith=ERASED)

@@ -4,10 +4,12 @@ import time
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling import work
+from labeling.erasure.tombstones import erasure_of
 from labeling.models import Source, WorkState
 from labeling.refusals import Refusal
 from labeling.sources.base import Offer
@@ -58,7 +60,12 @@ def choices(kind: str) -> list[int]:
 def watch(*, source: Source, minutes: int) -> None:
     """Look through the source again every so many minutes from its last look on. Raises CannotWatch."""
     check(source.kind, minutes)
-    _set(source, minutes)
+    with transaction.atomic():
+        # Held, so that it is not being erased at this moment.
+        Source.objects.select_for_update().get(pk=source.pk)
+        if erasure_of(source) is not None:
+            raise CannotWatch(_("This source was erased and takes nothing in any more."))
+        _set(source, minutes)
 
 
 def unwatch(*, source: Source) -> None:

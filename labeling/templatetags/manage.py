@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labeling import snapshot_words
+from labeling.erasure.tombstones import ERASED
 from labeling.sources import KIND_WORDS
 from labeling.sources.rights import BASES
 
@@ -49,6 +50,12 @@ def clock(milliseconds: int) -> str:
 def reason_query(reason: str) -> str:
     """The query of a source's page that lists what was refused for this reason."""
     return urlencode({"state": "refused", "reason": reason})
+
+
+@register.filter
+def may_be_tried(reason: str) -> bool:
+    """Whether what was refused for this reason may be tried again: what was erased is not."""
+    return not reason.startswith(ERASED)
 
 
 @register.filter

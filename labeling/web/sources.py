@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling import labels, queries, source_queries, work
+from labeling.erasure.tombstones import erasure_of
 from labeling.models import Detection, Item, Source, Work
 from labeling.refusals import Refusal
 from labeling.rules import may_manage
@@ -183,6 +184,7 @@ def _progress(row: Source) -> dict[str, Any]:
     items = queries.items_per_state(row)
     return {
         "source": row,
+        "erasure": erasure_of(row),
         "items": items,
         "amounts": source_queries.amounts(row),
         "pace": source_queries.pace(row, left=items[Item.State.FOUND]),

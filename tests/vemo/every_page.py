@@ -204,5 +204,5 @@ def _erasure(snapshot: Snapshot, admin: User) -> Erasure:
         "snapshots": [{"pk": snapshot.pk, "name": snapshot.name, "faces": 2}],
     }
     erasure = Erasure.objects.create(scope="face", what=[1, 2], reason="1 2 3", by=admin, touched=touched)
-    make_over(erasure, message="1 media and 2 faces are erased.")
+    make_over(erasure, message="Erased: media 1, faces 2.")
     return erasure

@@ -119,7 +119,7 @@ def test_a_source_page_costs_the_same_however_much_it_holds(
     source = make_source(media=rows, refused=rows)
     for detector in ["haar", "yunet"][:rows]:
         make_over(Detection.objects.create(source=source, detector=detector))
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(13):
         # session, user, source, faces per detector, searches, items per state, media, labels, items, reasons, media
         assert manager.get(reverse("labeling:source", args=[source.pk])).status_code == 200
 
