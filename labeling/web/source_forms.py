@@ -26,6 +26,11 @@ DETECTOR_NAMES = {
     "haar": _("Viola–Jones cascade, as in the paper"),
     "yunet": _("YuNet, a small network"),
 }
+ELSEWHERE = (
+    "location", "addresses", "s3_address", "flickr_page", "flickr_text", "flickr_tags", "flickr_licences",
+    "flickr_from", "flickr_to", "flickr_place", "google_words", "youtube_page", "youtube_words",
+)  # fmt: skip
+"""The fields that name where media are, if these are no files of the browser's."""
 TOO_LARGE = gettext_noop("This file is larger than {most:,} MB. Put it on the server and name its path.")
 
 

@@ -18,7 +18,7 @@ from labeling.sayings import told
 from labeling.sources import faces, ingest, watching
 from labeling.web import jobs, paging
 from labeling.web.doors import door
-from labeling.web.source_forms import NewSource, detectors_offered
+from labeling.web.source_forms import ELSEWHERE, NewSource, detectors_offered
 
 SOURCES_PER_PAGE = 24
 MEDIA_PER_PAGE = 60
@@ -48,7 +48,11 @@ def source_new(request: HttpRequest) -> HttpResponseBase:
     return render(
         request,
         "labeling/source_new.html",
-        {"form": form, "most_bytes": settings.MAX_RESUMABLE_BYTES},
+        {
+            "form": form,
+            "most_bytes": settings.MAX_RESUMABLE_BYTES,
+            "elsewhere": " ".join(ELSEWHERE),
+        },
         status=400 if form.errors else 200,
     )
 

@@ -256,6 +256,48 @@ def test_another_browser_is_offered_what_is_unfinished(new: Page, tmp_path: Path
     assert not Upload.objects.exists()
 
 
+@pytest.mark.parametrize("received", [0, MB])
+def test_an_upload_of_another_day_holds_up_no_other_source(new: Page, tmp_path: Path, received: int) -> None:
+    upload = Upload.objects.create(
+        batch=UUID(int=7), path="film.mp4", bytes=MB, received=received, by=User.objects.get()
+    )
+    new.reload()
+    new.click("[data-go]")
+    expect(line(new)).to_contain_text("All files have come" if received else "Unfinished files: 1")
+    new.fill("#id_addresses", "https://example.org/a.png")
+    new.select_option("#id_basis", "own")
+    new.click("text=Start the ingest")
+    new.wait_for_url(re.compile(r"/sources/\d+/$"))
+    source = Source.objects.get()
+    assert (source.kind, source.uploads.count()) == ("web", 0)
+    upload.refresh_from_db()
+    assert upload.source is None
+
+
+def test_in_a_second_tab_another_source_is_made_while_the_first_sends(
+    new: Page, live_server, settings, tmp_path: Path
+) -> None:
+    settings.IMPORT_ROOTS = [tmp_path / "there"]
+    held: list[Route] = []
+    new.route(
+        UPLOADS, lambda route: held.append(route) if route.request.method == "PATCH" else route.continue_()
+    )
+    choose(new, next(write(tmp_path / "in", {"big.bin": os.urandom(2 * MB)}).iterdir()))
+    while not held:
+        new.wait_for_timeout(50)
+    other = new.context.new_page()
+    other.goto(f"{live_server.url}/sources/new/")
+    expect(line(other)).to_contain_text("Unfinished files: 1")
+    other.fill("#id_location", str(write(tmp_path / "there", {"a.png": make_png()})))
+    other.select_option("#id_basis", "own")
+    other.click("text=Start the ingest")
+    other.wait_for_url(re.compile(r"/sources/\d+/$"))
+    assert Source.objects.get().kind == "folder"
+    other.close()
+    held.pop().continue_()
+    expect(line(new)).to_contain_text("All files have come")
+
+
 def test_by_keyboard_the_pickers_are_reached(new: Page) -> None:
     new.focus("#id_location")
     new.keyboard.press("Tab")

@@ -75,6 +75,7 @@ function newBatch() {
 let queue = null;
 let expected = { files: 0, dates: {} };
 let armed = false;
+let chosenHere = false;
 let leftOut = 0;
 let samples = [];
 let showing = null;
@@ -105,6 +106,7 @@ async function discard(batch) {
   queue = null;
   field.value = "";
   armed = false;
+  chosenHere = false;
   leftOut = 0;
   expected = { files: 0, dates: {} };
   await offerEarlier();
@@ -114,6 +116,7 @@ async function discard(batch) {
 function take({ files, left }) {
   leftOut += left;
   if (!files.length) return showSoon();
+  chosenHere = true;
   if (!queue) begin(newBatch());
   const isSame = (item, file) => !(item.path in expected.dates) || expected.dates[item.path] === file.lastModified;
   queue.add(files, isSame);
@@ -283,7 +286,18 @@ function finish() {
   }
 }
 
+/** Whether the form names another place that the source is to be made of. */
+function asksElsewhere() {
+  const filled = new FormData(form);
+  return place.dataset.elsewhere.split(" ").some((name) => filled.getAll(name).some((value) => value.trim()));
+}
+
 form.addEventListener("submit", (event) => {
+  const elsewhere = asksElsewhere();
+  // What is still on its way, or was left by an earlier page, waits there for a source of its own. Files chosen here
+  // beside another place are sent with it: the server says that only one of them can be.
+  field.disabled = elsewhere && Boolean(isBusy() || !chosenHere);
+  if (field.disabled) return undefined;
   if (!isBusy()) return localStorage.removeItem(MEMORY);
   event.preventDefault();
   armed = true;
