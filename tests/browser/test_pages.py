@@ -4,8 +4,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from labeling import erasure
 from labeling.models import CampaignFace
-from tests.factories import make_campaign, make_user, settle
+from tests.factories import make_campaign, make_faces, make_user, settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -98,3 +99,23 @@ def test_the_vote_page_fits_a_phone_without_scrolling(browser, live_server, camp
     context.close()
     assert (height, width) == (844, 390)
     assert min(sizes) >= 44
+
+
+def test_on_a_phone_erasures_are_cards_with_their_state_first(
+    enter, live_server, complaints: list[str]
+) -> None:
+    manager = make_user("manager")
+    for face in make_faces(2):
+        erasure.demand("face", [face.pk], reason="Consent withdrawn by letter", by=manager, wake=False)
+    page = enter(manager)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{live_server.url}/erasures/")
+    first = page.get_by_role("row").nth(1)
+    places = [cell.bounding_box() for cell in first.get_by_role("cell").all()]
+    tops = [place["y"] for place in places if place]
+    assert tops.index(min(tops)) == 4
+    assert all(place and place["x"] + place["width"] <= 390 for place in places)
+    table = page.locator(".table-scroll")
+    assert table.evaluate("each => each.scrollWidth - each.clientWidth") == 0
+    assert serious(page) == []
+    assert complaints == []
