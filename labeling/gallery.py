@@ -47,7 +47,7 @@ class Change:
 @dataclass(frozen=True)
 class Deed:
     verb: str
-    """left_out, taken_back, added, merged, parted or corrected."""
+    """left_out, taken_back, added, let_in, merged, parted or corrected."""
     faces: int
     """How many were changed."""
     token: str
@@ -88,21 +88,30 @@ def take_back(*, faces: QuerySet[Face], by: Any) -> Deed:
     return Deed("taken_back", count, _token(changes), beside=corrected)
 
 
-def add_to_campaign(*, faces: QuerySet[Face], campaign: Campaign, by: Any) -> Deed:
-    """Ask the campaign's question about these faces too, but for those left out. Raises CannotChangeFaces."""
+def add_to_campaign(
+    *, faces: QuerySet[Face], campaign: Campaign, by: Any, whatever_quality: bool = False
+) -> Deed:
+    """Ask the campaign's question about these faces too, but for those left out. Raises CannotChangeFaces.
+
+    whatever_quality: also those that its rule on quality keeps out.
+    """
     with transaction.atomic():
         held = _held(faces)
         kept = [pk for pk, left_out in held if not left_out]
         before = _keys_in(campaign, kept)
         kept_out = sum(
             campaigns.add_faces(
-                campaign=campaign, faces=Face.objects.filter(pk__in=chunk), by=by
+                campaign=campaign,
+                faces=Face.objects.filter(pk__in=chunk),
+                by=by,
+                whatever_quality=whatever_quality,
             ).kept_out.faces
             for chunk in chunked(kept)
         )
         added = sorted(_keys_in(campaign, kept) - before)
     token = signing.dumps({"campaign": campaign.pk, "faces": _steps(added)}, salt=_SALT, compress=True)
-    return Deed("added", len(added), token, beside=len(held) - len(kept), kept_out=kept_out)
+    verb = "let_in" if whatever_quality else "added"
+    return Deed(verb, len(added), token, beside=len(held) - len(kept), kept_out=kept_out)
 
 
 def correct(*, face: Face, box: tuple[int, int, int, int], by: Any) -> tuple[Deed, Face]:

@@ -55,6 +55,7 @@ def _words(deed: Deed, campaign: str) -> str:
         "left_out": _left_out,
         "taken_back": _taken_back,
         "added": _added,
+        "let_in": _let_in,
         "merged": _merged,
         "corrected": _corrected,
     }.get(deed.verb, _parted)(deed, count, beside, campaign)
@@ -115,6 +116,12 @@ def _added(deed: Deed, count: str, beside: str, campaign: str) -> str:
         "{count} is left out and was not added.", "{count} are left out and were not added.", deed.beside
     )
     return f"{text} {not_added.format(count=beside)}"
+
+
+def _let_in(deed: Deed, count: str, beside: str, campaign: str) -> str:
+    return ngettext(
+        "{n} face added, whatever its quality.", "{n} faces added, whatever their quality.", deed.faces
+    ).format(n=count)
 
 
 def _merged(deed: Deed, count: str, beside: str, campaign: str) -> str:

@@ -8,16 +8,16 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling import campaigns, gallery_queries, quality_rule, quality_words
+from labeling import gallery, gallery_queries, licensing, quality_rule, quality_words
 from labeling import kept_out as queries
 from labeling.licence_words import left_out_line
 from labeling.models import Campaign, Face
+from labeling.refusals import Refusal
 from labeling.rules import may_manage
 from labeling.vision import quality
-from labeling.web import campaign_words, paging
+from labeling.web import deeds, paging
 from labeling.web.doors import door
 from labeling.web.faces import COUNTED_S
 
@@ -50,6 +50,7 @@ def kept_out(request: HttpRequest, pk: int) -> HttpResponseBase:
         "page": page,
         "faces": [(face, _against(face, limits)) for face in page.rows],
         "tab": "kept_out",
+        "undo": deeds.last(request),
     }
     return render(request, "labeling/campaign_kept_out.html", context)
 
@@ -85,11 +86,13 @@ def let_in(request: HttpRequest, pk: int) -> HttpResponseBase:
     if not keys:
         messages.error(request, _("Tick the faces to be added all the same."))
         return redirect(back)
-    made = campaigns.add_faces(campaign=shown, faces=chosen, by=request.user, whatever_quality=True)
-    text = ngettext(
-        "{n} face added, whatever its quality.", "{n} faces added, whatever their quality.", made.added
-    )
-    messages.success(request, text.format(n=campaign_words.number(made.added)))
-    if line := left_out_line(made.left_out):
-        messages.warning(request, line)
+    unlicensed = left_out_line(licensing.left_out(chosen, shown.licence_rule))
+    try:
+        deed = gallery.add_to_campaign(faces=chosen, campaign=shown, by=request.user, whatever_quality=True)
+    except Refusal as refusal:
+        messages.error(request, str(refusal))
+        return redirect(back)
+    deeds.tell(request, deed, campaign=shown.name)
+    if unlicensed:
+        messages.warning(request, unlicensed)
     return redirect(back)

@@ -1,12 +1,14 @@
 """One media: its picture with the faces drawn over it, and the picture itself."""
 
 from collections import Counter
+from datetime import date
 
 from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -23,6 +25,7 @@ from labeling.web import deeds, files, paging
 from labeling.web.doors import door
 
 FACES_PER_PAGE = 120
+WEB = ("https://", "http://")
 WIDTHS = (320, 1280)
 """Longest sides a picture may be asked for in, in pixels."""
 
@@ -48,7 +51,9 @@ def media(request: HttpRequest, pk: int) -> HttpResponseBase:
             "licence_changed": licence_checks.has_changed(row),
             "licence_was": licence_line(row.licence),
             "licence_now": licence_line(row.licence_now) if row.licence_now else "",
-            "page_link": row.page_url.startswith(("https://", "http://")),
+            "page_link": row.page_url.startswith(WEB),
+            "file_link": str(row.given.get("url", "")).startswith(WEB),
+            "uploaded": _day(row.given.get("uploaded")),
             "at": at,
             "marks": marks,
             "bins": timeline_queries.BINS,
@@ -180,6 +185,14 @@ def _correcting(request: HttpRequest, media: Media) -> Face | None:
     asked = paging.number(request, "correct") or 0
     faces = Face.objects.filter(media=media, row=0).exclude(left_out=Face.LeftOut.CORRECTED)
     return faces.filter(pk=asked).first() if asked else None
+
+
+def _day(text: object) -> str:
+    """A day as people read it; what is none, as its source wrote it."""
+    try:
+        return str(date_format(date.fromisoformat(str(text or ""))))
+    except ValueError:
+        return str(text or "")
 
 
 def _moment(request: HttpRequest, marks: list[Mark]) -> int:

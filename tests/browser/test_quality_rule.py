@@ -34,7 +34,7 @@ def test_its_effect_is_seen_while_it_is_typed_and_a_face_is_let_in(
     assert serious(page) == []
     page.get_by_role("checkbox").first.check()
     page.get_by_role("button", name="Add the ticked all the same").click()
-    expect(page.locator(".notice-ok")).to_contain_text("1 face added, whatever its quality.")
+    expect(page.locator(".toast")).to_contain_text("1 face added, whatever its quality.")
     campaign = Campaign.objects.get()
     assert campaign.campaign_faces.count() == 4
     page.goto(f"{live_server.url}/campaigns/{campaign.pk}/edit/#step-quality")

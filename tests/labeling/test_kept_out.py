@@ -66,6 +66,27 @@ def keys(faces: list[Face]) -> list[int]:
     return [face.pk for face in faces]
 
 
+# ---- letting some in all the same, and undoing it ----
+
+
+def test_what_was_let_in_all_the_same_is_taken_out_again_by_undo(
+    manager: Client, campaign: Campaign, listed: list[int]
+) -> None:
+    address = reverse("labeling:campaign_kept_out", args=[campaign.pk])
+    said = manager.post(
+        reverse("labeling:campaign_let_in", args=[campaign.pk]), {"face": listed[:2]}, follow=True
+    )
+    assert "2 faces added, whatever their quality." in said.content.decode()
+    assert campaign.campaign_faces.count() == 4
+    undone = manager.post(
+        reverse("labeling:faces_undo"), {"key": said.context["undo"].key, "next": address}, follow=True
+    )
+    assert "Undone, for 2 faces." in undone.content.decode()
+    assert campaign.campaign_faces.count() == 2
+    assert keys(kept_out.page(campaign, limit=10)) == listed
+    assert [entry.verb for entry in campaign.audit.all()][:2] == ["faces_removed", "faces_added"]
+
+
 # ---- order and pages ----
 
 

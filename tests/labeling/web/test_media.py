@@ -1,12 +1,14 @@
 """One media: its picture, upright and small, with the faces drawn over it."""
 
 import io
+from datetime import date
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
 from django.urls import reverse
+from django.utils.formats import date_format
 from PIL import Image
 
 from labeling import timeline_queries
@@ -112,6 +114,18 @@ def test_only_a_web_address_becomes_a_link(manager: Client) -> None:
     assert "CC BY 4.0" in page
     evil = make_media(page_url="javascript:alert(1)")
     assert "javascript:" not in manager.get(reverse("labeling:media", args=[evil.pk])).content.decode()
+
+
+def test_what_its_site_said_of_it_is_shown(manager: Client) -> None:
+    given = {"title": "At the <lake>", "uploaded": "2024-05-01", "url": "https://live.example.org/1_o.jpg"}
+    page = manager.get(reverse("labeling:media", args=[make_media(given=given).pk])).content.decode()
+    assert "At the &lt;lake&gt;" in page
+    assert date_format(date(2024, 5, 1)) in page
+    assert 'href="https://live.example.org/1_o.jpg"' in page
+    evil = make_media(given={"uploaded": "one day", "url": "javascript:alert(1)"})
+    page = manager.get(reverse("labeling:media", args=[evil.pk])).content.decode()
+    assert "one day" in page
+    assert 'href="javascript:' not in page
 
 
 def make_video_with_track(faces: int) -> tuple[Media, Track, list[Face]]:
