@@ -1,5 +1,6 @@
 """The picture grids of `explain`: how a run judges faces of a snapshot."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from training.core.predictor import Predictor
 from training.core.refusals import BadConfig, BadSnapshot
 
 _COLUMNS = 8
+_UNREADABLE = (OSError, ValueError, IndexError, pa.ArrowException)
 
 
 def explain(
@@ -35,7 +37,10 @@ def explain(
         raise BadSnapshot(f"{run} was trained on another snapshot. Name that one.")
     if not len(said):
         raise BadSnapshot(f"The {split} split has no face.")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadConfig(f"{out} cannot be a folder of pictures: {error.strerror}. Name another.") from error
     made = [out / "grad-cam.png"]
     chosen = _by_turns(said, most)
     pixels = _pixels(predictor, snapshot, said, chosen)
@@ -103,7 +108,19 @@ def _pixels(
     predictor: Predictor, snapshot: Path, said: Predictions, places: NDArray[np.int64]
 ) -> NDArray[np.uint8]:
     keys = [said.keys[place] for place in places]
-    table = snapshots.read_table(snapshot, columns=["face_key", "image"])
-    table = table.filter(pc.is_in(table.column("face_key"), value_set=pa.array(keys, pa.string())))
-    images = dict(zip(table.column("face_key").to_pylist(), table.column("image").to_pylist(), strict=True))
+    images = _images(snapshot, keys)
+    if len(images) < len(set(keys)):
+        raise BadSnapshot(
+            f"{snapshot} has no more all faces that the run judged; some were erased. Judge it anew: "
+            "`python -m training.core judge RUN --snapshot SNAPSHOT`."
+        )
     return predictor.pixels([images[key] for key in keys])
+
+
+def _images(snapshot: Path, keys: Sequence[str]) -> dict[str, bytes]:
+    try:
+        table = snapshots.read_table(snapshot, columns=["face_key", "image"])
+    except _UNREADABLE as error:
+        raise BadSnapshot(f"The snapshot {snapshot} cannot be read: {error}") from error
+    table = table.filter(pc.is_in(table.column("face_key"), value_set=pa.array(keys, pa.string())))
+    return dict(zip(table.column("face_key").to_pylist(), table.column("image").to_pylist(), strict=True))

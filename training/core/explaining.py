@@ -1,8 +1,11 @@
 """Where in a face a network looks, what a Masking Block does to features, and which mistakes it makes: as pictures."""
 
 import dataclasses
+import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +22,12 @@ from training.core.refusals import BadConfig
 Shares = NDArray[np.float32]
 _SIDE, _LINE = 176, 18
 _LEAST_PLACES = 4
+_TINY = torch.finfo(torch.float32).tiny
 _PAPER, _INK = (16, 24, 20), (240, 240, 240)
 
 
 def grad_cam(predictor: Predictor, pixels: NDArray[np.uint8], classes: Sequence[int]) -> Shares:
-    """(N, S, S) in 0–1: how strongly each place speaks for the class, by face; places of the last feature map that has
-    at least 4 × 4 of them.
+    """(N, S, S) in 0–1: how strongly each place speaks for the class, by face, on the map that `_last_map` finds.
 
     pixels: (N, C, S, S) of the run's stored size. classes: N indices. Selvaraju et al. 2017, "Grad-CAM"
     (doi:10.1109/ICCV.2017.74), formulas 1 and 2: ReLU(Σ_k α_k A^k), α_k the mean over places of ∂logit / ∂A^k. Each
@@ -32,52 +35,134 @@ def grad_cam(predictor: Predictor, pixels: NDArray[np.uint8], classes: Sequence[
     feature map.
     """
     network = predictor.network
-    layer = _last_map(predictor, pixels[:1])
+    found = _last_map(predictor, pixels[:1])
     kept: list[Tensor] = []
-    # Cloned, because an in-place ReLU behind the layer would change what its gradient is taken of.
-    handle = layer.register_forward_hook(lambda _module, _inputs, out: _keep(kept, out))
+    handle = found.module.register_forward_hook(lambda _module, _inputs, out: _keep(kept, out))
     try:
         with torch.enable_grad():
             logits = network(_seen(predictor, pixels).requires_grad_())
             chosen = logits.gather(1, torch.tensor(list(classes), device=logits.device)[:, None]).sum()
-            (slopes,) = torch.autograd.grad(chosen, kept[-1])
+            (slopes,) = torch.autograd.grad(chosen, kept[found.call])
     finally:
         handle.remove()
-    maps = functional.relu((slopes.mean(dim=(2, 3), keepdim=True) * kept[-1]).sum(dim=1, keepdim=True))
-    return _enlarged(maps.detach(), pixels.shape[-1])
+    maps, rates = _channels_first(kept[found.call].detach()), _channels_first(slopes)
+    return _enlarged(
+        functional.relu((rates.mean(dim=(2, 3), keepdim=True) * maps).sum(dim=1, keepdim=True)),
+        pixels.shape[-1],
+    )
 
 
 def _keep(kept: list[Tensor], out: Tensor) -> Tensor:
-    kept.append(out)
-    return out.clone()
+    # Cloned twice: an in-place ReLU behind the module would change what the gradient is taken of, and so would one that
+    # works on the module's input, where that is its output too.
+    kept.append(out.clone())
+    return kept[-1].clone()
 
 
-def _last_map(predictor: Predictor, one: NDArray[np.uint8]) -> nn.Module:
-    """The last module, in the order they work, that gives a feature map of at least 4 × 4 places: of small images a
-    ResNet's last stage has one or four places in all, and shows nothing.
+def _channels_first(out: Tensor) -> Tensor:
+    """A map as (N, C, H, W). Images are squares, so their maps are: in (N, H, W, C), as Swin has it, the sides are the
+    two equal ones; in (N, H · W, C), as a vision transformer has it, the class token may stand before the places.
     """
-    network, found = predictor.network, []
+    if out.ndim == 3:
+        side = math.isqrt(out.shape[1])
+        places = out[:, out.shape[1] - side**2 :]
+        return places.reshape(len(out), side, side, -1).permute(0, 3, 1, 2)
+    return out if out.shape[2] == out.shape[3] else out.permute(0, 3, 1, 2)
 
-    def note(module: nn.Module, _: object, out: object) -> None:
-        if isinstance(out, Tensor) and out.ndim == 4 and min(out.shape[2:]) >= _LEAST_PLACES:
-            found.append(module)
 
-    # A Masking Block's output is a mask, not what the head sees.
-    masks = {inner for block in _blocks(network) for inner in block.modules()}
-    wanted = [module for module in network.modules() if module is not network and module not in masks]
-    handles = [module.register_forward_hook(note) for module in wanted]
+def _side(out: Tensor) -> int:
+    """The side of a map in places; 0 for what is none."""
+    if out.ndim == 3:
+        side = math.isqrt(out.shape[1])
+        return side if out.shape[1] - side**2 in (0, 1) else 0
+    if out.ndim != 4:
+        return 0
+    if out.shape[2] == out.shape[3]:
+        return out.shape[2]
+    return out.shape[2] if out.shape[1] == out.shape[2] else 0
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundMap:
+    """What a module gives when it works for the `call`th time, counted from 0: a ReLU may be used again and again."""
+
+    module: nn.Module
+    call: int
+
+
+def _last_map(predictor: Predictor, one: NDArray[np.uint8]) -> FoundMap:
+    """The last map, in the order in which modules end, through which all that the logits know of the image goes, and
+    before which there was none of fewer than 4 × 4 places: of small images a ResNet's last stage has one or four places
+    in all, and what VGG then spreads over 7 × 7 shows no more. Its places must bear on the logits: of a vision
+    transformer's last block only the class token does, so the map is that of the block before.
+    """
+    network = predictor.network
+    calls: Counter[nn.Module] = Counter()
+    kept: list[Tensor] = []
+    given: list[FoundMap] = []
+
+    def note(module: nn.Module, _: object, out: object) -> Tensor | None:
+        if not isinstance(out, Tensor) or not out.requires_grad:
+            return None
+        given.append(FoundMap(module, calls[module]))
+        calls[module] += 1
+        return _keep(kept, out)
+
+    handles = [module.register_forward_hook(note) for module in network.modules() if module is not network]
     try:
-        with torch.inference_mode():
-            network(_seen(predictor, one))
+        with torch.enable_grad():
+            seen = _seen(predictor, one).requires_grad_()
+            logits = network(seen)
+            # Not their plain sum: where one logit is another's opposite, that knows nothing of the image.
+            opinion = (logits * torch.arange(1, logits.shape[1] + 1, device=logits.device)).sum()
     finally:
         for handle in handles:
             handle.remove()
-    if not found:
+    bearing = _bearing_all(opinion, seen)
+    large: list[int] = []
+    for place, out in enumerate(kept):
+        side = _side(out)
+        if not side or out.grad_fn not in bearing:
+            continue
+        if side < _LEAST_PLACES:
+            break
+        large.append(place)
+    for place in reversed(large):
+        (slopes,) = torch.autograd.grad(opinion, kept[place], retain_graph=True)
+        if _channels_first(slopes).any():
+            return given[place]
+    if not large:
         raise BadConfig(
             f"{predictor.config.network} has no feature map of {_LEAST_PLACES} × {_LEAST_PLACES} places at image_size "
             f"{predictor.config.image_size}, so Grad-CAM shows nothing. Train it on larger images."
         )
-    return found[-1]
+    return given[large[-1]]
+
+
+def _bearing_all(end: Tensor, start: Tensor) -> set[Any]:
+    """The nodes of the graph of gradients through which every way from `end` to `start` goes: those through which as
+    many ways go as there are. A branch beside others, or a mask, bears only some.
+    """
+    first: Any = end.grad_fn
+    order: list[Any] = []
+    to_start: dict[Any, int] = {}
+    todo = [(first, False)]
+    while todo:
+        node, seen = todo.pop()
+        further = [each for each, _ in node.next_functions if each is not None]
+        if seen:
+            own = 1 if getattr(node, "variable", None) is start else 0
+            to_start[node] = own + sum(to_start[each] for each in further)
+            order.append(node)
+        elif node not in to_start:
+            to_start[node] = 0
+            todo.append((node, True))
+            todo += [(each, False) for each in further if each not in to_start]
+    from_end: Counter[Any] = Counter({first: 1})
+    for node in reversed(order):
+        for each, _ in node.next_functions:
+            from_end[each] += from_end[node]
+    return {node for node in order if from_end[node] * to_start[node] == to_start[first]}
 
 
 def _blocks(network: nn.Module) -> list[MaskingBlock]:
@@ -126,7 +211,7 @@ def _enlarged(maps: Tensor, side: int) -> Shares:
         :, 0
     ]
     grown = grown - grown.amin(dim=(1, 2), keepdim=True).clamp(min=0)
-    scaled: Shares = (grown / grown.amax(dim=(1, 2), keepdim=True).clamp(min=1e-12)).cpu().numpy()
+    scaled: Shares = (grown / grown.amax(dim=(1, 2), keepdim=True).clamp(min=_TINY)).cpu().numpy()
     return scaled
 
 
