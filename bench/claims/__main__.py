@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.claims.plans import CLAIMS, Claim
-from bench.claims.running import run
+from bench.claims.running import ended_after, run
 from bench.claims.scoring import missing, score
 from training.core.progress import Display
-from training.core.refusals import Stopped
+from training.core.refusals import Refusal, Stopped, TrainingFailed
 from training.core.run_folder import write_json
 
 RESULTS = Path("docs/results/claims")
@@ -63,14 +63,21 @@ def _run(asked: argparse.Namespace) -> int:
     work = asked.work / "smoke" if asked.smoke else asked.work
     claims = CLAIMS.values() if asked.claim == "all" else [CLAIMS[asked.claim]]
     try:
-        for claim in claims:
-            run(claim, asked.data, work, out, smoke=asked.smoke, minutes=asked.minutes, display=Display())
-            found = score(claim, out)
-            write_json(out / f"{claim.name}.json", found)
-            _tell(claim, found)
+        with ended_after(asked.minutes) as stopper:
+            for claim in claims:
+                run(claim, asked.data, work, out, smoke=asked.smoke, stopper=stopper, display=Display())
+                found = score(claim, out)
+                write_json(out / f"{claim.name}.json", found)
+                _tell(claim, found)
     except Stopped as stopped:
         print(f"Stopped: {stopped}. The same command goes on from here.")
         return STOPPED
+    except Refusal as refusal:
+        print(f"error: {refusal}", file=sys.stderr)
+        return 2
+    except TrainingFailed as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        return 1
     return 0
 
 

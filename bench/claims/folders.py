@@ -1,6 +1,7 @@
 """FER2013 as snapshot folders: its own labels, or FER+'s by the official filter."""
 
 import shutil
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,19 @@ from numpy.typing import NDArray
 
 from bench import fer2013
 from labeling.snapshots import format as snapshots
+from training.core.refusals import Refusal
 
+_UNREADABLE = (OSError, ValueError, KeyError, tarfile.TarError)
 SMOKE_FACES = 2
 """Of each class and split, in a smoke run."""
 
 
+class BadData(Refusal):
+    """The faces and labels to learn from are not where they were said to be."""
+
+
 def snapshot(data: Path, folder: Path, labels: str, *, smoke: bool) -> Path:
-    """The snapshot folder of these labels below `folder`, made unless it is whole already."""
+    """The snapshot folder of these labels below `folder`, made unless it is whole already. Raises BadData."""
     made = folder / (f"{labels}-smoke" if smoke else labels)
     if (made / "manifest.json").exists():
         return made
@@ -29,7 +36,10 @@ def snapshot(data: Path, folder: Path, labels: str, *, smoke: bool) -> Path:
 
 
 def _rows(data: Path, labels: str, *, smoke: bool) -> Iterator[dict[str, Any]]:
-    images, emotions, usage, votes = fer2013.load(data)
+    try:
+        images, emotions, usage, votes = fer2013.load(data)
+    except _UNREADABLE as error:
+        raise BadData(f"{data} does not hold FER2013 and FER+ (fer2013/ and ferplus/): {error}") from error
     classes = fer2013.SEVEN if labels == "fer2013" else fer2013.EIGHT
     seen: dict[tuple[int, int], int] = {}
     for number, split in enumerate(usage.tolist()):

@@ -161,10 +161,6 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
 )
 
 
-def labels_of(claim: Claim) -> set[str]:
-    return {training.labels for training in claim.trainings}
-
-
 def told(claim: Claim) -> dict[str, Any]:
     """The claim as a file of figures begins."""
     return {"claim": claim.name, "about": claim.about, "view": claim.view, "aims": dict(claim.aims)}

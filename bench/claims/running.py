@@ -1,12 +1,14 @@
 """Training what a claim needs, one network after the other; whatever is there is not done again."""
 
+import contextlib
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.claims.folders import snapshot
 from bench.claims.logits import SPLITS, VIEWS, keep
-from bench.claims.plans import Claim, Training, labels_of
+from bench.claims.plans import Claim, Training
 from training.core import faces as snapshot_faces
 from training.core.judging import plain
 from training.core.predictions import predictions_of
@@ -22,27 +24,40 @@ def logits_file(out: Path, training: Training) -> Path:
     return out / "logits" / f"{training.name}.npz"
 
 
-def run(
-    claim: Claim, data: Path, work: Path, out: Path, *, smoke: bool, minutes: float, display: Display
-) -> None:
-    """Leave the logits of all the claim's trainings below `out`. Run folders and snapshots go into `work`; the same
-    call goes on where it was cut short. Raises Stopped after `minutes`, with a checkpoint written.
-    """
+@contextlib.contextmanager
+def ended_after(minutes: float) -> Iterator[Stopper]:
+    """A stopper that asks for an end when a signal does, or when that much time is over."""
     stopper = Stopper()
     stopper.watch_signals()
     clock = threading.Timer(60 * minutes, stopper.ask, [f"{minutes:g} minutes are over"])
     clock.daemon = True
     clock.start()
-    folders = {
-        labels: snapshot(data, work / "snapshots", labels, smoke=smoke) for labels in sorted(labels_of(claim))
-    }
-    for number, training in enumerate(claim.trainings, start=1):
-        if logits_file(out, training).exists():
-            continue
-        display.say(f"{claim.name} {number}/{len(claim.trainings)}: {training.name}")
+    try:
+        yield stopper
+    finally:
+        clock.cancel()
+
+
+def run(
+    claim: Claim, data: Path, work: Path, out: Path, *, smoke: bool, stopper: Stopper, display: Display
+) -> None:
+    """Leave the logits of all the claim's trainings below `out`. Run folders and snapshots go into `work`; the same
+    call goes on where it was cut short. Raises Stopped where the stopper asks, with a checkpoint written, and BadData
+    where something has to be trained and `data` does not hold the faces.
+    """
+    absent = [
+        (number, training)
+        for number, training in enumerate(claim.trainings, start=1)
+        if not logits_file(out, training).exists()
+    ]
+    folders: dict[str, Path] = {}
+    for number, training in absent:
         stopper.check()
+        if training.labels not in folders:
+            folders[training.labels] = snapshot(data, work / "snapshots", training.labels, smoke=smoke)
+            stopper.check()
+        display.say(f"{claim.name} {number}/{len(claim.trainings)}: {training.name}")
         _one(training, folders[training.labels], work, out, smoke, stopper, display)
-    clock.cancel()
 
 
 def _one(

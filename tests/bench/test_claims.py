@@ -1,8 +1,11 @@
 """The claims' scripts: what they keep is enough to score again, and a run that was cut short goes on."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,7 @@ from bench.claims.scoring import score
 from training.core.predictions import Predictions
 from training.core.progress import Display
 from training.core.refusals import Stopped
+from training.core.stopping import Stopper
 
 DATA = Path("../shared/data")
 FACES = 60
@@ -134,6 +138,53 @@ def test_all_configs_are_sound_and_their_names_differ() -> None:
     assert len(named) == 46
 
 
+@pytest.fixture
+def signals_as_before() -> Iterator[None]:
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("signals_as_before")
+def test_one_clock_is_for_all_claims(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[str] = []
+
+    def slow(training: Training, folder: Path, work: Path, out: Path, *_: object) -> None:
+        time.sleep(0.05)
+        trained.append(training.name)
+        keep(logits_file(out, training), said(len(trained)), "d" * 64)
+
+    monkeypatch.setattr("bench.claims.running._one", slow)
+    monkeypatch.setattr("bench.claims.running.snapshot", lambda data, folder, labels, smoke: folder)
+    # No claim has as many trainings as there is time for, all of them together have more.
+    most = max(len(claim.trainings) for claim in CLAIMS.values())
+    asked = [
+        "run",
+        "all",
+        "data",
+        str(tmp_path / "work"),
+        "--out",
+        str(tmp_path),
+        "--minutes",
+        str(most * 0.05 / 60),
+    ]
+    assert main(asked) == 75
+    assert "minutes are over. The same command goes on" in capsys.readouterr().out
+    assert 0 < len(trained) < 46
+
+
+@pytest.mark.usefixtures("signals_as_before")
+def test_data_that_is_not_there_is_told_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "strong", str(tmp_path / "none"), str(tmp_path / "work"), "--smoke"]) == 2
+    assert f"error: {tmp_path / 'none'} does not hold FER2013 and FER+" in capsys.readouterr().err
+
+
 @pytest.mark.shared_data
 @pytest.mark.slow
 def test_a_claim_cut_short_goes_on_and_leaves_its_logits(tmp_path: Path) -> None:
@@ -143,14 +194,16 @@ def test_a_claim_cut_short_goes_on_and_leaves_its_logits(tmp_path: Path) -> None
     one = Training("tiny-0", "fer2013", "quick", "resnet18", tiny)
     claim = Claim("strong", "a small network", (one,), "plain", {"accuracy": 0.0})
     work, out = tmp_path / "work", tmp_path / "out"
+    asked = Stopper()
+    asked.ask("9 minutes are over")
     with pytest.raises(Stopped, match="minutes are over"):
-        run(claim, DATA, work, out, smoke=True, minutes=0, display=Display())
+        run(claim, DATA, work, out, smoke=True, stopper=asked, display=Display())
     assert not logits_file(out, one).exists()
-    run(claim, DATA, work, out, smoke=True, minutes=9, display=Display())
+    run(claim, DATA, work, out, smoke=True, stopper=Stopper(), display=Display())
     found = score(claim, out)
     assert found["holds"] == {"accuracy": True}
     assert len(read(logits_file(out, one))["plain", "test"]) == SMOKE_FACES * len(fer2013.SEVEN)
     assert not (work / "runs" / "tiny-0" / "last.pt").exists()
     before = logits_file(out, one).stat().st_mtime_ns
-    run(claim, DATA, work, out, smoke=True, minutes=9, display=Display())
+    run(claim, DATA, work, out, smoke=True, stopper=Stopper(), display=Display())
     assert logits_file(out, one).stat().st_mtime_ns == before
