@@ -26,10 +26,28 @@ from labeling.snapshots.rule import (
 )
 
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
+TESTED = ("validation", "test")
+"""The splits that sources may be named for."""
+LONGEST_NAME = 200
 
 
 class CannotFreeze(Refusal):
     """Nothing was frozen; the text says what to change."""
+
+
+def name_problem(name: str) -> str:
+    """What is wrong with a snapshot's name; empty if nothing is."""
+    if not name.isprintable():
+        return _("The name has a character that cannot be seen. Type it anew.")
+    if len(name) > LONGEST_NAME:
+        return _("The name has more than {most} characters. Shorten it.").format(most=LONGEST_NAME)
+    return ""
+
+
+def demand_name(name: str) -> None:
+    """Raises CannotFreeze."""
+    if problem := name_problem(name):
+        raise CannotFreeze(problem)
 
 
 def rule_of(
@@ -55,10 +73,10 @@ def rule_of(
 ) -> Rule:
     """A rule for freezing the campaign, checked. Raises CannotFreeze.
 
-    also: other campaigns with the same expressions. fractions: split → share, scaled to add up to 1. licences: what the
-    licences of media must allow (labeling.licences.DEMANDS), the campaign's rule if left out. together: what never
-    straddles splits (rule.GROUPS), always the media; drawn splits keep near-duplicates together too unless told
-    otherwise. The others: see rule.Rule.
+    also: other campaigns with the same expressions. fractions: split → share, scaled to add up to 1, of drawn splits
+    alone. licences: what the licences of media must allow (labeling.licences.DEMANDS), the campaign's rule if left out.
+    together: what never straddles splits (rule.GROUPS), always the media; drawn splits keep near-duplicates together
+    too unless told otherwise. The others: see rule.Rule.
     """
     usual = (MEDIA, ALIKE) if splits == STRATIFIED else (MEDIA,)
     rule = Rule(
@@ -84,9 +102,26 @@ def rule_of(
         folds=folds,
         test_stays=test_stays,
     )
-    for problem in _problems(rule, campaign, also, classes):
+    for problem in (
+        *_contradictions(splits, fractions, split_sources or {}),
+        *_problems(rule, campaign, also, classes),
+    ):
         raise CannotFreeze(problem)
     return rule
+
+
+def _contradictions(
+    splits: str, fractions: Mapping[str, float] | None, split_sources: Mapping[str, Collection[str]]
+) -> Iterator[str]:
+    """What is asked for, and would come to nothing."""
+    if not set(split_sources) <= set(TESTED):
+        yield _("Name sources for validation or test; everything else is trained on.")
+    if splits != SOURCES and any(split_sources.values()):
+        yield _(
+            "Sources are named for splits, but splits are not made by source. Name none, or make them so."
+        )
+    if splits != STRATIFIED and fractions is not None:
+        yield _("Only splits that are drawn have shares. Give none, or have them drawn.")
 
 
 def _problems(
@@ -123,6 +158,8 @@ def _problems(
         yield _("Folds are 2 to {most}, or none.").format(most=MOST_FOLDS)
     if rule.splits == SOURCES:
         yield from _source_problems(rule)
+    if len({campaign, *also}) <= len(also):
+        yield _("A campaign is named twice. Name others beside it, each once.")
     for each in also:
         if each.expressions != campaign.expressions:
             yield _("“{name}” asks for other expressions.").format(name=each)
@@ -139,7 +176,7 @@ def columns_there() -> list[str]:
 
 
 def _source_problems(rule: Rule) -> Iterator[str]:
-    if not rule.split_sources or not set(rule.split_sources) <= {"validation", "test"}:
+    if not rule.split_sources:
         yield _("Name sources for validation or test; everything else is trained on.")
     names = [name for each in rule.split_sources.values() for name in each]
     if len(set(names)) < len(names):
@@ -150,6 +187,9 @@ def _shares(fractions: Mapping[str, float]) -> dict[str, float]:
     if not fractions.get("train"):
         raise CannotFreeze(_("Train needs a share: without it there is nothing to learn from."))
     try:
-        return shares(fractions, snapshots.SPLITS)
+        found = shares(fractions, snapshots.SPLITS)
     except ValueError as error:
         raise CannotFreeze(_("Fractions are shares of train, validation and test, none below 0.")) from error
+    if any(share and not found[split] for split, share in fractions.items()):
+        raise CannotFreeze(_("A share is too small for any face to come of it. Make it larger, or 0."))
+    return found

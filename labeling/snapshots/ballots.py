@@ -14,7 +14,8 @@ import pyarrow as pa
 from django.utils.crypto import salted_hmac
 
 from labeling.expressions import OTHER_ANSWERS
-from labeling.models import Campaign, Snapshot, Vote
+from labeling.models import Snapshot, Vote
+from labeling.snapshots import taken_in
 from labeling.snapshots.exports.format import Ballot
 
 _SALT = "labeling.snapshots.ballots"
@@ -35,9 +36,7 @@ class Ballots:
         self._snapshot = snapshot
         self._answers = (*classes, *OTHER_ANSWERS)
         self._names: dict[int, str] = {}
-        named = snapshot.rule.get("campaigns", ())
-        others = Campaign.objects.filter(name__in=named).exclude(pk=snapshot.campaign_id)
-        self._campaigns = [snapshot.campaign_id, *others.order_by("pk").values_list("pk", flat=True)]
+        self._campaigns = [key for key in taken_in.keys_of(snapshot) if key is not None]
 
     def __call__(self, batch: pa.RecordBatch) -> list[list[Ballot] | None]:
         faces = batch.column("face_id").to_pylist()

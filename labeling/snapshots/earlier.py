@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
+from django.db.models import QuerySet
 from numpy.typing import NDArray
 
 from labeling.models import Snapshot, WorkState
@@ -86,6 +87,15 @@ class Earlier:
         return _together([self.tested, candidates.words(faces.keys[splits == _TEST])])
 
 
+def newest_first(snapshot: Snapshot) -> QuerySet[Snapshot]:
+    """The frozen versions of the snapshot's campaign but itself, in the order in which they were done.
+
+    That is not the order of their keys: one that was stopped, or took long, is done after others that came later.
+    """
+    rows = Snapshot.objects.filter(campaign=snapshot.campaign_id, state=WorkState.DONE)
+    return rows.exclude(pk=snapshot.pk).order_by("-ended_at", "-pk")
+
+
 def digests_before(snapshot: Snapshot) -> list[str]:
     """Of the versions of the snapshot's campaign, the newest first."""
     return list(_rows_before(snapshot))
@@ -108,11 +118,8 @@ def versions_before(snapshot: Snapshot, alive: Alive = lambda: None) -> Earlier:
 
 def _rows_before(snapshot: Snapshot) -> dict[str, Any]:
     """Digest → rule."""
-    rows = Snapshot.objects.filter(campaign=snapshot.campaign_id, state=WorkState.DONE)
-    if snapshot.pk is not None:
-        rows = rows.filter(pk__lt=snapshot.pk)
     found: dict[str, Any] = {}
-    for digest, rule in rows.order_by("-pk").values_list("digest", "rule"):
+    for digest, rule in newest_first(snapshot).values_list("digest", "rule"):
         found.setdefault(digest, rule)
     return found
 

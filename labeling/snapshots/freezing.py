@@ -16,17 +16,17 @@ from django.utils.translation import gettext as _
 
 from labeling import bulk, licensing, work
 from labeling.licence_words import reasons
-from labeling.models import Campaign, Snapshot, WorkState
+from labeling.models import Campaign, Snapshot, Verification, WorkState
 from labeling.sayings import gettext_noop, told
-from labeling.snapshots import candidates, carried, renewing, split, stored
+from labeling.snapshots import candidates, carried, renewing, split, stored, taken_in
 from labeling.snapshots import format as snapshots
-from labeling.snapshots.asking import FRACTIONS, CannotFreeze, columns_there, rule_of
+from labeling.snapshots.asking import FRACTIONS, CannotFreeze, columns_there, demand_name, rule_of
 from labeling.snapshots.candidates import label_columns
 from labeling.snapshots.carried import Carried
 from labeling.snapshots.choosing import Choice, choose, with_label
 from labeling.snapshots.columns import chunks
 from labeling.snapshots.crops import reading
-from labeling.snapshots.earlier import versions_before
+from labeling.snapshots.earlier import digests_before, newest_first, versions_before
 from labeling.snapshots.renewing import Faces
 from labeling.snapshots.rule import GIVEN, STRATIFIED, Rule
 from labeling.snapshots.stored import local_folder, verify
@@ -54,6 +54,7 @@ _MESSAGE = 500
 _READING = gettext_noop("Reading the votes")
 _FREEZING = gettext_noop("Freezing")
 _STORING = gettext_noop("Storing")
+_ANEW = gettext_noop("Another version was frozen meanwhile: choosing anew")
 _CAMPAIGN_GONE = gettext_noop("There is no campaign “{name}” any more. Freeze without it.")
 
 
@@ -64,11 +65,16 @@ def freeze(
 
     wanted: as of `rule_of`. wake: tell a worker; without it the caller does the work. Raises CannotFreeze.
     """
+    demand_name(name)
     rule = rule_of(campaign=campaign, **wanted)
     _demand_faces(campaign, rule)
     with transaction.atomic():
         row = Snapshot.objects.create(
-            campaign=campaign, name=name or _next_name(campaign), rule=rule.to_json(), created_by=created_by
+            campaign=campaign,
+            name=name or _next_name(campaign),
+            rule=rule.to_json(),
+            counts=taken_in.counted([campaign, *wanted.get("also", ())]),
+            created_by=created_by,
         )
         if wake:
             work.enqueue(row)
@@ -106,71 +112,93 @@ def preview(*, campaign: Campaign, **wanted: Any) -> Choice:
         )
     try:
         with translation.override("en"):
-            faces = candidates.read(_campaigns(campaign, rule), rule)
+            faces = candidates.read([campaign, *wanted.get("also", ())], rule)
             return choose(faces=faces, rule=rule, earlier=versions_before(Snapshot(campaign=campaign)))
     except work.Refused as refusal:
         raise CannotFreeze(told(str(refusal))) from refusal
 
 
-def _campaigns(campaign: Campaign, rule: Rule) -> list[Campaign]:
-    """The campaign, and those the rule names besides. Raises Refused."""
-    found = [campaign]
-    for name in rule.campaigns[1:]:
-        other = Campaign.objects.filter(name=name).first()
-        if other is None:
+def _campaigns(snapshot: Snapshot, rule: Rule) -> list[Campaign]:
+    """The snapshot's campaign, and those the rule names besides. Raises Refused."""
+    keys = taken_in.keys_of(snapshot)
+    found = Campaign.objects.in_bulk([key for key in keys if key is not None])
+    for key, name in zip(keys[1:], rule.campaigns[1:], strict=True):
+        if key not in found:
             raise work.Refused(_CAMPAIGN_GONE.format(name=name))
-        found.append(other)
-    return found
+    return [found[key] for key in keys if key is not None]
 
 
 def run_freeze(snapshot_id: int, *, tell: Tell = nobody) -> None:
-    """Freeze. Killed at any instruction, the next attempt begins anew and leaves nothing half-made in sight."""
-    attempts = _attempts(snapshot_id)
+    """Freeze. Killed at any instruction, the next attempt begins anew and leaves nothing half-made in sight.
+
+    Others of the campaign may be frozen at once: whoever is done second has chosen anew, knowing what the first tests
+    on.
+    """
     with work.claimed(Snapshot, snapshot_id) as job:
-        stored.forget_attempts(attempts)
-        campaign, rule = job.row.campaign, Rule.of(job.row.rule)
+        stored.forget_attempts(_attempts(snapshot_id))
         telling = Telling(job, tell)
-        alive = telling.alive(_READING)
-        with (
-            stored.making(attempts) as folder,
-            _base(job.row, alive) as base,
-            bulk.at_one_moment() as reader,
-        ):
-            found = renewing.read(_campaigns(campaign, rule), rule, job.row, base.last, reader, alive)
-            choice = choose(
-                faces=found.faces, rule=rule, earlier=found.earlier, alive=alive, compared=found.compared
-            )
-            # What was there before is of no more use; of a million faces it takes 30 MB.
-            found = replace(found, earlier=replace(found.earlier, newest=None), compared=None)
-            rows = None if found.read is None else np.empty(len(choice.faces), snapshots.ROW)
-            write = partial(_written, folder, choice, job.row, telling, rows, reader)
-            manifest = write(base, _staying(choice, found, base))
-            if base.trusted and _is_damaged(manifest.digest, telling):
-                # The same content was frozen before: what of it is damaged must not come from there.
-                shutil.rmtree(folder)
-                manifest = write(_Base(base.folder), None)
-            added = _added_bytes(folder)
-            there = _store(folder, manifest, job.row, telling)
-        job.beat(force=True)
-        _carry(choice, found, rows if _lie_alike(there, manifest) else None, there, job.row)
-        counts = {
-            "classes": list(choice.faces.classes),
-            "splits": there.splits,
-            "left_out": choice.faces.left_out,
-            "moved": choice.moved,
-            "certificate": choice.certificate,
-            "added_bytes": added,
-            "read_anew": found.read_anew,
-        }
+        while not _frozen(job, telling):
+            telling(_ANEW)
+
+
+def _frozen(job: work.Job[Snapshot], telling: Telling) -> bool:
+    """Returns False, and leaves the job undone, if another version of the campaign was frozen meanwhile."""
+    attempts = _attempts(job.row.pk)
+    rule = Rule.of(job.row.rule)
+    campaigns = _campaigns(job.row, rule)
+    job.row.campaign = campaigns[0]
+    before = digests_before(job.row)
+    alive = telling.alive(_READING)
+    with (
+        stored.making(attempts) as folder,
+        _base(job.row, alive) as base,
+        bulk.at_one_moment() as reader,
+    ):
+        found = renewing.read(campaigns, rule, job.row, base.last, reader, alive)
+        choice = choose(
+            faces=found.faces, rule=rule, earlier=found.earlier, alive=alive, compared=found.compared
+        )
+        # What was there before is of no more use; of a million faces it takes 30 MB.
+        found = replace(found, earlier=replace(found.earlier, newest=None), compared=None)
+        rows = None if found.read is None else np.empty(len(choice.faces), snapshots.ROW)
+        write = partial(_written, folder, choice, job.row, telling, rows, reader)
+        manifest = write(base, _staying(choice, found, base))
+        if base.trusted and _is_damaged(manifest.digest, telling):
+            # The same content was frozen before: what of it is damaged must not come from there.
+            shutil.rmtree(folder)
+            manifest = write(_Base(base.folder), None)
+        if digests_before(job.row) != before:
+            return False
+        added = _added_bytes(folder)
+        there = _store(folder, manifest, job.row, telling)
+    job.beat(force=True)
+    _carry(choice, found, rows if _lie_alike(there, manifest) else None, there, job.row)
+    counts = {
+        "classes": list(choice.faces.classes),
+        "splits": there.splits,
+        "left_out": choice.faces.left_out,
+        "moved": choice.moved,
+        "certificate": choice.certificate,
+        "added_bytes": added,
+        "read_anew": found.read_anew,
+        **taken_in.counted(campaigns),
+    }
+    size = stored.size_of(manifest.digest)
+    with transaction.atomic():
+        # Of two that are about to be done, one waits here until the other is.
+        Campaign.objects.select_for_update(no_key=True).get(pk=job.row.campaign_id)
+        if digests_before(job.row) != before:
+            return False
         job.leave(
             WorkState.DONE,
             digest=manifest.digest,
             packs=list(there.packs),
             erased=there.erased,
-            bytes=stored.size_of(manifest.digest),
+            bytes=size,
             counts=counts,
             message=" ".join(choice.notes)[:_MESSAGE],
         )
+    return True
 
 
 def _attempts(snapshot: int) -> str:
@@ -192,10 +220,7 @@ class _Base:
 
 @contextmanager
 def _base(snapshot: Snapshot, alive: stored.Alive) -> Iterator[_Base]:
-    earlier = Snapshot.objects.filter(campaign=snapshot.campaign, state=WorkState.DONE).exclude(
-        pk=snapshot.pk
-    )
-    base = earlier.order_by("-pk").first()
+    base = newest_first(snapshot).first()
     if base is None:
         yield _Base()
         return
@@ -207,9 +232,7 @@ def _base(snapshot: Snapshot, alive: stored.Alive) -> Iterator[_Base]:
             yield _Base()
             return
         last = carried.load(base.campaign_id, base.pk, alive, _attempts(snapshot.pk))
-        checked = base.verifications.filter(state=WorkState.DONE).order_by("-pk").first()
-        if last is None or (checked is not None and checked.problems):
-            # Where a verification found damage, nothing is believed.
+        if last is None or _is_doubted(base):
             yield _Base(folder)
             return
         trusted = last.untouched(base.digest)
@@ -218,6 +241,18 @@ def _base(snapshot: Snapshot, alive: stored.Alive) -> Iterator[_Base]:
             yield _Base(folder, trusted, last)
         else:
             yield _Base(folder, trusted)
+
+
+def _is_doubted(base: Snapshot) -> bool:
+    """Whether a verification found damage in any version of the campaign since this one was last known to be whole.
+
+    They share files: nothing is believed then.
+    """
+    done = Verification.objects.filter(state=WorkState.DONE)
+    whole = done.filter(snapshot=base, problems=[]).order_by("-ended_at").first()
+    since = whole.ended_at if whole is not None else base.ended_at
+    others = done.filter(snapshot__campaign=base.campaign_id, ended_at__gt=since)
+    return others.exclude(problems=[]).exists()
 
 
 def _staying(choice: Choice, found: Faces, base: _Base) -> snapshots.Staying | None:

@@ -27,7 +27,8 @@ _LEFTOVER_S = 24 * 3600
 _BLOCK = 1024**2
 _OTHER_DIGEST = gettext_noop("Its digest is not the one this snapshot was frozen with.")
 _DAMAGED = gettext_noop(
-    "The stored snapshot is damaged. {where}: {reason} Freeze the campaign again to mend it."
+    "The stored snapshot is damaged. {where}: {reason} Put the file back from a backup; or have the snapshot "
+    "verified and freeze the campaign again, for a new version that is whole."
 )
 _NOT_FROZEN = gettext_noop("The snapshot “{name}” is {state}, not frozen yet.")
 _NOT_REPLACED = gettext_noop(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from labeling import discards
+from labeling import campaign_changes, discards
 from labeling.models import Campaign, Export, Snapshot, Vote
 from labeling.snapshots import ballots, freezing
 from labeling.snapshots import format as snapshots
@@ -23,12 +23,12 @@ pytestmark = pytest.mark.django_db
 ANSWERS = ("happy", "sad", "cant_tell", "not_a_face")
 
 
-def voted(faces: int = 12, people: int = 3) -> Campaign:
+def voted(faces: int = 12, people: int = 3, called: str = "person") -> Campaign:
     """A campaign answered by people, most of whom see the same in a face."""
     campaign = make_campaign(faces, votes_per_face=people, gold_share=0)
     simulate.simulate(
         campaign=campaign,
-        annotators=[make_user(name=f"person{number}") for number in range(people)],
+        annotators=[make_user(name=f"{called}{number}") for number in range(people)],
         opinion=lambda face: {ANSWERS[face.pk % 2]: 0.9, ANSWERS[face.pk % 4]: 0.1},
     )
     return campaign
@@ -169,3 +169,36 @@ def test_label_studio_has_an_annotation_per_vote_and_every_picture() -> None:
     assert all(
         f'<Choice value="{name}"/>' in interface for name in (*snapshot.campaign.expressions, *ANSWERS[2:])
     )
+
+
+def frozen_with_another() -> tuple[Snapshot, Campaign]:
+    """A snapshot whose faces were voted on in two campaigns, and the second of them."""
+    first, second = voted(), voted(called="another")
+    return frozen(first, also=[second]), second
+
+
+@pytest.mark.parametrize("knows_keys", [True, False])
+def test_a_campaign_that_is_called_otherwise_now_has_its_votes(knows_keys: bool) -> None:
+    snapshot, second = frozen_with_another()
+    if not knows_keys:
+        # As it was frozen before keys were kept.
+        snapshot.counts.pop("campaigns")
+        snapshot.save(update_fields=["counts"])
+    before = snapshot.digest
+    name = second.name
+    campaign_changes.change(campaign=second, name="Another name")
+    make_campaign(2, name=name)
+    row = made(snapshot, "votes")
+    assert row.message == ""
+    assert added_up(lines(row)) == counted(snapshot)
+    assert Snapshot.objects.get().digest == before
+
+
+def test_a_campaign_renamed_before_a_worker_comes_is_taken_in() -> None:
+    first, second = voted(), voted(called="another")
+    waiting = freezing.freeze(campaign=first, also=[second])
+    campaign_changes.change(campaign=second, name="Another name")
+    freezing.run_freeze(waiting.pk)
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.error) == ("done", "")
+    assert waiting.counts["campaigns"] == [first.pk, second.pk]

@@ -78,3 +78,18 @@ def test_freezing_again_mends_a_picture_that_is_damaged() -> None:
     again = frozen(campaign)
     assert again.digest == first.digest
     assert freezing.verify(snapshot=again) == freezing.verify(snapshot=first) == []
+
+
+def test_nothing_is_believed_where_damage_was_found_in_an_older_version() -> None:
+    campaign = make_settled()
+    first = frozen(campaign)
+    settle(campaign.campaign_faces.all()[0], "angry")
+    second = frozen(campaign)
+    (pack,) = first.packs
+    rot(pack, second)
+    found = verification.verify_later(snapshot=first)
+    verification.run_verification(found.pk)
+    settle(campaign.campaign_faces.all()[0], "fear")
+    third = frozen(campaign)
+    assert len(third.packs) == 2
+    assert freezing.verify(snapshot=third) == []

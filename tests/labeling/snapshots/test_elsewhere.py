@@ -58,7 +58,7 @@ def test_a_damaged_snapshot_is_not_fetched_and_freezing_again_mends_it(settings)
     default_storage.delete(f"{snapshot.folder}/faces-00000.parquet")
     with pytest.raises(work.Refused, match="is damaged") as refusal:
         freezing.local_folder(snapshot)
-    assert "Freeze the campaign again to mend it." in str(refusal.value)
+    assert "Put the file back from a backup; or have" in str(refusal.value)
     assert list(Path(settings.SNAPSHOT_CACHE_ROOT).iterdir()) == []
     frozen(campaign)
     assert snapshots.verify(freezing.local_folder(snapshot)) == []

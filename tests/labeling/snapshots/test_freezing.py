@@ -289,7 +289,7 @@ def test_a_snapshot_that_is_not_frozen_has_no_folder() -> None:
 
 def test_a_chunk_of_faces_costs_a_fixed_number_of_statements(django_assert_num_queries) -> None:
     # What is read by COPY, votes and facts, is not counted.
-    statements = 16 if connection.vendor == "postgresql" else 18
+    statements = 22 if connection.vendor == "postgresql" else 24
     for count in (4, 12):
         snapshot = freezing.freeze(campaign=make_settled(count))
         with django_assert_num_queries(statements):
