@@ -11,8 +11,9 @@ from django.utils.translation import gettext_noop, ngettext
 from labeling import quality_words
 from labeling.expressions import word
 from labeling.licence_words import rule_line
-from labeling.models import Campaign, Outcome
+from labeling.models import Campaign
 from labeling.snapshots import candidates, comparing, diff
+from labeling.snapshots.reasons import LEFT_OUT
 from labeling.snapshots.rule import (
     ADJUDICATED,
     ALIKE,
@@ -25,21 +26,6 @@ from labeling.snapshots.rule import (
     Rule,
 )
 
-LEFT_OUT = {
-    candidates.OPEN: gettext_noop("still open: votes are missing"),
-    Outcome.NO_CONSENSUS: gettext_noop("no consensus: a network must not learn our quarrels"),
-    Outcome.NOT_A_FACE: gettext_noop("not a face, say the votes"),
-    candidates.NO_LABEL: gettext_noop("no label of those that count"),
-    candidates.FEW_VOTES: gettext_noop("fewer votes than asked for"),
-    candidates.DISAGREEMENT: gettext_noop("less agreement than asked for"),
-    candidates.LICENCE: gettext_noop("for their licences"),
-    candidates.OTHER_SOURCE: gettext_noop("from another source"),
-    candidates.SMALL: gettext_noop("smaller than asked for"),
-    candidates.POOR: gettext_noop("seen less well than asked for"),
-    candidates.OTHER_CLASS: gettext_noop("of a class that is not wanted"),
-    candidates.TWICE: gettext_noop("there already, by a campaign or source named before"),
-}
-"""Reason → words, in the order in which pages tell them."""
 SPLITS = {
     "train": gettext_noop("train"),
     "validation": gettext_noop("validation"),

@@ -13,7 +13,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import lineage
+from labeling import lineage, work
 from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
@@ -94,6 +94,22 @@ class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         }
         return Response(PreviewSerializer(found).data)
 
+    @extend_schema(request=None, responses=SnapshotSerializer)
+    @action(detail=True, methods=["post"])
+    def stop(self, request: Request, pk: str) -> Response:
+        """Stop the freezing at its next step; what is frozen stays."""
+        row = self.get_object()
+        work.stop(row)
+        return Response(SnapshotSerializer(row).data)
+
+    @extend_schema(request=None, responses={200: SnapshotSerializer, 409: RefusedSerializer})
+    @action(detail=True, methods=["post"])
+    def restart(self, request: Request, pk: str) -> Response:
+        """Freeze one that stopped or failed, as the faces stand then."""
+        row = self.get_object()
+        work.restart(row)
+        return Response(SnapshotSerializer(row).data)
+
     @extend_schema(request=ExportAsked, responses={201: ExportSerializer})
     @action(detail=True, methods=["post"])
     def export(self, request: Request, pk: str) -> Response:
@@ -119,6 +135,35 @@ class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         rows = Export.objects.select_related("snapshot").filter(snapshot=self.get_object())
         row = get_object_or_404(rows, format=kind, state=WorkState.DONE)
         return exports.response(request, row)
+
+    @extend_schema(request=None, responses=ExportSerializer)
+    @action(
+        detail=True,
+        methods=["post"],
+        url_path="files/(?P<kind>[a-z0-9]+)/stop",
+        url_name="file-stop",
+    )
+    def stop_file(self, request: Request, pk: str, kind: str) -> Response:
+        """Stop the making of a format's file at its next step; a finished one stays."""
+        row = self._export(kind)
+        work.stop(row)
+        return Response(ExportSerializer(row).data)
+
+    @extend_schema(request=None, responses={200: ExportSerializer, 409: RefusedSerializer})
+    @action(
+        detail=True,
+        methods=["post"],
+        url_path="files/(?P<kind>[a-z0-9]+)/restart",
+        url_name="file-restart",
+    )
+    def restart_file(self, request: Request, pk: str, kind: str) -> Response:
+        """Make a format's file whose making stopped or failed, as it was asked for."""
+        row = self._export(kind)
+        work.restart(row)
+        return Response(ExportSerializer(row).data)
+
+    def _export(self, kind: str) -> Export:
+        return get_object_or_404(Export, snapshot=self.get_object(), format=kind)
 
     @extend_schema(request=None, responses={202: VerificationSerializer})
     @action(detail=True, methods=["post"], pagination_class=None)

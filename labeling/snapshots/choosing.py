@@ -17,6 +17,7 @@ from labeling.snapshots.candidates import Candidates
 from labeling.snapshots.certificate import Compared
 from labeling.snapshots.earlier import Earlier
 from labeling.snapshots.grouping import connected
+from labeling.snapshots.reasons import BY_RULE, LEFT_OUT
 from labeling.snapshots.rule import ADJUDICATED, ALIKE, AUTHOR, GIVEN, SOURCES, STRATIFIED, USUAL_LABELS, Rule
 from labeling.snapshots.stored import Alive
 
@@ -32,6 +33,10 @@ _TRAIN, _TEST = snapshots.SPLITS.index("train"), snapshots.SPLITS.index("test")
 _TOO_FEW_CLASSES = gettext_noop(
     "A snapshot needs settled faces of at least two expressions. Let people vote on more."
 )
+_TOO_FEW_BY_RULE = gettext_noop(
+    "A snapshot needs settled faces of at least two expressions, and what is asked for leaves fewer."
+)
+_LEFT_OUT = gettext_noop("Left out: {reason} ({faces:,}).")
 _STRANGE_LABEL = gettext_noop(
     "{faces} faces are labelled “{label}”, which is no expression of the campaign any more. "
     "Put it back among the campaign's expressions."
@@ -181,7 +186,9 @@ def _demand_classes(faces: Candidates) -> None:
     for label, count in sorted(faces.strange.items()):
         raise work.Refused(_STRANGE_LABEL.format(faces=count, label=label))
     if len(np.unique(faces.label)) < 2:
-        raise work.Refused(_TOO_FEW_CLASSES)
+        out = [(LEFT_OUT[reason], faces.left_out[reason]) for reason in BY_RULE if reason in faces.left_out]
+        parts = [_LEFT_OUT.format(reason=words, faces=count) for words, count in out]
+        raise work.Refused(" ".join([_TOO_FEW_BY_RULE, *parts]) if parts else _TOO_FEW_CLASSES)
 
 
 def _given(faces: Candidates) -> Whole:

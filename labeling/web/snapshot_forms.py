@@ -14,11 +14,11 @@ from labeling.licences import DEMANDS
 from labeling.models import Campaign, Source
 from labeling.quality_rule import REASONS
 from labeling.snapshots import freezing
+from labeling.snapshots.asking import LONGEST_NAME, TESTED, name_problem
 from labeling.snapshots.rule import ALIKE, AUTHOR, GIVEN, MOST_FOLDS, SOURCES, STRATIFIED, USUAL_LABELS, VOTES
 from labeling.web.quality_forms import PREFIX, QualityPart
 
 SPLITS = ("train", "validation", "test")
-_TESTED = ("validation", "test")
 QUALITY = tuple(PREFIX + name for name in REASONS if name != "min_side")
 
 
@@ -38,7 +38,7 @@ class NewSnapshot(QualityPart):
         Campaign.objects.all(), label=_("Campaign"), empty_label=_("Choose a campaign")
     )
     name = forms.CharField(
-        max_length=200, required=False, label=_("Name"), help_text=_("Empty: the campaign's name.")
+        max_length=LONGEST_NAME, required=False, label=_("Name"), help_text=_("Empty: the campaign's name.")
     )
     splits = forms.ChoiceField(
         choices=[
@@ -191,6 +191,8 @@ class NewSnapshot(QualityPart):
                 raise forms.ValidationError(_("Train, validation and test must add up to 100 percent."))
             if not parts[0]:
                 self.add_error("train", _("Train needs a share: without it there is nothing to learn from."))
+        if problem := name_problem(data.get("name", "")):
+            self.add_error("name", problem)
         if len(data.get("classes") or []) == 1:
             self.add_error("classes", _("A snapshot needs at least two expressions."))
         if data.get("folds") == 1:
@@ -202,7 +204,9 @@ class NewSnapshot(QualityPart):
         for problem in quality_rule.problems(self.quality_rule()):
             self.add_error("quality_max_brightness", problem)
         if data.get("splits") == SOURCES:
-            self._clean_sources(*(set(data.get(f"{split}_sources") or []) for split in _TESTED))
+            self._clean_sources(*(set(data.get(f"{split}_sources") or []) for split in TESTED))
+        elif any(data.get(f"{split}_sources") for split in TESTED):
+            self.add_error("splits", _("Sources are ticked for splits, but splits are not made by source."))
         return data
 
     def _clean_sources(self, validated: set[str], tested: set[str]) -> None:
@@ -216,7 +220,7 @@ class NewSnapshot(QualityPart):
     def rule(self) -> dict[str, Any]:
         """The arguments of freezing.freeze and freezing.preview that make the rule."""
         data = self.cleaned_data
-        drawn, by_source = data["splits"] == STRATIFIED, data["splits"] == SOURCES
+        drawn = data["splits"] == STRATIFIED
         return {
             "campaign": data["campaign"],
             "also": list(data["also"]),
@@ -232,7 +236,7 @@ class NewSnapshot(QualityPart):
             "splits": data["splits"],
             "fractions": {name: data[name] / 100 for name in SPLITS} if drawn else None,
             "seed": data["seed"],
-            "split_sources": {split: data[f"{split}_sources"] for split in _TESTED} if by_source else None,
+            "split_sources": {split: data[f"{split}_sources"] for split in TESTED},
             "together": data["together"],
             "folds": data["folds"] or 0,
             "test_stays": data["test_stays"],

@@ -6,8 +6,9 @@ import pytest
 from rest_framework.test import APIClient
 
 from labeling.models import Face, Snapshot
+from labeling.snapshots import freezing
 from tests.factories import make_user
-from tests.labeling.snapshots.making import make_settled
+from tests.labeling.snapshots.making import frozen, make_settled
 
 pytestmark = pytest.mark.django_db
 SNAPSHOTS = "/api/v1/snapshots/"
@@ -55,6 +56,11 @@ def test_a_rule_on_quality_by_api(manager: APIClient) -> None:
         ({"splits": "sources"}, 409, "Name sources for validation or test"),
         ({"fractions": {"train": 0}}, 409, "Train needs a share"),
         ({"fractions": {"train": 1, "exam": 1}}, 409, "Fractions are shares"),
+        ({"fractions": {"train": 1e-12, "validation": 0, "test": 1}}, 409, "A share is too small"),
+        ({"splits": "given", "fractions": {"train": 1}}, 409, "Only splits that are drawn have shares"),
+        ({"split_sources": {"test": ["nowhere"]}}, 409, "Sources are named for splits"),
+        ({"split_sources": {"bogus": []}}, 409, "Name sources for validation or test"),
+        ({"splits": "sources", "split_sources": {"test": ["nowhere"]}}, 409, "There is no source “nowhere”"),
     ],
 )
 @pytest.mark.parametrize("address", [SNAPSHOTS, f"{SNAPSHOTS}preview/"])
@@ -66,6 +72,64 @@ def test_a_rule_that_does_not_hold_is_refused_with_the_reason(
     assert answer.status_code == status
     assert says in answer.content.decode()
     assert not Snapshot.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ({"votes_at_least": 100_000}, "fewer votes than asked for (4)."),
+        ({"side_at_least": 100_000}, "smaller than asked for (4)."),
+        ({"classes": ["angry", "fear"]}, "of a class that is not wanted (4)."),
+    ],
+)
+def test_a_rule_that_leaves_too_little_says_what_it_leaves_out(
+    manager: APIClient, rule: dict[str, Any], says: str
+) -> None:
+    asked = {"campaign": make_settled(4).pk, **rule}
+    answer = manager.post(f"{SNAPSHOTS}preview/", asked, format="json")
+    assert (answer.status_code, "leaves fewer. Left out: " + says in answer.json()["error"]) == (409, True)
+
+
+def test_a_campaign_is_not_frozen_beside_itself(manager: APIClient) -> None:
+    campaign = make_settled(4)
+    asked = {"campaign": campaign.pk, "also": [campaign.pk]}
+    answer = manager.post(SNAPSHOTS, asked, format="json")
+    assert (answer.status_code, "named twice" in answer.json()["error"]) == (409, True)
+
+
+@pytest.mark.parametrize("name", ["a\x7fb", "a\u2028b"])
+def test_a_name_that_cannot_be_seen_whole_is_refused(manager: APIClient, name: str) -> None:
+    asked = {"campaign": make_settled(4).pk, "name": name}
+    answer = manager.post(SNAPSHOTS, asked, format="json")
+    assert (answer.status_code, "cannot be seen" in answer.json()["error"]) == (409, True)
+
+
+def test_a_freezing_is_stopped_and_goes_on(manager: APIClient) -> None:
+    pk = manager.post(SNAPSHOTS, {"campaign": make_settled(8).pk}, format="json").json()["id"]
+    assert manager.post(f"{SNAPSHOTS}{pk}/restart/").status_code == 409
+    assert manager.post(f"{SNAPSHOTS}{pk}/stop/").json()["state"] == "stopped"
+    assert manager.post(f"{SNAPSHOTS}{pk}/restart/").json()["state"] == "waiting"
+    freezing.run_freeze(pk)
+    assert manager.post(f"{SNAPSHOTS}{pk}/stop/").json()["state"] == "done"
+
+
+def test_the_making_of_a_file_is_stopped_and_goes_on(manager: APIClient) -> None:
+    snapshot = frozen(make_settled(8))
+    manager.post(f"{SNAPSHOTS}{snapshot.pk}/export/", {"format": "imagefolder"}, format="json")
+    file = f"{SNAPSHOTS}{snapshot.pk}/files/imagefolder"
+    assert manager.post(f"{file}/restart/").status_code == 409
+    assert manager.post(f"{file}/stop/").json()["state"] == "stopped"
+    assert manager.post(f"{file}/restart/").json()["state"] == "waiting"
+    assert manager.post(f"{SNAPSHOTS}{snapshot.pk}/files/parquet/stop/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "deed", ["stop/", "restart/", "files/imagefolder/stop/", "files/imagefolder/restart/"]
+)
+def test_who_may_only_see_labels_stops_nothing(deed: str) -> None:
+    client = APIClient()
+    client.force_authenticate(make_user("ml_staff"))
+    assert client.post(f"{SNAPSHOTS}{frozen(make_settled(8)).pk}/{deed}").status_code == 403
 
 
 def test_a_campaign_without_labels_cannot_be_frozen_yet(manager: APIClient) -> None:

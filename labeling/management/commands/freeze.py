@@ -17,7 +17,7 @@ from labeling.snapshot_words import certificate_lines, left_out
 from labeling.snapshots import format as snapshots
 from labeling.snapshots import freezing
 from labeling.snapshots.choosing import Choice
-from labeling.snapshots.rule import GROUPS, SOURCES, STRATIFIED, USUAL_LABELS, WAYS
+from labeling.snapshots.rule import GROUPS, STRATIFIED, USUAL_LABELS, WAYS
 
 
 class Command(BaseCommand):
@@ -29,9 +29,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--fractions",
             type=_fractions,
-            default=freezing.FRACTIONS,
             metavar="80,10,10",
-            help="Shares of train, validation and test.",
+            help="Shares of train, validation and test, of splits that are drawn. Left out: 80,10,10.",
         )
         parser.add_argument("--seed", type=int, default=0, help="The same seed draws the same splits.")
         parser.add_argument(
@@ -153,7 +152,7 @@ def _rule(options: dict[str, Any]) -> dict[str, Any]:
     return {
         "campaign": found(Campaign, options["campaign"]),
         "also": [found(Campaign, which) for which in options["also"]],
-        "split_sources": by_source if options["splits"] == SOURCES else None,
+        "split_sources": by_source,
         "test_stays": not options["test_may_move"],
         "quality": dict(options["quality"]),
         **{name: options[name] for name in _AS_ASKED},

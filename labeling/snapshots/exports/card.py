@@ -125,12 +125,18 @@ def _front(given: Given, figures: Figures, format: Format) -> Iterator[str]:
     """What hubs for datasets read: YAML, of which JSON is a part."""
     size = next((name for most, name in _SIZES if figures.faces < most), "n>1M")
     yield "---"
-    yield f"pretty_name: {json.dumps(given.name or 'Perceived expressions', ensure_ascii=False)}"
+    yield f"pretty_name: {_quoted(given.name or 'Perceived expressions')}"
     yield "task_categories: [image-classification]"
     yield f"size_categories: [{json.dumps(size)}]"
     yield from format.front(given)
     yield "---"
     yield ""
+
+
+def _quoted(text: str) -> str:
+    """As YAML between quotes. What cannot be seen is written by its number: YAML allows little of it."""
+    written = json.dumps(text, ensure_ascii=False)
+    return "".join(letter if letter.isprintable() else f"\\U{ord(letter):08x}" for letter in written)
 
 
 def _section(title: str, lines: Sequence[str] | Iterator[str]) -> Iterator[str]:

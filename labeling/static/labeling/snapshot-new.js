@@ -25,6 +25,8 @@ function follow(form) {
   /** Only what the chosen way of making splits asks for. */
   function fold() {
     for (const part of form.querySelectorAll("[data-for-splits]")) part.hidden = part.dataset.forSplits !== splits.value;
+    // Ticks out of sight are not meant. The shares may be sent: the server asks for them in any case.
+    for (const tick of form.querySelectorAll('[data-for-splits="sources"] input')) tick.disabled = splits.value !== "sources";
   }
 
   form.addEventListener("input", (event) => {

@@ -166,3 +166,21 @@ def test_export_snapshot_queues_without_a_process_and_says_why_it_cannot(tmp_pat
         said_by("export_snapshot", snapshot.pk, "fer2013", "--to", tmp_path / "nowhere" / "faces.csv")
     with pytest.raises(CommandError, match="invalid choice: 'arff'"):
         said_by("export_snapshot", snapshot.pk, "arff")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("--also Faces", "named twice"),
+        ("--test-sources nosuch", "Sources are named for splits, but splits are not made by source"),
+        ("--splits sources --test-sources nosuch", "There is no source “nosuch”"),
+        ("--splits given --fractions 80,10,10", "Only splits that are drawn have shares"),
+        ("--fractions 1e-12,0,1", "A share is too small"),
+        (f"--name {'n' * 300}", "more than 200 characters"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(options: str, says: str) -> None:
+    make_settled(6, name="Faces")
+    with pytest.raises(CommandError, match=says):
+        call_command("freeze", "Faces", *options.split())
+    assert not Snapshot.objects.exists()

@@ -18,6 +18,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 from hypothesis import HealthCheck, given, settings
@@ -477,3 +478,12 @@ def test_by_api_it_is_asked_for_and_fetched_in_parts(client) -> None:
     )
     refused = client.post(url, {"format": "votes", "to": "/etc"}, "application/json")
     assert (refused.status_code, "outside the places" in refused.content.decode()) == (409, True)
+
+
+@pytest.mark.parametrize("name", ["a\x7fb", 'a\x01\x85\u2028\ufeff: “b” \\"#', "Gesichter 😀 một"])
+def test_what_hubs_read_of_the_card_survives_any_name(name: str, tmp_path: Path) -> None:
+    make_snapshot_folder(tmp_path / "s", images_per_class=5)
+    write(FORMATS["parquet"], Given(tmp_path / "s", name=name), tmp_path / "x")
+    with zipfile.ZipFile(tmp_path / "x") as archive:
+        head = archive.read("README.md").decode().split("---\n")[1]
+    assert yaml.safe_load(head)["pretty_name"] == name

@@ -4,6 +4,7 @@ import hashlib
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
@@ -257,6 +258,29 @@ def test_a_rule_on_quality_that_makes_no_sense_is_told_at_its_field(manager: Cli
     assert response.status_code == 400
     assert "above the greatest" in str(response.context["form"].errors["quality_max_brightness"])
     assert response.context["opened"]["faces_part"]
+    assert not Snapshot.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "says"),
+    [
+        ({"test_sources": ["theirs"]}, "splits", "splits are not made by source"),
+        ({"splits": "sources", "test_sources": ["nowhere"]}, "test_sources", "nowhere"),
+        ({"name": "a\x7fb"}, "name", "cannot be seen"),
+        ({"also": "itself"}, "also", "not one of the available choices"),
+        ({"train": "1e-12", "validation": 0, "test": 100}, "__all__", "A share is too small"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(
+    manager: Client, wrong: dict[str, Any], field: str, says: str
+) -> None:
+    campaign = settled_three_ways()
+    Source.objects.create(name="theirs", kind="folder", location="/theirs")
+    if "also" in wrong:
+        wrong = {"also": [campaign.pk]}
+    response = manager.post(NEW, rule(campaign, **wrong))
+    assert response.status_code == 400
+    assert says in str(response.context["form"].errors[field])
     assert not Snapshot.objects.exists()
 
 
