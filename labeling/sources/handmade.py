@@ -34,7 +34,12 @@ def draw(*, media: Media, box: tuple[int, int, int, int], time_ms: int = 0, by: 
     if media.kind == Media.Kind.VIDEO:
         known = Face.objects.filter(media=media, time_ms=time_ms).values_list("frame", flat=True).first()
         if known is None:
-            raise CannotDraw(_("There is no picture of this moment. Choose one on the timeline."))
+            raise CannotDraw(
+                _(
+                    "In a video a box can be drawn at moments at which a detector found a face: choose one on the "
+                    "timeline, or search with another detector first."
+                )
+            )
         frame = known
     face = prepared(media=media, box=box, frame=frame, time_ms=time_ms)
     keep(face)

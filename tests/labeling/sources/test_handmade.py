@@ -66,7 +66,7 @@ def test_the_same_box_twice_is_refused(photo: Media) -> None:
 
 
 def test_a_moment_nobody_looked_at_is_refused() -> None:
-    with pytest.raises(CannotDraw, match="Choose one on the timeline"):
+    with pytest.raises(CannotDraw, match="choose one on the timeline"):
         handmade.draw(media=make_media(kind="video"), box=(0, 0, 20, 20), time_ms=7, by=None)
 
 

@@ -128,6 +128,17 @@ def test_what_its_site_said_of_it_is_shown(manager: Client) -> None:
     assert 'href="javascript:' not in page
 
 
+def test_in_a_video_a_box_is_offered_only_where_one_can_be_drawn(manager: Client) -> None:
+    video = make_media(kind="video", mime="video/mp4", duration_ms=60_000, fps=25.0)
+    address, draw = (reverse(f"labeling:{name}", args=[video.pk]) for name in ("media", "media_draw"))
+    empty = manager.get(address).content.decode()
+    assert draw not in empty
+    assert "search with another detector first" in empty
+    make_faces(1, media=video, time_ms=2_000)
+    assert draw in manager.get(address).content.decode()
+    assert draw not in manager.get(address, {"at": 7}).content.decode()
+
+
 def make_video_with_track(faces: int) -> tuple[Media, Track, list[Face]]:
     video = make_media(kind="video", mime="video/mp4", duration_ms=60_000, fps=25.0)
     track = Track.objects.create(
