@@ -1,6 +1,8 @@
 """Exports are downloaded whole or in parts, to the byte."""
 
 import hashlib
+from urllib.parse import parse_qsl, urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 from django.core.files.base import ContentFile
@@ -11,6 +13,7 @@ from django.urls import reverse
 from labeling.models import Export, Snapshot
 from labeling.web import files
 from tests.factories import make_campaign, make_over, make_user
+from tests.labeling.sources.buckets import BUCKET, a_storage
 
 pytestmark = pytest.mark.django_db
 CONTENT = bytes(range(256)) * 3000  # more than one block
@@ -18,6 +21,10 @@ CONTENT = bytes(range(256)) * 3000  # more than one block
 
 @pytest.fixture
 def export() -> Export:
+    return make_export()
+
+
+def make_export() -> Export:
     snapshot = Snapshot.objects.create(campaign=make_campaign(), name="Spring faces")
     make_over(snapshot, digest="ab" * 32, folder="snapshots/x")
     export = Export.objects.create(snapshot=snapshot, format="imagefolder")
@@ -96,6 +103,36 @@ def test_an_export_that_is_not_finished_cannot_be_downloaded(manager: Client, ex
 def test_a_file_gone_from_the_storage_is_not_found(manager: Client, export: Export) -> None:
     default_storage.delete(export.stored_as)
     assert download(manager, export)[0].status_code == 404
+
+
+def test_a_storage_that_signs_addresses_sends_the_file_itself(manager: Client, settings) -> None:
+    with a_storage() as storage:
+        options = {"bucket_name": BUCKET, "location": "of/vemo", "endpoint_url": storage.url}
+        keys = {"access_key": "key", "secret_key": "secret", "region_name": "us-east-1"}
+        settings.STORAGES = {
+            **settings.STORAGES,
+            "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options | keys},
+        }
+        export = make_export()
+        answers = [
+            manager.get(reverse("labeling:export_download", args=[export.pk])),
+            manager.get(reverse("api-snapshots-file", args=[export.snapshot_id, export.format])),
+        ]
+        for answer in answers:
+            assert answer.status_code == 302
+            address = urlsplit(answer["Location"])
+            asked = {name.lower(): value for name, value in parse_qsl(address.query)}
+            assert f"{address.scheme}://{address.netloc}" == storage.url
+            assert address.path == f"/{BUCKET}/of/vemo/{export.stored_as}"
+            assert {"signature", "x-amz-signature"} & asked.keys()
+            assert (
+                asked["response-content-disposition"]
+                == 'attachment; filename="spring-faces-abababab-imagefolder.zip"'
+            )
+            with urlopen(answer["Location"]) as whole:
+                assert whole.read() == CONTENT
+            with urlopen(Request(answer["Location"], headers={"Range": "bytes=5-299999"})) as part:
+                assert (part.status, part.read()) == (206, CONTENT[5:300_000])
 
 
 def test_the_file_is_closed_with_the_response(manager: Client, export: Export) -> None:
