@@ -127,7 +127,10 @@ def _folders(old: Snapshot, new: Snapshot) -> Iterator[tuple[Path, Path]]:
         try:
             yield folders[0], folders[1]
         except (snapshots.NotASnapshot, OSError, pa.ArrowException) as error:
-            raise work.Refused(_DAMAGED.format(reason=error)) from error
+            reason = str(error)
+            for each, folder in zip((old, new), folders, strict=True):
+                reason = stored.named(reason, folder, each.digest)
+            raise work.Refused(_DAMAGED.format(reason=reason)) from error
 
 
 def _told(found: Collection[Change], old: Snapshot, new: Snapshot) -> list[Told]:

@@ -150,13 +150,20 @@ def manifest_of(digest: str) -> snapshots.Manifest:
     """Of the stored snapshot. Raises NotASnapshot."""
     stored = local_path(folder_of(digest))
     if stored is not None:
-        return snapshots.read_manifest(stored)
+        return _manifest_in(stored, digest)
     with making("manifest") as folder:
         folder.mkdir()
         with suppress(FileNotFoundError):
             name = f"{folder_of(digest)}/{snapshots.MANIFEST}"
             _download(name, folder / snapshots.MANIFEST, lambda: None)
+        return _manifest_in(folder, digest)
+
+
+def _manifest_in(folder: Path, digest: str) -> snapshots.Manifest:
+    try:
         return snapshots.read_manifest(folder)
+    except snapshots.NotASnapshot as error:
+        raise snapshots.NotASnapshot(named(str(error), folder, digest)) from error
 
 
 def size_of(digest: str) -> int:
@@ -178,8 +185,22 @@ def problems_of(digest: str, progress: Callable[[int], None] = lambda rows: None
         return _problems(folder, digest, progress)
 
 
+def checked(
+    folder: Path, digest: str, progress: Callable[[int], None], *, images: bool = True
+) -> list[snapshots.Problem]:
+    """What of the snapshot is not as it was frozen, told as people know it: by its name in the storage."""
+    found = snapshots.verify(folder, progress, images=images)
+    return [snapshots.Problem(each.where, named(each.what, folder, digest)) for each in found]
+
+
+def named(text: str, folder: Path, digest: str) -> str:
+    """The text with the snapshot's name in the storage in the place of where that lies on this machine."""
+    # Its packs lie beside it.
+    return text.replace(str(folder), folder_of(digest)).replace(str(folder.parent), "snapshots")
+
+
 def _problems(folder: Path, digest: str, progress: Callable[[int], None]) -> list[snapshots.Problem]:
-    problems = snapshots.verify(folder, progress)
+    problems = checked(folder, digest, progress)
     if problems or snapshots.read_manifest(folder).digest == digest:
         return problems
     return [snapshots.Problem(snapshots.MANIFEST, _OTHER_DIGEST)]
@@ -205,7 +226,7 @@ def local_folder(snapshot: Snapshot, alive: Alive = lambda: None) -> Path:
         with making("fetching", cache) as made:
             _fetch_rows(snapshot.digest, made, alive)
             _fetch_packs(made, alive, cache / snapshots.PACKS)
-            if problems := snapshots.verify(made, lambda rows: alive()):
+            if problems := checked(made, snapshot.digest, lambda rows: alive()):
                 raise work.Refused(damaged(problems))
             (cache / snapshots.PACKS).mkdir(exist_ok=True)
             for pack in (made.parent / snapshots.PACKS).iterdir():
