@@ -352,10 +352,30 @@ class OwnStatisticsSerializer(serializers.Serializer[Any]):
 
 
 class ExportSerializer(serializers.ModelSerializer[Export]):
+    words = serializers.SerializerMethodField(help_text="What the dataset card was told.")
+    to = serializers.SerializerMethodField(help_text="Where its files were to go besides, the last time.")
+    profile = serializers.SerializerMethodField(help_text="Which of S3_PROFILES that bucket is in.")
+    also_at = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="Where its files lie besides; they are written anew there after an erasure.",
+    )
+
     class Meta:
         model = Export
-        fields = ("id", "format", "sha256", "bytes", "created_at", *WORK)
+        fields = (
+            "id", "format", "words", "to", "profile", "also_at", "sha256", "bytes", "created_at", *WORK,
+        )  # fmt: skip
         read_only_fields = ("sha256", "bytes", "created_at", *WORK)
+
+    def get_words(self, export: Export) -> dict[str, str]:
+        return dict(export.options.get("words", {}))
+
+    def get_to(self, export: Export) -> str:
+        return str(export.options.get("to", ""))
+
+    def get_profile(self, export: Export) -> str:
+        return str(export.options.get("profile", ""))
 
 
 class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
@@ -370,12 +390,13 @@ class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
             "rule",
             "digest",
             "bytes",
+            "erased",
             "counts",
             "created_at",
             "exports",
             *WORK,
         )
-        read_only_fields = ("rule", "digest", "bytes", "counts", "created_at", *WORK)
+        read_only_fields = ("rule", "digest", "bytes", "erased", "counts", "created_at", *WORK)
 
 
 def _names(help_text: str) -> serializers.ListField:

@@ -29,7 +29,7 @@ from labeling.api.serializers import (
     VerificationSerializer,
 )
 from labeling.lineage import Node
-from labeling.models import Export, Snapshot, WorkState
+from labeling.models import Export, Snapshot
 from labeling.rules import may_manage, may_see_labels
 from labeling.snapshots import comparing, exporting, freezing, verification
 from labeling.snapshots.diff import KINDS, Wanted
@@ -48,7 +48,7 @@ class ExportAsked(serializers.Serializer[Any]):
         required=False,
         allow_blank=True,
         max_length=500,
-        help_text="A folder or s3://bucket/prefix that the files are written to besides; below EXPORT_ROOTS.",
+        help_text="A folder or s3://bucket/prefix that the files are written to besides this time; below EXPORT_ROOTS.",
     )
     profile = serializers.CharField(
         required=False, allow_blank=True, max_length=40, help_text="Which of S3_PROFILES the bucket is in."
@@ -116,7 +116,7 @@ class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         """Write the snapshot in a format; its file is at `files/FORMAT/` once done.
 
         Asked for again, the file there is stays. It is made anew where it is gone from the storage, other words are
-        asked for, or a place that it is written to besides is named, or was and is not any more.
+        asked for, or a place is named that it is written to besides.
         """
         wanted = asked(ExportAsked, request)
         export = exporting.export(snapshot=self.get_object(), from_outside=True, **wanted)
@@ -131,9 +131,12 @@ class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         permission_classes=[those_who(may_manage)],
     )
     def file(self, request: Request, pk: str, kind: str) -> HttpResponseBase:
-        """The finished file of a format, whole or in ranges. Where the storage signs addresses, a redirect to one."""
+        """The file of a format, whole or in ranges. Where the storage signs addresses, a redirect to one.
+
+        What was made before is there also while it is made again, or when that failed; not after faces were erased.
+        """
         rows = Export.objects.select_related("snapshot").filter(snapshot=self.get_object())
-        row = get_object_or_404(rows, format=kind, state=WorkState.DONE)
+        row = get_object_or_404(rows.exclude(sha256=""), format=kind)
         return exports.response(request, row)
 
     @extend_schema(request=None, responses=ExportSerializer)

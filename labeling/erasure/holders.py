@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from labeling import work
 from labeling.models import Erasure, Export, Snapshot, Work, WorkState
-from labeling.snapshots import erasing, stored
+from labeling.snapshots import delivering, erasing, stored
 
 Alive = Callable[[], None]
 
@@ -76,12 +76,15 @@ def _make_exports_anew(snapshot: int) -> None:
     for row in Export.objects.filter(snapshot=snapshot):
         taken = row.state == WorkState.RUNNING and work.begin_again(row, wake=False)
         _forget_attempts(row)
+        delivering.forget_parts(row)
+        Export.objects.filter(pk=row.pk).update(sha256="", bytes=0)
         # Equal snapshots have equal exports: all of them are made anew.
         if row.stored_as:
             default_storage.delete(row.stored_as)
         if taken:
             work.enqueue(row)
-        elif row.state == WorkState.DONE:
+        elif row.is_over and (row.state == WorkState.DONE or row.sha256 or row.written):
+            # One that failed or was stopped too, where a file of it was to be had, or lies somewhere else.
             work.restart(row, also_done=True)
 
 

@@ -47,7 +47,14 @@ class Snapshot(Work):
 
 
 class Export(Work):
-    """A snapshot written in somebody's format, as one file."""
+    """A snapshot written in somebody's format, as one file.
+
+    sha256 and bytes are those of the file stored_as, once it lies there whole, also while it is made again or after
+    that failed; empty: there is none to be had.
+    """
+
+    WHOLE = "whole"
+    """In `written`: the files lie there, all of them."""
 
     task = "labeling.tasks.write_export"
     queue = "export"
@@ -58,6 +65,16 @@ class Export(Work):
         default=dict,
         blank=True,
         help_text="words: what the dataset card is told (card.QUESTIONS); to, profile: where its files go besides.",
+    )
+    written = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="[{to, profile, state, erased}]: every place its files were ever written to; see snapshots.places.",
+    )
+    taking = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="{folder, bytes}: what its worker fills just now, and how much will be in it; see snapshots.room.",
     )
     stored_as = models.CharField(max_length=200, blank=True, default="")
     sha256 = models.CharField(max_length=64, blank=True, default="")
@@ -73,6 +90,11 @@ class Export(Work):
 
     def __str__(self) -> str:
         return f"{self.snapshot} as {self.format}"
+
+    @property
+    def also_at(self) -> list[str]:
+        """Where its files lie besides: only what was really written."""
+        return [each["to"] for each in self.written if each["state"] == self.WHOLE]
 
 
 class Verification(Work):

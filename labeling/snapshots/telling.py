@@ -27,6 +27,11 @@ class Telling:
         self._job.beat(force=bool(fields), **progress, **fields)
         self._tell(done, total, message)
 
+    def now(self, message: str, done: int = 0, total: int | None = None) -> None:
+        """The same whenever the last time was: for before what must not be done once the claim is lost."""
+        self._job.beat(force=True, done=done, total=total, message=message)
+        self._tell(done, total, message)
+
     def of(self, total: int | None, message: str) -> Callable[[int], None]:
         """To be called with the number done."""
         return lambda done: self(message, done, total)

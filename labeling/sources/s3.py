@@ -40,6 +40,9 @@ _TAG = 12
 """So many characters of the ETag stand in the locator."""
 _TAGGED = re.compile(r"(.+) #([0-9A-Za-z-]{1,12})", re.DOTALL)
 _BAD_ADDRESS = gettext_noop("“{address}” names no bucket. Write s3://bucket or s3://bucket/prefix.")
+_BAD_BUCKET = gettext_noop(
+    "“{bucket}” is no bucket's name: these have 3 to 63 small letters, digits, dots and hyphens."
+)
 _NO_PROFILES = gettext_noop(
     "This site knows no storage to fetch from. An operator has to name one in S3_PROFILES, with its address and keys."
 )
@@ -82,8 +85,10 @@ def bucket_of(address: str, name: str) -> tuple[Profile, str, str]:
 def parsed(address: str) -> tuple[str, str]:
     """Bucket and prefix; the prefix is a folder and ends with a slash, or is empty. Raises CannotRead."""
     bucket, _, prefix = address.strip()[len(SCHEME) :].partition("/")
-    if not address.lower().startswith(SCHEME) or not is_bucket_name(bucket):
+    if not address.lower().startswith(SCHEME) or not bucket:
         raise CannotRead(_BAD_ADDRESS.format(address=address))
+    if not is_bucket_name(bucket):
+        raise CannotRead(_BAD_BUCKET.format(bucket=bucket))
     return bucket, prefix if not prefix or prefix.endswith("/") else f"{prefix}/"
 
 

@@ -41,10 +41,13 @@ def context(snapshot: Snapshot, exports: list[Export]) -> dict[str, Any]:
     newest_first = sorted(exports, key=lambda export: -export.pk)
     told_last = (export.options["words"] for export in newest_first if export.options.get("words"))
     words: dict[str, str] = next(told_last, {})
+    asked_last = max(exports, key=lambda export: export.queued_at).options if exports else {}
     return {
         "files": lines,
         "questions": [(f"{_WORD}{key}", _(text), words.get(key, "")) for key, text in card.QUESTIONS.items()],
         "answered": len(words),
+        "to": asked_last.get("to", ""),
+        "profile": asked_last.get("profile", ""),
         "roots": settings.EXPORT_ROOTS,
         "profiles": list(settings.S3_PROFILES),
     }

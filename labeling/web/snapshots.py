@@ -119,7 +119,8 @@ def export_stop(request: HttpRequest, pk: int) -> HttpResponseBase:
 @door(may_manage)
 @require_safe
 def export_download(request: HttpRequest, pk: int) -> HttpResponseBase:
-    row = get_object_or_404(Export.objects.select_related("snapshot"), pk=pk, state=WorkState.DONE)
+    rows = Export.objects.select_related("snapshot").exclude(sha256="")
+    row = get_object_or_404(rows, pk=pk)
     return exports.response(request, row)
 
 

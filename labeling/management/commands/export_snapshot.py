@@ -64,8 +64,8 @@ class Command(BaseCommand):
             follow(row, lambda tell: exporting.run_export(row.pk, tell=tell))
         self.stdout.write(f"{row}: {row.bytes:,} bytes, sha256 {row.sha256}")
         self.stdout.write(f"in the storage as {row.stored_as}")
-        if row.options.get("to"):
-            self.stdout.write(f"and unpacked in {row.options['to']}")
+        for place in row.also_at:
+            self.stdout.write(f"and unpacked in {place}")
         if options["to"] is not None:
             self._copy(row, options["to"])
 

@@ -1,10 +1,15 @@
-"""manage.py sweep_storage: files of the storage that belong to nobody, and rows whose file is gone."""
+"""manage.py sweep_storage: files of the storage that belong to nobody, and rows whose file is gone.
 
+So it does with what killed exports left in the folders that their files were to go to.
+"""
+
+import shutil
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
 from labeling import storage_sweep
+from labeling.snapshots import exporting
 
 
 class Command(BaseCommand):
@@ -12,7 +17,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--delete", action="store_true", help="Delete the ownerless that are older than a day."
+            "--delete",
+            action="store_true",
+            help="Delete the ownerless that are older than a day, and what killed exports left in other folders.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -22,6 +29,13 @@ class Command(BaseCommand):
             gone = options["delete"] and storage_sweep.delete(name)
             deleted += gone
             self.stdout.write(f"{'deleted' if gone else 'nobody’s'}: {name}")
+        for part in exporting.left_parts():
+            ownerless += 1
+            if options["delete"]:
+                shutil.rmtree(part, ignore_errors=True)
+            gone = not part.exists()
+            deleted += gone
+            self.stdout.write(f"{'deleted' if gone else 'nobody’s'}: {part}")
         for row, name in storage_sweep.missing():
             missing += 1
             self.stdout.write(f"missing: {name} of {row}")

@@ -21,7 +21,7 @@ from PIL import Image
 from labeling import work
 from labeling.expressions import SEVEN
 from labeling.models import Campaign, Export, Media, Snapshot
-from labeling.snapshots import exporting, freezing
+from labeling.snapshots import comparing, exporting, freezing, stored
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.exports import FORMATS, fer2013, imagefolder, write
 from labeling.snapshots.exports.format import Given
@@ -318,11 +318,27 @@ def test_a_damaged_snapshot_is_exported_to_nobody() -> None:
     assert row.error.startswith("The stored snapshot is damaged. faces-00000.parquet: Its bytes have changed")
 
 
+def test_what_is_damaged_is_named_as_in_the_storage_not_where_that_lies() -> None:
+    snapshot = frozen(make_settled())
+    (freezing.local_folder(snapshot) / "manifest.json").write_text("{")
+    (problem,) = freezing.verify(snapshot=snapshot)
+    assert problem.what.startswith(f"snapshots/{snapshot.digest}/manifest.json is not JSON")
+    with pytest.raises(
+        snapshots.NotASnapshot, match=f"^snapshots/{snapshot.digest}/manifest.json is not JSON"
+    ):
+        stored.manifest_of(snapshot.digest)
+    with pytest.raises(work.Refused, match=f" snapshots/{snapshot.digest}/manifest.json is not JSON"):
+        comparing.compare(snapshot, frozen(make_settled()))
+
+
 def test_an_unknown_format_and_an_unfinished_snapshot_are_refused() -> None:
     snapshot = frozen(make_settled())
     with pytest.raises(exporting.CannotExport, match="no format “arff”; choose one of imagefolder, parquet"):
         exporting.export(snapshot=snapshot, format="arff")
     waiting = freezing.freeze(campaign=make_settled())
     with pytest.raises(exporting.CannotExport, match="This snapshot is waiting"):
+        exporting.export(snapshot=waiting, format="fer2013")
+    work.stop(waiting)
+    with pytest.raises(exporting.CannotExport, match="is stopped; press “Go on” on its page, or freeze"):
         exporting.export(snapshot=waiting, format="fer2013")
     assert not Export.objects.exists()

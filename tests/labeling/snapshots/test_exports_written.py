@@ -476,6 +476,16 @@ def test_by_api_it_is_asked_for_and_fetched_in_parts(client) -> None:
         f'"{row.sha256}"',
         "bytes",
     )
+    told = client.get(reverse("api-snapshots-detail", args=[snapshot.pk])).json()
+    assert (told["erased"], told["exports"][0]["words"], told["exports"][0]["to"]) == (
+        0,
+        {"contact": "me"},
+        "",
+    )
+    unknown = client.post(url, {"format": "votes", "words": {"bogus": "x"}}, "application/json")
+    assert (unknown.status_code, "; not bogus." in unknown.json()["error"]) == (409, True)
+    short = client.post(url, {"format": "votes", "to": "s3://b/x"}, "application/json")
+    assert (short.status_code, "“b” is no bucket's name" in short.json()["error"]) == (409, True)
     refused = client.post(url, {"format": "votes", "to": "/etc"}, "application/json")
     assert (refused.status_code, "outside the places" in refused.content.decode()) == (409, True)
 

@@ -59,13 +59,18 @@ def test_an_address_names_a_bucket_and_a_folder_in_it() -> None:
     for address in (
         "s3://",
         "s3:///a",
+        "http://some-bucket",
+    ):
+        with pytest.raises(CannotRead, match="names no bucket"):
+            parsed(address)
+    for address in (
         "s3://Big",
         "s3://a",
         "s3://user@host/x",
         "s3://a..b",
         "s3://host:80/x",
     ):
-        with pytest.raises(CannotRead, match="names no bucket"):
+        with pytest.raises(CannotRead, match="is no bucket's name: these have 3 to 63"):
             parsed(address)
 
 
