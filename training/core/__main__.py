@@ -165,8 +165,7 @@ def _chosen(asked: argparse.Namespace) -> Config:
         return resolve(asked.preset or "paper-code", asked.network, overrides)
     if asked.preset is not None:
         raise BadConfig("--config and --preset both give every setting. Give one.")
-    saved = read_config(asked.config).to_json()
-    return resolve("paper-code", asked.network, {**saved, **overrides})
+    return resolve("paper-code", asked.network, overrides, saved=read_config(asked.config))
 
 
 def _train(asked: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from training.core.contradictions import contradictions
+from training.core.contradictions import contradictions, idle
 from training.core.networks import NETWORKS, OTHERS, Network, network
 from training.core.recipes import PRESETS
 from training.core.refusals import BadConfig
@@ -265,23 +265,37 @@ FIELDS: Mapping[str, Setting] = MappingProxyType(
 
 
 def resolve(
-    preset: str = "paper-code", network_name: str | None = None, overrides: Mapping[str, object] | None = None
+    preset: str = "paper-code",
+    network_name: str | None = None,
+    overrides: Mapping[str, object] | None = None,
+    *,
+    saved: Config | None = None,
 ) -> Config:
-    """The preset's settings for a network, changed by `overrides`. Texts as typed ("0.1", "true") are
-    understood. Where the network cannot take the preset's image_size, it is the next larger that it can.
+    """The preset's settings for a network, or those of a `saved` config, changed by `overrides`. Texts as typed
+    ("0.1", "true") are understood. Where the network cannot take the preset's image_size, it is the next larger that
+    it can.
 
-    Raises BadConfig for an unknown preset, network or setting, a wrong value, or two that contradict each
-    other.
+    Raises BadConfig for an unknown preset, network or setting, a wrong value, two that contradict each other, or an
+    override that changes what the schedule does not read.
     """
     if preset not in PRESETS:
         raise BadConfig(f"There is no preset {preset}. Choose one of: {', '.join(PRESETS)}.")
     overrides = overrides or {}
     _refuse_unknown(overrides)
-    chosen = overrides.get("network", network_name or Config.network)
+    kept = {} if saved is None else saved.to_json()
+    chosen = {**kept, **overrides}.get("network", network_name or Config.network)
     if network_name is not None and chosen != network_name:
         raise BadConfig(f"The network is {network_name}, but the setting network says {chosen}. Give one.")
-    values = {**PRESETS[preset], **_of_network(network(str(chosen)), preset), **overrides, "network": chosen}
-    return _config(values)
+    before = kept or {**PRESETS[preset], **_of_network(network(str(chosen)), preset)}
+    config = _config({**before, **overrides, "network": chosen})
+    changed = [
+        name
+        for name in overrides
+        if getattr(config, name) not in (FIELDS[name].default, before.get(name, FIELDS[name].default))
+    ]
+    for sentence in idle(config, changed):
+        raise BadConfig(sentence)
+    return config
 
 
 def _of_network(network: Network, preset: str) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from training.core.networks import network
@@ -20,6 +20,26 @@ def contradictions(config: Config) -> Iterator[str]:
     yield from _of_the_step_size(config)
     yield from _of_targets(config)
     yield from _of_parts(config)
+
+
+_OF_SCHEDULES = {
+    "plateau_patience": ("plateau",),
+    "plateau_factor": ("plateau",),
+    "lowest_learning_rate": ("plateau", "cosine"),
+    "warm_up": ("one-cycle", "cosine"),
+}
+
+
+def idle(config: Config, given: Collection[str]) -> Iterator[str]:
+    """The same of settings given by hand that the schedule does not read. A preset's or a saved config's stay silent:
+    another schedule may have been set beside them.
+    """
+    for name, schedules in _OF_SCHEDULES.items():
+        if name in given and config.schedule not in schedules:
+            yield (
+                f"{name} is a setting of {' and '.join(schedules)}, but schedule is {config.schedule}. Leave it out, "
+                f"or set schedule."
+            )
 
 
 def _of_images(config: Config) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """A config holds what somebody reads, and nothing that contradicts itself."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -118,3 +119,49 @@ def test_a_preset_gives_a_network_images_it_can_take() -> None:
     assert resolve("paper-code", "inception_v3").image_size == 224
     with pytest.raises(BadConfig, match="image_size is 48, but inception_v3 needs at least 75"):
         resolve("quick", "inception_v3", {"image_size": 48})
+
+
+@pytest.mark.parametrize(
+    ("preset", "overrides", "said"),
+    [
+        (
+            "paper-code",
+            {"schedule": "cosine", "plateau_patience": 5},
+            "plateau_patience is a setting of plateau, but",
+        ),
+        (
+            "paper-code",
+            {"schedule": "constant", "plateau_factor": 0.5},
+            "plateau_factor is a setting of plateau, but",
+        ),
+        (
+            "paper-code",
+            {"warm_up": "0.5"},
+            "warm_up is a setting of one-cycle and cosine, but schedule is plateau",
+        ),
+        (
+            "quick",
+            {"lowest_learning_rate": 0.5},
+            "lowest_learning_rate is a setting of plateau and cosine, but",
+        ),
+    ],
+)
+def test_what_the_schedule_does_not_read_is_refused(
+    preset: str, overrides: dict[str, object], said: str
+) -> None:
+    with pytest.raises(BadConfig) as refused:
+        resolve(preset, "resnet18", overrides)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("schedule", ["plateau", "one-cycle", "cosine", "constant"])
+def test_every_preset_takes_every_schedule_and_what_was_saved_is_read(
+    preset: str, schedule: str, tmp_path: Path
+) -> None:
+    config = resolve(preset, "resnet18", {"schedule": schedule, "weight_decay": 0.5})
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(config.to_json()))
+    assert resolve(saved=read_config(file)) == config
+    again = resolve(saved=read_config(file), overrides={"seed": 7, "warm_up": config.warm_up})
+    assert again == dataclasses.replace(config, seed=7)
