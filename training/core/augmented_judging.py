@@ -33,6 +33,7 @@ def judge_again(
             f"{run} was trained on the snapshot {predictor.made.snapshot_digest[:16]}, not on "
             f"{opened.digest[:16]}. Its validation and test images are not this snapshot's; use `evaluate`."
         )
+    snapshot_faces.verify(opened)
     views = {"plain": plain, **{way: WAYS[way](seed) for way in ways}}
     said = _look(predictor, opened, views)
     for split, predictions in said["plain"].items():

@@ -1,12 +1,16 @@
 """Where the arithmetic happens."""
 
 import contextlib
+import dataclasses
+import logging
 from collections.abc import Iterator
 
 import torch
 
 from training.core.config import Config
 from training.core.refusals import BadConfig, TrainingFailed
+
+_log = logging.getLogger(__name__)
 
 
 def device_for(config: Config, card: int | None = None) -> torch.device:
@@ -33,6 +37,16 @@ def autocast(device: torch.device, config: Config) -> contextlib.AbstractContext
     if not config.bf16:
         return contextlib.nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def device_to_judge_on(config: Config) -> torch.device:
+    """The device a config names, or, for a run that was trained on a card, what is here instead: any will do for
+    looking. Which, is logged as a warning.
+    """
+    if config.device != "cuda" or torch.cuda.is_available():
+        return device_for(config)
+    _log.warning("The run was trained on a CUDA card, and there is none here: the CPU looks instead.")
+    return device_for(dataclasses.replace(config, device="auto"))
 
 
 @contextlib.contextmanager

@@ -33,10 +33,12 @@ def explain(
     predictor, said = Predictor(run), read_predictions(run, split)
     if label and label not in said.classes:
         raise BadConfig(f"There is no class {label}; the run has {', '.join(said.classes)}.")
-    if snapshot_faces.open_snapshot(snapshot).digest != predictor.made.snapshot_digest:
+    opened = snapshot_faces.open_snapshot(snapshot)
+    if opened.digest != predictor.made.snapshot_digest:
         raise BadSnapshot(f"{run} was trained on another snapshot. Name that one.")
     if not len(said):
         raise BadSnapshot(f"The {split} split has no face.")
+    snapshot_faces.verify(opened)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,6 +1,7 @@
 """The faces of a snapshot, decoded once into one memory-mapped array."""
 
 import contextlib
+import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -92,8 +93,8 @@ def open_snapshot(folder: Path) -> Snapshot:
         raise BadSnapshot(f"The snapshot {folder} cannot be read: {error}") from error
 
 
-def check(snapshot: Snapshot) -> None:
-    """Raises BadSnapshot unless the folder holds exactly what its manifest says, and enough to train on."""
+def verify(snapshot: Snapshot) -> None:
+    """Raises BadSnapshot unless the folder holds exactly what its manifest says."""
     try:
         problems = snapshots.verify(snapshot.folder)
     except _UNREADABLE as error:
@@ -104,6 +105,10 @@ def check(snapshot: Snapshot) -> None:
             f"The snapshot {snapshot.folder} is damaged. {first.where}: {first.what} "
             f"({len(problems)} such problems.) Fetch or freeze it again."
         )
+
+
+def refuse_too_small(snapshot: Snapshot) -> None:
+    """Raises BadSnapshot where there is not enough to train on."""
     for name, least in (("train", 2), ("validation", 1)):
         if len(snapshot.splits[name]) < least:
             raise BadSnapshot(
@@ -142,14 +147,30 @@ def load(
     """
     # With the number of rows: after an erasure there are fewer, and they stand elsewhere.
     file = cache / f"images-{snapshot.digest}-{snapshot.rows}-{config.colour}-{side}.npy"
+    cache.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(cache)
     if not file.exists():
-        cache.mkdir(parents=True, exist_ok=True)
         _remove_unused(cache)
-        write_atomically(file, lambda part: _decode_into(part, snapshot, config, side, between))
+        with (cache / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            write_atomically(file, lambda part: _decode_into(part, snapshot, config, side, between))
     file.touch()
     # Copy-on-write instead of read-only: torch warns about arrays it must not write to.
     images = np.load(file, mmap_mode="c")
     return Faces(snapshot.digest, snapshot.classes, images, snapshot.splits)
+
+
+def _remove_abandoned(cache: Path) -> None:
+    """Remove what killed processes have decoded half, unless somebody decodes: on a shared folder another machine's
+    process cannot be asked whether it lives, but its lock can.
+    """
+    with (cache / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        for part in cache.glob(".images-*.part"):
+            part.unlink(missing_ok=True)
 
 
 def _remove_unused(cache: Path) -> None:

@@ -166,6 +166,20 @@ class Training:
             face_keys=keys,
         )
 
+    def _not_finite_on(self, validation_keys: list[str]) -> TrainingFailed:
+        """The losses were numbers: it is the epoch's last step that has spoilt the weights, or made them too large."""
+        config, progress, train = self.config, self.progress, self.faces.splits["train"]
+        batches = epoch_batches(train.rows, config.batch_size, config.seed, progress.epoch, self.parts)
+        return TrainingFailed(
+            f"The network's output on {len(validation_keys)} validation faces is no number (epoch "
+            f"{progress.epoch + 1}, after step {len(batches)}). Lower learning_rate, or look at the faces of that "
+            f"step's batch; metrics.jsonl names them and those of validation.",
+            epoch=progress.epoch + 1,
+            step=len(batches),
+            face_keys=[train.keys[place] for place in np.searchsorted(train.rows, batches[-1])],
+            validation_face_keys=validation_keys,
+        )
+
     def _close_epoch(self) -> None:
         """Judge by the validation split, keep the weights if they are the best, and write a checkpoint."""
         progress, config = self.progress, self.config
@@ -197,11 +211,9 @@ class Training:
         split = self.faces.splits["validation"]
         found = self.world.joined(self._probabilities(np.array_split(split.rows, self.world.size)))
         loss = negative_log_likelihood(split.labels, found)
-        if not np.isfinite(found).all():
-            raise TrainingFailed(
-                "The network's validation output is no number. Lower learning_rate.",
-                epoch=self.progress.epoch + 1,
-            )
+        broken = np.flatnonzero(~np.isfinite(found).all(axis=1))
+        if len(broken):
+            raise self._not_finite_on([split.keys[place] for place in broken])
         return float((found.argmax(axis=1) == split.labels).mean()), loss
 
     def _probabilities(self, shares: list[NDArray[np.int64]]) -> Probabilities:

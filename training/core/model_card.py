@@ -12,8 +12,15 @@ from training.core.refusals import BadRunFolder
 from training.core.run_folder import Made, RunFolder, write_atomically
 
 NAME = "MODEL_CARD.md"
+_SOURCES = 8
+"""So many sources are named, and of the others the number; licences are named all."""
 _FEW = 30
 """Fewer faces of a class make figures that say little."""
+_WORD = {
+    "votes": "what those who voted on the face agree on, by the snapshot's rule for agreement",
+    "adjudicated": "what a manager decided, beside the votes",
+}
+_COLUMN = "labels of that name, by somebody other than voters"
 _USE = """## What it is for
 
 Research on facial expressions, and helping people who label faces. A network judges what a face shows to those who
@@ -31,21 +38,25 @@ Whoever uses it checks what the law asks where they are; this card is no legal a
 """
 
 
-def write_card(run: Path) -> Path:
-    """Write MODEL_CARD.md into the folder of a finished run, and return where. Raises BadRunFolder."""
+def write_card(run: Path, result: Mapping[str, Any] | None = None) -> Path:
+    """Write MODEL_CARD.md into the folder of a run, and return where. result: what result.json holds, or will hold.
+    Raises BadRunFolder.
+    """
     file = run / NAME
-    text = card(run)
+    text = card(run, result)
     write_atomically(file, lambda part: part.write_text(text, "utf-8"))
     return file
 
 
-def card(run: Path) -> str:
-    """The card as Markdown. Raises BadRunFolder for a folder without result.json."""
-    made, result = made_of(run), RunFolder(run).read_result()
+def card(run: Path, result: Mapping[str, Any] | None = None) -> str:
+    """The card as Markdown. Raises BadRunFolder for a folder without result.json, where that is not given."""
+    made = made_of(run)
+    result = RunFolder(run).read_result() if result is None else result
     seen = {name: _predictions(run, name) for name in ("validation", "test")}
     try:
-        parts = [_head(made, result), _USE, _data(made, seen), _figures(result), _limits(result, seen)]
-    except (KeyError, TypeError, ValueError) as error:
+        data = _told(result, seen)
+        parts = [_head(made, result), _USE, _data(made, data, seen), _figures(result), _limits(result, data)]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadRunFolder(
             f"{run}/result.json lacks what a model card tells ({error!r}). Judge the run anew."
         ) from error
@@ -60,7 +71,9 @@ def _predictions(run: Path, split: str) -> Predictions | None:
 
 def _head(made: Made, result: Mapping[str, Any]) -> str:
     config = made.config
-    start = f"weights of {config.starting_weights}" if config.starting_weights else "random weights"
+    # Where the file lay is its owner's business; a run's weights are all called alike, so its folder is named too.
+    named = "/".join(Path(config.starting_weights).parts[-2:])
+    start = f"weights of {named}" if named else "random weights"
     return f"""# Model card: {config.network}
 
 Tells which of {len(made.classes)} expressions a face shows: {", ".join(made.classes)} (outputs in this order).
@@ -69,7 +82,28 @@ best of its epochs by validation: {result["best_epoch"]}. Every setting is in `c
 """
 
 
-def _data(made: Made, seen: Mapping[str, Predictions | None]) -> str:
+def _told(
+    result: Mapping[str, Any], seen: Mapping[str, Predictions | None]
+) -> dict[str, Mapping[str, Any] | None]:
+    """What `training.core.provenance` found when the run was judged; of older runs what their predictions tell."""
+    if "data" in result:
+        return dict(result["data"])
+    told: dict[str, Mapping[str, Any] | None] = {"train": None}
+    for name, split in seen.items():
+        if split is None or split.facts is None:
+            told[name] = None
+            continue
+        told[name] = {
+            "faces": len(split),
+            "licences": Counter(split.facts.licence),
+            "sources": Counter(split.facts.source),
+        }
+    return told
+
+
+def _data(
+    made: Made, data: Mapping[str, Mapping[str, Any] | None], seen: Mapping[str, Predictions | None]
+) -> str:
     lines = [
         "## Data and labels",
         "",
@@ -78,23 +112,44 @@ def _data(made: Made, seen: Mapping[str, Predictions | None]) -> str:
         "| split | faces | licences | sources |",
         "|---|---|---|---|",
     ]
-    for name, split in seen.items():
-        if split is None or split.facts is None:
+    for name, split in data.items():
+        if split is None:
             lines.append(f"| {name} | not known | not known | not known |")
             continue
-        licences, sources = _counted(split.facts.licence), _counted(split.facts.source)
-        lines.append(f"| {name} | {len(split):,} | {licences} | {sources} |")
+        licences, sources = _counted(split["licences"]), _counted(split["sources"], _SOURCES)
+        lines.append(f"| {name} | {split['faces']:,} | {licences} | {sources} |")
+    if any(split is None for split in data.values()):
+        lines += [
+            "",
+            "What is not known here, the rows of the snapshot tell: each has its licence and author.",
+        ]
     lines += [
         "",
-        "The training faces are of the same snapshot; its `manifest.json` has their counts, its rows their licences "
-        "and authors.",
+        *_origins(data),
         "",
-        "The label of a face is what most of those who voted on it saw, by the snapshot's rule for agreement; faces "
-        f"without agreement are left out. {_votes(seen)} The votes say how a face looks to people, not how the person "
-        "felt.",
+        f"{_votes(seen)} The votes say how a face looks to people, not how the person felt.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _origins(data: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
+    """Whose word the labels of all splits are, with the share of each."""
+    counts: Counter[str] = Counter()
+    for split in data.values():
+        counts.update({} if split is None else split.get("label_origins", {}))
+    if not counts:
+        return [
+            "Whose word the labels are is not known here; the rows of the snapshot tell, as `label_origin`."
+        ]
+    return [
+        "Whose word the labels are:",
+        "",
+        *(
+            f"- {origin.replace('`', '')}, {count / counts.total():.1%}: {_WORD.get(origin, _COLUMN)}"
+            for origin, count in counts.most_common()
+        ),
+    ]
 
 
 def _votes(seen: Mapping[str, Predictions | None]) -> str:
@@ -106,11 +161,12 @@ def _votes(seen: Mapping[str, Predictions | None]) -> str:
     return f"The judged faces have {mean:.1f} votes for an expression on average."
 
 
-def _counted(values: tuple[str, ...]) -> str:
-    counts = Counter(value or "unknown" for value in values).most_common(8)
-    rest = len(set(values)) - len(counts)
-    told = ", ".join(f"{_cell(value)} ({count:,})" for value, count in counts)
-    return f"{told}, and {rest} more" if rest > 0 else told or "none"
+def _counted(counts: Mapping[str, int], most: int | None = None) -> str:
+    """The values with their numbers of faces, the most frequent first, `most` of them."""
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    told = ", ".join(f"{_cell(value or 'unknown')} ({count:,})" for value, count in ordered[:most])
+    rest = len(ordered[most:]) if most is not None else 0
+    return f"{told}, and {rest} more" if rest else told or "none"
 
 
 def _cell(text: str) -> str:
@@ -153,7 +209,7 @@ def _figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _limits(result: Mapping[str, Any], seen: Mapping[str, Predictions | None]) -> str:
+def _limits(result: Mapping[str, Any], data: Mapping[str, Mapping[str, Any] | None]) -> str:
     lines = ["## Limits", ""]
     judged = result["splits"].get("test")
     if judged is None:
@@ -166,7 +222,7 @@ def _limits(result: Mapping[str, Any], seen: Mapping[str, Predictions | None]) -
         if rows:
             worst = min(rows, key=lambda row: row["recall"])
             lines.append(f"- Of the classes it finds {worst['label']} least: {worst['recall']:.1%} of them.")
-    if any("" in split.facts.licence for split in seen.values() if split is not None and split.facts):
+    if any("" in split["licences"] for split in data.values() if split is not None):
         lines.append("- Some faces have no known licence.")
     lines += [
         "- Nothing is known of age, gender or skin colour of the people shown, so nothing of how fair it is to them.",

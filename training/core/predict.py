@@ -51,6 +51,7 @@ def evaluate(*, snapshot: Path, run: Path, split: str) -> Figures:
     chosen = opened.splits[split]
     if not len(chosen):
         raise BadSnapshot(f"The snapshot has no face in its {split} split.")
+    snapshot_faces.verify(opened)
     with tempfile.TemporaryDirectory() as cache:
         faces = snapshot_faces.load(opened, predictor.config, predictor.made.stored_size, Path(cache))
         return figures(chosen.labels, predictor.judge(faces.images[chosen.rows]), opened.classes)

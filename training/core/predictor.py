@@ -24,7 +24,7 @@ from torch import nn
 
 from training.core.agreement import allows_bf16
 from training.core.calibration import tempered
-from training.core.device import device_for
+from training.core.device import device_to_judge_on
 from training.core.judging import Probabilities, Views, plain, probabilities
 from training.core.pixels import decode_many
 from training.core.quick import Quick, quick_config
@@ -75,7 +75,7 @@ class Predictor:
             raise BadRunFolder(f"{run} is no run folder: it has no config.json.")
         self.made, self.config, self.classes = made, made.config, made.classes
         result = _result(folder)
-        self._device = device_for(self.config)
+        self._device = device_to_judge_on(self.config)
         self._as_trained = not quick
         if bf16 is None:
             bf16 = self.config.bf16 or (quick and _allowed(folder, result, self._device))
@@ -83,7 +83,7 @@ class Predictor:
         self.temperature = _temperature(folder, result)
         """Fitted on the validation faces' labels when the run was judged; 1 where there was none."""
         network = build(made, start=False)
-        network.load_state_dict(folder.load_best())
+        folder.give_best(network)
         layout = torch.channels_last if self.config.channels_last else torch.contiguous_format
         self.network: nn.Module = network.to(device=self._device, memory_format=layout).eval()  # type: ignore[call-overload]
         """From what `training.core.pixels.prepare` gives to logits; in eval mode, with the weights as they were

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import safetensors
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.core.config import Config
 from training.core.refusals import BadRunFolder
@@ -55,6 +55,7 @@ class RunFolder:
         self.last = path / "last.pt"
         self.best = path / "best.safetensors"
         self.result = path / "result.json"
+        self.lock = path / "lock"
         self.tensorboard = path / "tensorboard"
         self.cache = path.absolute().parent / "decoded-images"
 
@@ -64,9 +65,10 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep every other trainer off. The system lets go when the process dies, however it dies."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "lock").open("a") as lock:
+        """Keep every other trainer off. The system lets go when the process dies, however it dies. Raises BadRunFolder
+        where another one is at work, or no folder can be made.
+        """
+        with self._lock_file() as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -76,6 +78,26 @@ class RunFolder:
             for leftover in self.path.glob(".*.part"):
                 leftover.unlink()
             yield
+
+    def _lock_file(self) -> IO[str]:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            return self.lock.open("a")
+        except OSError as error:
+            raise BadRunFolder(
+                f"{self.path} cannot be a run folder: {error.strerror}. Name another."
+            ) from error
+
+    def forget_start(self, *, whole: bool) -> None:
+        """After a start that was refused: let the folder be begun in otherwise; if `whole`, as if it had never been
+        made.
+        """
+        self.config.unlink(missing_ok=True)
+        if whole:
+            self.metrics.unlink(missing_ok=True)
+            self.lock.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # somebody has put something there meanwhile
+                self.path.rmdir()
 
     def made(self) -> Made | None:
         """What the run was made of; None for a folder in which no training has begun. Raises BadRunFolder."""
@@ -106,6 +128,17 @@ class RunFolder:
     def save_best(self, weights: dict[str, Tensor]) -> None:
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
         write_atomically(self.best, lambda file: save_file(plain, file, metadata={"format": FORMAT}))
+
+    def give_best(self, network: nn.Module) -> None:
+        """Load the best weights into the run's network. Raises BadRunFolder where there are none that fit it."""
+        weights = self.load_best()
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as error:  # torch's, with a line for every layer
+            raise BadRunFolder(
+                f"{self.best} has the weights of another network than {self.config} tells of. Put the run's own back, "
+                f"or train into another folder."
+            ) from error
 
     def load_best(self) -> dict[str, Tensor]:
         """Raises BadRunFolder where there are no readable weights yet."""

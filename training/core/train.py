@@ -1,6 +1,7 @@
 """`train SNAPSHOT RUN`: begin a training or go on with it, and judge it when it is over."""
 
 import contextlib
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,12 @@ from training.core.judging import Views, plain, probabilities
 from training.core.loop import Training
 from training.core.model_card import write_card
 from training.core.networks import network as network_named
-from training.core.networks.weights import start_from, starting_file
+from training.core.networks.weights import lasting, start_from, starting_file
 from training.core.parallel import World
 from training.core.predictions import Predictions, predictions_of, write_predictions
 from training.core.progress import Display
-from training.core.refusals import BadConfig, BadRunFolder, BadSnapshot, TrainingFailed
+from training.core.provenance import provenance
+from training.core.refusals import BadConfig, BadRunFolder, BadSnapshot, Refusal, TrainingFailed
 from training.core.run_folder import Events, Made, RunFolder, write_json
 from training.core.stopping import Stopper
 from training.core.views import WAYS
@@ -39,19 +41,25 @@ def train(
     are told. `choose` gives the config; None takes that of the run folder, or the default in a new one. A folder whose
     training was cut short is gone on with, a finished one is left alone. Raises Refusal, TrainingFailed or
     Stopped; the first two are also the last event of metrics.jsonl, unless the folder belongs to something
-    else.
+    else. A start that is refused settles nothing: a new folder is then not made, one that was there can be begun in
+    otherwise.
     """
     folder = RunFolder(run)
-    with parallel.world() as world, folder.locked() if world.first else contextlib.nullcontext():
-        try:
-            return _train(
-                folder, snapshot, choose, stopper, display if world.first else Display.silent(), world
-            )
-        except (BadConfig, BadSnapshot, TrainingFailed) as error:
-            if world.first and not folder.result.exists():
-                facts = error.facts if isinstance(error, TrainingFailed) else {}
-                Events(folder.metrics).write("error", message=str(error), **facts)
-            raise
+    with parallel.world() as world:
+        here = folder.path.exists()
+        with folder.locked() if world.first else contextlib.nullcontext():
+            begun = folder.config.exists()
+            try:
+                return _train(
+                    folder, snapshot, choose, stopper, display if world.first else Display.silent(), world
+                )
+            except (BadConfig, BadSnapshot, TrainingFailed) as error:
+                if world.first and not folder.result.exists():
+                    facts = error.facts if isinstance(error, TrainingFailed) else {}
+                    Events(folder.metrics).write("error", message=str(error), **facts)
+                if world.first and not begun and isinstance(error, Refusal):
+                    folder.forget_start(whole=not here)
+                raise
 
 
 def _train(
@@ -63,7 +71,7 @@ def _train(
     world: World,
 ) -> dict[str, Any]:
     snapshot = snapshot_faces.open_snapshot(path)
-    made = world.told_by_first(lambda: _prepared(folder, snapshot, choose, display))
+    made = world.told_by_first(lambda: _prepared(folder, snapshot, choose, display, world))
     if made is None:
         return world.told_by_first(folder.read_result)
     with explained_memory(made.config):
@@ -71,26 +79,45 @@ def _train(
 
 
 def _prepared(
-    folder: RunFolder, snapshot: Snapshot, choose: Callable[[], Config] | None, display: Display
+    folder: RunFolder,
+    snapshot: Snapshot,
+    choose: Callable[[], Config] | None,
+    display: Display,
+    world: World,
 ) -> Made | None:
     """What the run is made of, written into its folder if it is new; None where it is finished."""
     made = folder.made()
-    config = choose() if choose else made.config if made else Config()
+    config = _lasting(choose() if choose else made.config if made else Config())
     if made is not None:
         _refuse_other(folder, made, config, snapshot)
         if folder.result.exists():
             display.say(f"{folder.path} is finished; nothing to do. Name another folder to train again.")
             return None
+        _verify(snapshot, display)
         return made
     refuse_absence(config)
+    if config.sync_batch_norm and world.size == 1:
+        raise BadConfig(
+            "sync_batch_norm is about several processes, but there is one. Start them with torchrun, or set "
+            "sync_batch_norm to false."
+        )
     if config.starting_weights:
-        starting_file(config.starting_weights)  # a folder is not made for what cannot begin
-    display.say("Checking the snapshot …")
-    snapshot_faces.check(snapshot)
+        starting_file(config.starting_weights)  # before the long check
+    _verify(snapshot, display)
+    snapshot_faces.refuse_too_small(snapshot)
     side = snapshot_faces.stored_size(snapshot, config)
     made = Made(config=config, snapshot_digest=snapshot.digest, classes=snapshot.classes, stored_size=side)
     folder.write_made(made)
     return made
+
+
+def _lasting(config: Config) -> Config:
+    return dataclasses.replace(config, starting_weights=lasting(config.starting_weights))
+
+
+def _verify(snapshot: Snapshot, display: Display) -> None:
+    display.say("Checking the snapshot …")
+    snapshot_faces.verify(snapshot)
 
 
 def _train_made(
@@ -127,11 +154,17 @@ def _train_made(
 def _judged(
     folder: RunFolder, made: Made, snapshot: Snapshot, training: Training, stopper: Stopper, display: Display
 ) -> dict[str, Any]:
-    training.network.load_state_dict(folder.load_best())
+    if not folder.best.exists():
+        raise BadRunFolder(
+            f"{folder.best} is lost, and {folder.path} has been trained to its end. Put the file back, or delete "
+            f"{folder.last} to train from the beginning."
+        )
+    folder.give_best(training.network)
     result = _judge(folder, made, snapshot, training, stopper)
     _tell(result, training, display)
+    # The result comes last: what has one is finished, and nothing is added to it.
+    write_card(folder.path, result)
     write_json(folder.result, result)
-    write_card(folder.path)
     return result
 
 
@@ -171,6 +204,7 @@ def _judge(
         write_predictions(folder.predictions(name), predictions)
     best_epoch = training.progress.best_epoch
     result = {"classes": list(snapshot.classes), "best_epoch": best_epoch, **judgement(said)}
+    result["data"] = provenance(snapshot)
     if (way := made.config.test_views) != "plain":
         views = WAYS[way](made.config.seed)
         result["augmented"] = {way: judgement(_looked(made, snapshot, training, stopper, views))}
@@ -227,7 +261,7 @@ def _refuse_other(folder: RunFolder, made: Made, config: Config, snapshot: Snaps
             f"{folder.path} was trained on another snapshot ({made.snapshot_digest[:16]}, this one is "
             f"{snapshot.digest[:16]}). Name another run folder."
         )
-    before, now = made.config.to_json(), config.to_json()
+    before, now = _lasting(made.config).to_json(), config.to_json()
     other = [f"{name} was {before[name]}, now {now[name]}" for name in before if before[name] != now[name]]
     if other:
         raise BadRunFolder(

@@ -1,8 +1,11 @@
 """A small snapshot and a small finished training, made once."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -65,3 +68,17 @@ def finished(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("runs") / "finished"
     run_training(snapshot, run, small())
     return run
+
+
+def tampered(snapshot: Path, folder: Path) -> Path:
+    """A copy of the snapshot in which another label stands for each test face, and nothing else is different."""
+    shutil.copytree(snapshot, folder)
+    shard = folder / "faces-00000.parquet"
+    table = pq.read_table(shard)
+    rows = table.to_pylist()
+    for row in rows:
+        if row["split"] == "test":
+            row["label_index"] = (row["label_index"] + 1) % len(CLASSES)
+            row["label"] = CLASSES[row["label_index"]]
+    pq.write_table(pa.Table.from_pylist(rows, table.schema), shard)
+    return folder

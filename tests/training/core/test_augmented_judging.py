@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.snapshot_folders import make_snapshot_folder
-from tests.training.core.conftest import CLASSES, small
+from tests.training.core.conftest import CLASSES, small, tampered
 from training.core.__main__ import main
 from training.core.augmentation import Turns, turned
 from training.core.augmented_judging import judge_again
@@ -163,3 +163,19 @@ def test_the_compare_and_ensemble_commands(
     assert f"{out} written." in capsys.readouterr().out
     assert main(["ensemble", str(finished), str(tmp_path)]) == 2
     assert "is no run folder" in capsys.readouterr().err
+
+
+def test_a_tampered_snapshot_is_not_looked_at_and_the_predictions_stay(
+    finished: Path, snapshot: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, other = shutil.copytree(finished, tmp_path / "run"), tampered(snapshot, tmp_path / "tampered")
+    before = {file.name: file.read_bytes() for file in run.iterdir()}
+    for command in (
+        ["judge", str(run), "--snapshot", str(other)],
+        ["evaluate", str(other), str(run), "--split", "test"],
+        ["explain", str(run), str(other), str(tmp_path / "grids")],
+    ):
+        assert main(command) == 2
+        assert "is damaged. faces-00000.parquet" in capsys.readouterr().err
+    assert {file.name: file.read_bytes() for file in run.iterdir()} == before
+    assert not (tmp_path / "grids").exists()

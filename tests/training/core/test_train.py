@@ -4,6 +4,7 @@ import fcntl
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,14 +14,19 @@ from safetensors.torch import load_file, save_file
 
 from labeling.snapshots import format as snapshots
 from tests.snapshot_folders import make_snapshot_folder
-from tests.training.core.conftest import CLASSES, run_training, small
+from tests.training.core.conftest import CLASSES, StopAfter, run_training, small, tampered
+from training.core import train as train_module
+from training.core.__main__ import main
 from training.core.batches import epoch_batches
+from training.core.config import read_config
 from training.core.device import explained_memory
 from training.core.faces import load, open_snapshot, stored_size
+from training.core.model_card import card
 from training.core.networks import network
 from training.core.progress import Display
 from training.core.refusals import BadConfig, BadRunFolder, BadSnapshot, Stopped, TrainingFailed
 from training.core.run_folder import read_events
+from training.core.stepping import Pending, Stepper
 from training.core.stopping import Stopper
 from training.core.train import train
 
@@ -143,6 +149,7 @@ def test_a_changed_byte_in_the_snapshot_is_found(snapshot: Path, tmp_path: Path)
     content = bytearray(shard.read_bytes())
     content[len(content) // 2] ^= 1
     shard.write_bytes(content)
+    (tmp_path / "run").mkdir()
     with pytest.raises(BadSnapshot, match=r"faces-00000\.parquet"):
         run_training(damaged, tmp_path / "run", small())
     (error,) = events(tmp_path / "run", "error")
@@ -234,6 +241,7 @@ def test_no_progress_for_too_long_ends_a_training_early(snapshot: Path, tmp_path
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA card here")
 def test_a_card_that_is_not_there_is_refused(snapshot: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
     with pytest.raises(BadConfig, match=r"no CUDA card here\. Set device to cpu"):
         run_training(snapshot, tmp_path / "run", small(device="cuda"))
     assert "no CUDA card" in str(events(tmp_path / "run", "error")[0]["message"])
@@ -287,3 +295,153 @@ def test_decoding_happens_once(snapshot: Path, tmp_path: Path) -> None:
     second = load(opened, config, 32, tmp_path, told.append)
     assert told == [75]
     assert np.array_equal(first.images, second.images)
+
+
+def test_what_goes_on_checks_the_snapshot_again(snapshot: Path, tmp_path: Path) -> None:
+    stopper, run = Stopper(), tmp_path / "run"
+    with pytest.raises(Stopped):
+        train(
+            snapshot=snapshot,
+            run=run,
+            choose=small(),
+            stopper=stopper,
+            display=StopAfter(stopper, lines=2),
+        )
+    with pytest.raises(BadSnapshot, match=r"is damaged. faces-00000\.parquet"):
+        run_training(tampered(snapshot, tmp_path / "tampered"), run, None)
+    assert (run / "config.json").exists()
+
+
+def test_the_card_is_there_before_the_run_counts_as_finished(
+    snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(run: Path, result: object) -> Path:
+        raise KeyboardInterrupt
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        patched.setattr(train_module, "write_card", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_training(snapshot, run, small(epochs=1))
+    run_training(snapshot, run, None)
+    assert (run / "MODEL_CARD.md").read_text("utf-8") == card(run)
+
+
+def test_a_refused_start_makes_no_folder(snapshot: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    save_file(network("resnet34")(classes=3).state_dict(), other)
+    for refused, choose, folder in (
+        (BadConfig, small(starting_weights=str(other)), snapshot),
+        (BadSnapshot, small(batch_size=64, accumulation=30), snapshot),
+        (BadConfig, small(sync_batch_norm=True, device="auto"), snapshot),
+        (BadSnapshot, small(), tmp_path / "nowhere"),
+    ):
+        with pytest.raises(refused):
+            run_training(folder, tmp_path / "run", choose)
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_refused_start_does_not_bind_a_folder_that_was_there(snapshot: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    with pytest.raises(BadSnapshot, match="makes 30 parts"):
+        run_training(snapshot, run, small(batch_size=64, accumulation=30))
+    assert "makes 30 parts" in str(events(run, "error")[0]["message"])
+    assert run_training(snapshot, run, small(epochs=1))["best_epoch"] == 1
+
+
+@pytest.mark.parametrize("below", ["file", "file/run"])
+def test_a_run_folder_that_cannot_be_made_is_refused(snapshot: Path, tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BadRunFolder, match="cannot be a run folder: "):
+        run_training(snapshot, tmp_path / below, small())
+
+
+def test_weights_of_another_network_are_refused(
+    finished: Path, snapshot: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    save_file(network("resnet34")(classes=3).state_dict(), run / "best.safetensors")
+    for command in (
+        ["predict", str(run), str(tmp_path / "a.png"), "--detector", "none"],
+        ["judge", str(run), "--snapshot", str(snapshot)],
+        ["evaluate", str(snapshot), str(run)],
+        ["explain", str(run), str(snapshot), str(tmp_path / "grids")],
+    ):
+        (tmp_path / "a.png").touch()
+        assert main(command) == 2
+        assert "has the weights of another network than" in capsys.readouterr().err
+    (run / "result.json").unlink()
+    with pytest.raises(BadRunFolder, match="has the weights of another network than"):
+        run_training(snapshot, run, None)
+
+
+def test_lost_weights_at_the_end_are_told_with_what_helps(
+    finished: Path, snapshot: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    for name in ("best.safetensors", "result.json"):
+        (run / name).unlink()
+    with pytest.raises(BadRunFolder, match=r"is lost, .* delete .*last\.pt to train from the beginning"):
+        run_training(snapshot, run, None)
+    (run / "last.pt").unlink()
+    assert run_training(snapshot, run, None)["classes"] == list(CLASSES)
+
+
+def test_where_a_run_starts_is_kept_so_that_it_is_found_from_anywhere(
+    snapshot: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    monkeypatch.chdir(finished.parent)
+    choose = small(starting_weights=finished.name, epochs=1)
+    run_training(snapshot, first, choose)
+    run_training(snapshot, first, choose)
+    monkeypatch.chdir(tmp_path)
+    run_training(snapshot, second, lambda: read_config(first / "config.json"))
+    assert read_config(second / "config.json").starting_weights == str(finished)
+    assert f"weights of {finished.parent.name}/{finished.name};" in card(second)
+
+
+def test_validation_output_that_is_no_number_is_told_with_step_and_faces(
+    snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The losses of all steps are numbers; the last one's update is what spoils the weights.
+    whole = Stepper.step
+
+    def spoil(self: Stepper, step: int, *rest: Any) -> Pending:
+        done = whole(self, step, *rest)
+        if step == 5:
+            with torch.no_grad():
+                next(self.network.parameters()).fill_(float("nan"))
+        return done
+
+    monkeypatch.setattr(Stepper, "step", spoil)
+    with pytest.raises(TrainingFailed, match=r"15 validation faces is no number \(epoch 1, after step 6\)"):
+        run_training(snapshot, tmp_path / "run", small())
+    (error,) = events(tmp_path / "run", "error")
+    train_keys = snapshots.read_table(snapshot, columns=["face_key"], split="train")["face_key"].to_pylist()
+    last = epoch_batches(np.arange(len(train_keys)), 8, seed=0, epoch=0)[-1]
+    assert error["step"] == 6
+    assert error["face_keys"] == [train_keys[place] for place in last]
+    assert len(error["validation_face_keys"]) == 15  # type: ignore[arg-type]
+
+
+def test_what_a_killed_process_has_half_decoded_goes_but_not_what_a_living_one_decodes(
+    snapshot: Path, tmp_path: Path
+) -> None:
+    opened, config = open_snapshot(snapshot), small()()
+    left = tmp_path / ".images-digest-75-grey-32.npy.1.part"
+    left.touch()
+
+    def beside(done: int) -> None:
+        assert not left.exists()
+        left.touch()
+        assert list(tmp_path.glob("images-*.npy")) == []
+        load(opened, small(colour="rgb")(), 32, tmp_path)
+        assert left.exists()
+        assert len(list(tmp_path.glob(".images-*.part"))) == 2
+
+    load(opened, config, 32, tmp_path, beside)
+    assert left.exists()
+    load(opened, config, 32, tmp_path)
+    assert not left.exists()

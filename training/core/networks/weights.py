@@ -67,6 +67,11 @@ def starting_file(source: Path | str) -> Path:
     return best
 
 
+def lasting(source: str) -> str:
+    """The source as it means the same wherever it is read: a path from the root on; a name, or nothing, as it is."""
+    return source if not source or _ENUM.fullmatch(source) else str(Path(source).absolute())
+
+
 def _of_torchvision(name: str) -> Path:
     url = weights_url(name)
     called = PurePosixPath(urlsplit(url).path).name
@@ -160,7 +165,12 @@ def _read(file: Path) -> Weights:
             return dict(load_file(file))
         found = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch and safetensors raise a dozen kinds for bytes that are no weights
-        raise BadConfig(f"starting_weights: {file} cannot be read: {error}") from error
+        # Not torch's words: they advise to open what may run any code.
+        why = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
+        raise BadConfig(
+            f"starting_weights: {file} cannot be read as weights{why}. Name a .safetensors file, or a PyTorch file of "
+            f"tensors only, as torch.save(network.state_dict(), FILE) writes it."
+        ) from error
     for name in ("net", "model", "state_dict"):
         if isinstance(found, dict) and isinstance(found.get(name), dict):
             found = found[name]
