@@ -208,6 +208,7 @@ def _judge(asked: argparse.Namespace) -> int:
     from training.core.augmented_judging import judge_again
     from training.core.judgement import judge_files
 
+    _refuse_seed(asked.seed)
     if asked.snapshot is not None:
         found = judge_again(
             snapshot=asked.snapshot, run=asked.run_folder, ways=asked.augmented, seed=asked.seed
@@ -220,10 +221,18 @@ def _judge(asked: argparse.Namespace) -> int:
     return 0
 
 
+def _refuse_seed(seed: int) -> None:
+    most = FIELDS["seed"].high
+    assert most is not None
+    if not 0 <= seed <= most:
+        raise BadConfig(f"--seed is a whole number from 0 to {most:.0f}.")
+
+
 def _compare(asked: argparse.Namespace) -> int:
     from training.core.comparing import compare
     from training.core.predictions import read_predictions
 
+    _refuse_seed(asked.seed)
     first, second = (read_predictions(run, asked.split) for run in (asked.first, asked.second))
     print(json.dumps({"split": asked.split, **compare(first, second, seed=asked.seed)}, indent=2))
     return 0
@@ -232,7 +241,9 @@ def _compare(asked: argparse.Namespace) -> int:
 def _ensemble(asked: argparse.Namespace) -> int:
     from training.core.ensembles import ensemble
     from training.core.run_folder import write_json
+    from training.core.writable import refuse_unwritable
 
+    refuse_unwritable(asked.out)
     found = ensemble(asked.runs, most=asked.most)
     write_json(asked.out, found)
     print(f"Members: {', '.join(found['members'])}")

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from labeling.vision.images import Pixels
 from training.core.refusals import BadConfig
 from training.core.watching import Seen, Sight
+from training.core.writable import refuse_unwritable_folder
 
 _BOX, _PAPER, _INK = (64, 224, 120), (16, 24, 20), (255, 255, 255)
 _CLOCK = Fraction(1, 1000)
@@ -51,11 +52,12 @@ class Album:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Raises BadConfig where the folder cannot be made."""
+        """Raises BadConfig where the folder cannot be made or written into."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BadConfig(f"{folder} cannot be made: {error.strerror}.") from error
+        refuse_unwritable_folder(folder)
         self._folder = folder
         self._film: _Film | None = None
 

@@ -12,6 +12,7 @@ from training.core.metrics import Figures, figures
 from training.core.predictor import Predictor
 from training.core.refusals import BadImages, BadSnapshot
 from training.core.run_folder import write_atomically
+from training.core.writable import refuse_unwritable
 
 _ROWS_AT_ONCE = 1024
 
@@ -20,8 +21,9 @@ def predict(*, run: Path, images: Path, out: Path) -> int:
     """Judge a Parquet file with the columns key (text) and image (encoded bytes); return the number of rows.
 
     `out` gets key and probabilities (float32, in class order), rows in the order given, and appears whole or
-    not at all. Raises BadRunFolder or BadImages.
+    not at all. Raises BadRunFolder, BadImages, or BadConfig where `out` cannot be written.
     """
+    refuse_unwritable(out)
     predictor = Predictor(run)
     schema = pa.schema([("key", pa.string()), ("probabilities", pa.list_(pa.float32()))])
     schema = schema.with_metadata({"classes": "\n".join(predictor.classes)})
@@ -60,9 +62,26 @@ def evaluate(*, snapshot: Path, run: Path, split: str) -> Figures:
 def _batches(images: Path) -> Iterator[tuple[list[str], list[bytes]]]:
     try:
         with pq.ParquetFile(images) as file:
+            _refuse_other_kinds(images, file.schema_arrow)
             for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=["key", "image"]):
-                yield batch.column("key").to_pylist(), batch.column("image").to_pylist()
+                keys, encoded = batch.column("key").to_pylist(), batch.column("image").to_pylist()
+                if None in encoded:
+                    raise BadImages(f"{images}: the row of key {keys[encoded.index(None)]} has no image.")
+                yield keys, encoded
     except (OSError, KeyError, pa.ArrowException) as error:
         raise BadImages(
             f"{images} cannot be read as Parquet with the columns key and image: {error}"
         ) from error
+
+
+def _refuse_other_kinds(images: Path, schema: pa.Schema) -> None:
+    kinds = pa.types
+    for name, called, right in (
+        ("key", "text", (kinds.is_string, kinds.is_large_string)),
+        ("image", "encoded bytes", (kinds.is_binary, kinds.is_large_binary)),
+    ):
+        kind = schema.field(name).type
+        plain_kind = kind.value_type if kinds.is_dictionary(kind) else kind
+        # A column of nothing but nulls has no kind.
+        if not any(is_right(plain_kind) for is_right in (*right, kinds.is_null)):
+            raise BadImages(f"{images}: the column {name} holds {kind}, not {called}.")

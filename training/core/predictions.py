@@ -133,6 +133,8 @@ def read_predictions(run: Path, split: str) -> Predictions:
     """What a finished run said of a split. Raises BadRunFolder where its folder does not hold it."""
     folder = RunFolder(run)
     file = folder.predictions(split)
+    if not run.is_dir():
+        raise BadRunFolder(f"There is no run folder {run}.")
     if not file.exists():
         raise BadRunFolder(
             f"{run} has no {file.name}. Finish its training; if it is finished, "

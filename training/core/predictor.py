@@ -94,6 +94,8 @@ class Predictor:
         """What the network makes of each face, at the run's temperature. Raises BadImages, naming the image, for what
         is none.
         """
+        if isinstance(faces, str | bytes | Path | Image.Image):
+            raise BadImages("predict takes a list of faces, also of a single one: predict([face]).")
         chunks = [
             self.judge(self.pixels(faces[start : start + _AT_ONCE], first=start + 1))
             for start in range(0, len(faces), _AT_ONCE)
@@ -176,6 +178,10 @@ def _opened(face: Face, name: str) -> Image.Image:
         return face
     if isinstance(face, np.ndarray):
         return _from_array(face, name)
+    if not isinstance(face, str | Path | bytes):
+        raise BadImages(
+            f"{name} is of {type(face).__name__}; give a path, encoded bytes, an image of Pillow or an array."
+        )
     name = str(face) if isinstance(face, str | Path) else name
     try:
         with Image.open(io.BytesIO(face) if isinstance(face, bytes) else face) as image:

@@ -10,6 +10,7 @@ from typing import Any
 from training.core.refusals import BadConfig
 from training.core.run_folder import write_atomically
 from training.core.watching import Sight
+from training.core.writable import refuse_unwritable
 
 ENDINGS = (".json", ".csv")
 
@@ -28,12 +29,11 @@ def rows_of(sight: Sight) -> list[dict[str, Any]]:
     ]
 
 
-def refuse_ending(file: Path) -> None:
-    """Raises BadConfig for a file that would be neither JSON nor CSV, or has no folder."""
+def refuse_out(file: Path) -> None:
+    """Raises BadConfig for a file that would be neither JSON nor CSV, or that cannot be written."""
     if file.suffix.lower() not in ENDINGS:
         raise BadConfig(f"{file} ends in neither .json nor .csv.")
-    if not file.absolute().parent.is_dir():
-        raise BadConfig(f"There is no folder {file.absolute().parent}.")
+    refuse_unwritable(file)
 
 
 def write_rows(file: Path, rows: Iterable[dict[str, Any]], classes: tuple[str, ...]) -> None:

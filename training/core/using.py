@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+_SLOWEST, _FASTEST = 0.001, 1000
+"""Frames a second."""
 
 
 def add_using(commands: Commands) -> None:
@@ -84,16 +86,18 @@ def _predict_parquet(asked: argparse.Namespace) -> int:
 def _predict_media(asked: argparse.Namespace) -> int:
     from training.core.annotating import Album
     from training.core.predictor import Predictor
-    from training.core.refusals import BadConfig
-    from training.core.reports import as_json, refuse_ending, rows_of, write_rows
+    from training.core.refusals import BadConfig, BadImages
+    from training.core.reports import as_json, refuse_out, rows_of, write_rows
     from training.core.watching import detector_named, files_of, watch
 
-    if not asked.per_second > 0:
-        raise BadConfig("--per-second is a number above 0.")
+    if not _SLOWEST <= asked.per_second <= _FASTEST:
+        raise BadConfig(f"--per-second is a number from {_SLOWEST} to {_FASTEST}.")
     if asked.out is not None:
-        refuse_ending(asked.out)
+        refuse_out(asked.out)
     detector = detector_named(asked.detector or ("yunet" if asked.yunet_model else "haar"), asked.yunet_model)
     files = files_of(asked.media)
+    if not files:
+        raise BadImages(f"There is no file in {', '.join(map(str, asked.media))}, so nothing to judge.")
     predictor = Predictor(asked.run_folder, bf16=True if asked.bf16 else None)
     broken: list[Path] = []
 

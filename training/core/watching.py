@@ -16,6 +16,9 @@ WHOLE = "none"
 """Instead of a detector: each picture is one face."""
 Box = tuple[int, int, int, int]
 Broken = Callable[[Path, str], None]
+_MOST_FACES = 256
+_MOST_BYTES = 256 * 1024**2
+"""Faces, and bytes of pictures, that wait to be judged at once."""
 
 
 @dataclass(frozen=True)
@@ -78,41 +81,69 @@ def watch(
     """Every picture, and so many frames a second of every video, in order.
 
     `broken` is told of each file that cannot be read, is only partly readable, or is neither picture nor video; the
-    others go on.
+    others go on. Faces of many pictures are judged at once.
     """
+    waiting: list[_Found] = []
+    for found in _all(files, detector, broken, per_second):
+        waiting.append(found)
+        if _enough(waiting):
+            yield from _judged(predictor, waiting)
+            waiting = []
+    yield from _judged(predictor, waiting)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A picture or frame whose faces nobody has judged yet. parts: the faces, cut out at the boxes."""
+
+    file: Path
+    time_ms: int | None
+    pixels: Pixels
+    boxes: list[Box]
+    parts: list[Pixels]
+
+
+def _enough(waiting: list[_Found]) -> bool:
+    """Whether there are faces for a whole batch, or as many pictures as memory should hold."""
+    faces = sum(len(found.parts) for found in waiting)
+    return faces >= _MOST_FACES or sum(found.pixels.nbytes for found in waiting) >= _MOST_BYTES
+
+
+def _judged(predictor: Predictor, waiting: list[_Found]) -> Iterator[Sight]:
+    opinions = iter(predictor.predict([part for found in waiting for part in found.parts]).named())
+    for found in waiting:
+        faces = tuple(Seen(box, next(opinions)) for box in found.boxes)
+        yield Sight(found.file, found.time_ms, found.pixels, faces)
+
+
+def _all(
+    files: Sequence[Path], detector: Detector | None, broken: Broken, per_second: float
+) -> Iterator[_Found]:
     for file in files:
         try:
-            yield from _sights(predictor, file, detector, broken, per_second)
+            yield from _of_file(file, detector, broken, per_second)
         except (BadImage, BadVideo) as error:
             broken(file, str(error))
         except OSError as error:
             broken(file, error.strerror or str(error))
 
 
-def _sights(
-    predictor: Predictor, file: Path, detector: Detector | None, broken: Broken, per_second: float
-) -> Iterator[Sight]:
+def _of_file(file: Path, detector: Detector | None, broken: Broken, per_second: float) -> Iterator[_Found]:
     if not _is_video(file):
-        yield _judged(predictor, file, None, open_image(file), detector)
+        yield _searched(file, None, open_image(file), detector)
         return
     reading = frames(file, per_second)
     for frame in reading:
-        yield _judged(predictor, file, frame.time_ms, frame.image, detector)
+        yield _searched(file, frame.time_ms, frame.image, detector)
     if reading.problem:
         broken(file, reading.problem)
 
 
-def _judged(
-    predictor: Predictor, file: Path, time_ms: int | None, pixels: Pixels, detector: Detector | None
-) -> Sight:
+def _searched(file: Path, time_ms: int | None, pixels: Pixels, detector: Detector | None) -> _Found:
     if detector is None:
-        boxes: list[Box] = [(0, 0, pixels.shape[1], pixels.shape[0])]
-        parts = [pixels]
-    else:
-        boxes = [found.box for found in detector.find(pixels)]
-        parts = [crop(pixels, box) for box in boxes]
-    opinions = predictor.predict(parts).named()
-    return Sight(file, time_ms, pixels, tuple(map(Seen, boxes, opinions)))
+        return _Found(file, time_ms, pixels, [(0, 0, pixels.shape[1], pixels.shape[0])], [pixels])
+    boxes = [found.box for found in detector.find(pixels)]
+    return _Found(file, time_ms, pixels, boxes, [crop(pixels, box) for box in boxes])
 
 
 def _is_video(file: Path) -> bool:

@@ -1,6 +1,7 @@
 """Two runs on the same images, against hand-worked tests and image-by-image bootstraps."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.core.test_predictions import made_up
+from training.core.__main__ import main
 from training.core.comparing import NotComparable, compare, mcnemar
 from training.core.predictions import Predictions
 
@@ -87,3 +89,20 @@ def test_other_images_labels_or_classes_are_refused() -> None:
         compare(first, replace(first, classes=("a", "b", "c")))
     with pytest.raises(NotComparable, match="no image"):
         compare(first.of(np.zeros(0, np.int64)), first.of(np.zeros(0, np.int64)))
+
+
+def test_what_cannot_be_compared_or_written_is_refused_before_the_work(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone"
+    for command, said in (
+        (["compare", str(finished), str(finished), "--seed", "-1"], "--seed is a whole number from 0 to"),
+        (["judge", str(finished), "--seed", "-1"], "--seed is a whole number from 0 to"),
+        (["compare", str(finished), str(gone)], f"There is no run folder {gone}."),
+        (
+            ["ensemble", str(finished), str(gone), "--out", str(gone / "e.json")],
+            f"There is no folder {gone}.",
+        ),
+    ):
+        assert main(command) == 2
+        assert said in capsys.readouterr().err

@@ -81,3 +81,20 @@ def test_a_snapshot_of_other_classes_cannot_be_evaluated(finished: Path, tmp_pat
         BadSnapshot, match=r"classes \(sad, happy\) are not the run's \(happy, sad, surprise\)"
     ):
         evaluate(snapshot=tmp_path / "other", run=finished, split="test")
+
+
+@pytest.mark.parametrize(
+    ("keys", "images", "said"),
+    [
+        (pa.array([1]), pa.array([b"x"]), "the column key holds int64, not text"),
+        (pa.array(["a"]), pa.array(["x"]), "the column image holds string, not encoded bytes"),
+        (pa.array(["a"]), pa.array([None], pa.binary()), "the row of key a has no image"),
+    ],
+)
+def test_columns_of_another_kind_are_refused(
+    finished: Path, tmp_path: Path, keys: pa.Array, images: pa.Array, said: str
+) -> None:
+    pq.write_table(pa.table({"key": keys, "image": images}), tmp_path / "images.parquet")
+    with pytest.raises(BadImages, match=said):
+        predict(run=finished, images=tmp_path / "images.parquet", out=tmp_path / "out.parquet")
+    assert not (tmp_path / "out.parquet").exists()

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from labeling.snapshots import format as snapshots
 from training.core import Predictor
+from training.core.__main__ import main
 from training.core.refusals import BadImages, BadRunFolder
 
 
@@ -103,3 +105,24 @@ def test_a_damaged_result_is_named(finished: Path, tmp_path: Path) -> None:
     (run / "result.json").write_text("[]")
     with pytest.raises(BadRunFolder, match=r"result\.json is damaged"):
         Predictor(run)
+
+
+def test_what_is_no_face_is_refused_in_words(finished: Path) -> None:
+    predictor = Predictor(finished)
+    with pytest.raises(BadImages, match="image 1 is of NoneType; give a path"):
+        predictor.predict([None])  # type: ignore[list-item]
+    for alone in ("a.png", Path("a.png"), b"bytes", Image.new("L", (9, 9))):
+        with pytest.raises(BadImages, match=r"takes a list of faces.*predict\(\[face\]\)"):
+            predictor.predict(alone)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA card here")
+def test_a_run_of_a_card_is_used_without_one(
+    finished: Path, snapshot: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    made = json.loads((run / "config.json").read_text())
+    made["config"]["device"] = "cuda"
+    (run / "config.json").write_text(json.dumps(made))
+    assert main(["evaluate", str(snapshot), str(run)]) == 0
+    assert "there is none here: the CPU looks instead" in caplog.text

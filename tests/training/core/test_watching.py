@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from training.core import watching
 from training.core.__main__ import main
+from training.core.predictor import Predictor
+from training.core.watching import Sight, watch
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 
@@ -81,7 +84,14 @@ def test_csv_has_a_column_for_each_class(finished: Path, tmp_path: Path) -> None
     [
         (["nowhere.png"], "There is no file or folder nowhere.png"),
         ([".", "--out", "x.txt"], "ends in neither .json nor .csv"),
-        ([".", "--per-second", "0"], "--per-second is a number above 0"),
+        ([".", "--per-second", "0"], "--per-second is a number from 0.001 to 1000"),
+        ([".", "--per-second", "inf"], "--per-second is a number from 0.001 to 1000"),
+        ([".", "--per-second", "0.0001"], "--per-second is a number from 0.001 to 1000"),
+        ([".", "--out", "folder.json"], "folder.json is a folder. Name a file"),
+        ([".", "--out", "gone/x.json"], "There is no folder"),
+        (["a.png", "--detector", "none", "--annotated", "/proc/1"], "Nothing can be written into /proc/1"),
+        (["empty"], "There is no file in empty, so nothing to judge"),
+        (["faces.parquet", "gone/o.parquet"], "There is no folder"),
         ([".", "--detector", "yunet", "--yunet-model", "gone.onnx"], "there is none at “gone.onnx”"),
         (["faces.parquet"], "name that and the Parquet file to write"),
     ],
@@ -95,6 +105,9 @@ def test_what_cannot_be_done_is_refused(
     said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    for folder in ("folder.json", "empty"):
+        (tmp_path / folder).mkdir()
+    Image.fromarray(noise(1)).save("a.png")
     assert main(["predict", str(finished), *more]) == 2
     assert said in capsys.readouterr().err
 
@@ -128,3 +141,49 @@ def test_faces_of_a_photo_are_found_and_marked(finished: Path, tmp_path: Path, d
         edge = changed[y + height - 1, x : x + width]
         middle = changed[y + height // 3 : y + height // 2, x + width // 3 : x + width // 2]
         assert np.median(edge) > 40 > 20 > np.median(middle)
+
+
+def test_faces_of_many_pictures_are_judged_at_once_and_told_in_order(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        Image.fromarray(noise(number)).save(tmp_path / f"{number}.png")
+    (tmp_path / "2b.png").write_text("no picture")
+    film(tmp_path / "9.mp4", frames=4)
+    predictor = Predictor(finished, bf16=False)
+    files, broken, asked = sorted(tmp_path.iterdir()), [], []
+    judge = predictor.judge
+
+    def counted(pixels: np.ndarray) -> np.ndarray:
+        asked.append(len(pixels))
+        return judge(pixels)
+
+    monkeypatch.setattr(predictor, "judge", counted)
+
+    def sights() -> list[Sight]:
+        return list(watch(predictor, files, None, lambda file, why: broken.append(file.name), 10))
+
+    together = sights()
+    assert asked == [9]
+    assert broken == ["2b.png"]
+    monkeypatch.setattr(watching, "_MOST_FACES", 1)
+    alone = sights()
+    assert asked[1:] == [1] * 9
+    assert [(one.file, one.time_ms) for one in together] == [(one.file, one.time_ms) for one in alone]
+    assert [one.file.name for one in together] == [f"{number}.png" for number in range(5)] + ["9.mp4"] * 4
+    for one, other in zip(together, alone, strict=True):
+        assert np.array_equal(one.pixels, other.pixels)
+        assert one.faces[0].box == other.faces[0].box
+        assert one.faces[0].probabilities == pytest.approx(other.faces[0].probabilities, abs=1e-5)
+
+
+def test_pictures_do_not_wait_beyond_what_memory_should_hold(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        Image.fromarray(noise(number)).save(tmp_path / f"{number}.png")
+    monkeypatch.setattr(watching, "_MOST_BYTES", 40 * 60 * 3 + 1)
+    looked = watch(Predictor(finished), sorted(tmp_path.iterdir()), None, lambda file, why: None)
+    next(looked)
+    (tmp_path / "2.png").unlink()
+    assert len(list(looked)) == 1

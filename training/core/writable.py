@@ -1,0 +1,24 @@
+"""Whether a file can be written, asked before hours of work and not after."""
+
+import tempfile
+from pathlib import Path
+
+from training.core.refusals import BadConfig
+
+
+def refuse_unwritable(file: Path) -> None:
+    """Raises BadConfig where the file cannot be written: it is a folder, or its folder is not there or takes none."""
+    if file.is_dir():
+        raise BadConfig(f"{file} is a folder. Name a file.")
+    folder = file.absolute().parent
+    if not folder.is_dir():
+        raise BadConfig(f"There is no folder {folder}.")
+    refuse_unwritable_folder(folder)
+
+
+def refuse_unwritable_folder(folder: Path) -> None:
+    """Raises BadConfig where no file can be written into the folder."""
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise BadConfig(f"Nothing can be written into {folder}: {error.strerror}.") from error
