@@ -46,13 +46,13 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\\\n\r\x00"), m
 @given(
     st.dictionaries(NAMES, st.binary(max_size=3_000), max_size=12),
     st.integers(0, 12),
-    st.integers(1, 3_000),
-    st.sampled_from((1, 50)),
+    st.sampled_from(((1, 1), (999, 1), (3_000, 1), (1_000, 50), (65_535, 50), (70_000, 50))),
 )
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_tree_gives_back_what_was_put_in(
-    tmp_path: Path, files: dict[str, bytes], few: int, piece: int, times: int
+    tmp_path: Path, files: dict[str, bytes], few: int, cut: tuple[int, int]
 ) -> None:
+    piece, times = cut
     files.pop(SUMS, None)
     names = list(files)
     # Those written piece by piece are large enough for several blocks, or small enough for less than one.

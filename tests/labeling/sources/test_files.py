@@ -417,7 +417,10 @@ def test_kinds_are_guessed_from_the_path(tmp_path: Path) -> None:
         ({"location": "/no/such/place"}, "There is nothing at “/no/such/place”"),
         ({"kind": "film"}, "no kind of source “film”"),
         ({"kind": "zip"}, "not a zip that can be read"),
-        ({"options": {"rows": [1, 2]}}, "of kind folder has no option “rows”; it has basis, basis_note, detect"),
+        (
+            {"options": {"rows": [1, 2]}},
+            "of kind folder has no option “rows”; it has basis, basis_note, detect",
+        ),
         ({"options": {"detect": ["yunet"]}}, "“yunet” cannot run here; there is haar"),
         ({"options": {"detect": "haar"}}, "is a list of detectors"),
     ],
