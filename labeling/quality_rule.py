@@ -127,17 +127,16 @@ def counted(faces: QuerySet[Face], rule: Rule) -> KeptOut:
     """`kept_out`, of faces that the query has once each; they may be the first so many."""
     if not rule:
         return KeptOut()
-    unknown = Q(pk__in=[])
+    asked = {REASONS[name]: Count("pk", filter=fails({name: value})) for name, value in rule.items()}
+    unknown = Q()
     for column in {MEASURES[name] for name in rule if name in MEASURES}:
         unknown |= Q(**{f"{column}__isnull": True})
-    by_reason = {REASONS[name]: Count("pk", filter=fails({name: value})) for name, value in rule.items()}
-    counts = faces.aggregate(
-        every=Count("pk", filter=fails(rule)),
-        unmeasured=Count("pk", filter=unknown & meets(rule)),
-        **by_reason,
-    )
+    if unknown:
+        # Not with a condition that nothing meets: of the first so many faces Django then counts none at all.
+        asked["unmeasured"] = Count("pk", filter=unknown & meets(rule))
+    counts = faces.aggregate(every=Count("pk", filter=fails(rule)), **asked)
     why = {code: counts[code] for code in REASONS.values() if counts.get(code)}
-    return KeptOut(counts["every"], why, counts["unmeasured"])
+    return KeptOut(counts["every"], why, counts.get("unmeasured", 0))
 
 
 def measured(face: Face, limits: Limits | None = None) -> Quality:

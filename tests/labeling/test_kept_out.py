@@ -142,6 +142,17 @@ def test_of_sources_whose_media_are_gone_nothing_is_listed(campaign: Campaign, l
     assert kept_out.counted(campaign).faces == 0
 
 
+def test_by_a_rule_on_the_size_alone_they_are_counted_too(manager: Client) -> None:
+    large = make_faces(1, width=80, height=80)
+    small = make_faces(2, width=80, height=59)
+    made = campaigns.create(name="Large", quality_rule={"min_side": 60})
+    campaigns.add_faces(campaign=made, faces=Face.objects.filter(pk__in=[face.pk for face in large]))
+    assert kept_out.counted(made) == KeptOut(2, {"small": 2})
+    answer = manager.get(reverse("labeling:campaign_kept_out", args=[made.pk]))
+    assert answer.context["reasons"] == [("small", "small", 2)]
+    assert [face.pk for face, _ in answer.context["faces"]] == [face.pk for face in small]
+
+
 def test_the_page_is_walked_to_its_end(manager: Client, campaign: Campaign, listed, monkeypatch) -> None:
     monkeypatch.setattr(pages, "FACES_PER_PAGE", 2)
     address = reverse("labeling:campaign_kept_out", args=[campaign.pk])
