@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
+from labeling import whose
 from labeling.licences import understood
 from labeling.models import (
     Campaign,
@@ -74,6 +75,7 @@ class MediaAdmin(LookUp):
 
     def save_model(self, request: HttpRequest, obj: Media, form: object, change: bool) -> None:
         obj.licence_code = understood(obj.licence)
+        whose.forget(obj)
         super().save_model(request, obj, form, change)
 
 

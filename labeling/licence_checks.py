@@ -14,6 +14,7 @@ from django.utils import timezone
 from labeling.fetching.addresses import Rules
 from labeling.fetching.fetcher import Fetcher, Limits
 from labeling.fetching.refusals import CannotFetch
+from labeling.licences import understood
 from labeling.licences.pages import differs, is_page, said_in
 from labeling.models import Item, Media
 from labeling.sayings import gettext_noop
@@ -65,13 +66,18 @@ def changed() -> QuerySet[Media]:
     sayings = looked_at.order_by().values_list("licence", "licence_code", "licence_now").distinct()
     different = Q(pk__in=())
     for licence, code, now in sayings:
-        if differs(licence=licence, code=code, now=now):
+        if _differs(licence, code, now):
             different |= Q(licence=licence, licence_code=code, licence_now=now)
     return looked_at.filter(different)
 
 
 def has_changed(media: Media) -> bool:
-    return differs(licence=media.licence, code=media.licence_code, now=media.licence_now)
+    return _differs(media.licence, media.licence_code, media.licence_now)
+
+
+def _differs(licence: str, code: str, now: str) -> bool:
+    # While sources disagree a licence that is understood has no code.
+    return differs(licence=licence, code=code or understood(licence), now=now)
 
 
 def _fetching() -> list[str]:

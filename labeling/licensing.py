@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from django.db.models import Count, Q, QuerySet
 
+from labeling import whose
 from labeling.licences import DEMANDS, licence, meeting, understood, why_not
 from labeling.models import Face, Media
 
@@ -67,8 +68,8 @@ def read_kept() -> Iterator[Read]:
 
     Media are written in batches, each of them once and for all: stopped anywhere, the next call goes on.
     """
-    unread = Media.objects.filter(licence_code="").exclude(licence="").order_by()
-    counted = unread.values_list("licence").annotate(media=Count("pk")).order_by("-media", "licence")
+    wordings = _unread().exclude(licence="").values_list("licence")
+    counted = wordings.annotate(media=Count("pk")).order_by("-media", "licence")
     for text, media in list(counted):
         code = understood(text)
         if code:
@@ -76,7 +77,12 @@ def read_kept() -> Iterator[Read]:
         yield Read(text, code, media)
 
 
+def _unread() -> QuerySet[Media]:
+    """Media whose licence counts as unknown, though not because its sources disagree."""
+    return Media.objects.filter(licence_code="").exclude(given__has_key=whose.OPEN).order_by()
+
+
 def _write(text: str, code: str) -> None:
-    unread = Media.objects.filter(licence=text, licence_code="").order_by("pk").values_list("pk", flat=True)
+    unread = _unread().filter(licence=text).order_by("pk").values_list("pk", flat=True)
     while batch := list(unread[:_BATCH]):
-        Media.objects.filter(pk__in=batch, licence=text).update(licence_code=code)
+        _unread().filter(pk__in=batch, licence=text).update(licence_code=code)

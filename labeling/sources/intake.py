@@ -4,14 +4,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from labeling import whose
 from labeling.erasure import files, places, tombstones
 from labeling.expressions import known_as
-from labeling.licences import understood
 from labeling.models import Face, Item, Media, Source
 from labeling.sayings import gettext_noop
 from labeling.sources import rights, store
@@ -66,7 +65,7 @@ def take_file(*, item: Item, content: FileContent | RemoteContent, source: Sourc
             _demand_not_erased(sha256)
             known = Media.objects.filter(sha256=sha256).first()
             if known is not None:
-                _settle_known(item, known, note)
+                _settle_known(item, known, note, source)
                 return
             facts = _facts(part)
             name = store.name_of(FOLDER, sha256, facts.extension)
@@ -84,11 +83,13 @@ def take_file(*, item: Item, content: FileContent | RemoteContent, source: Sourc
         "duration_ms": facts.duration_ms,
         "fps": facts.fps,
         "original_name": shown_name(content),
+        "given": _given(note),
+        **said_by(note).columns(),
     }
     try:
         with transaction.atomic():
             media, made = Media.objects.get_or_create(sha256=sha256, defaults=fields)
-            _settle(item, media, Item.State.INGESTED if made else Item.State.KNOWN, note)
+            _settle(item, media, Item.State.INGESTED if made else Item.State.KNOWN, note, source)
             _demand_not_erased(sha256)
     except (IntegrityError, Unusable):
         # Erased at this very moment: the media is gone again, or its tombstone has come.
@@ -163,37 +164,39 @@ def with_defaults(note: Note, source: Source) -> Note:
     return replace(note, licence=note.licence or source.licence, author=note.author or source.author)
 
 
-def _settle_known(item: Item, media: Media, note: Note) -> None:
+def said_by(note: Note) -> whose.Rights:
+    return whose.Rights(note.licence, note.author, note.page_url)
+
+
+def _settle_known(item: Item, media: Media, note: Note, source: Source) -> None:
     """Raises Unusable for a media that is erased at this very moment."""
     try:
-        _settle(item, media, Item.State.KNOWN, note)
+        _settle(item, media, Item.State.KNOWN, note, source)
     except IntegrityError:
         _demand_not_erased(media.sha256)
         raise
 
 
 @transaction.atomic
-def _settle(item: Item, media: Media, state: Item.State, note: Note) -> None:
+def _settle(item: Item, media: Media, state: Item.State, note: Note, source: Source) -> None:
     """Point the item to its media. What the media does not know of itself yet, it learns from the note."""
-    said: dict[str, Any] = {
-        field: value
-        for field in ("licence", "author", "page_url")
-        if (value := getattr(note, field)) and not getattr(media, field)
-    }
-    if "licence" in said:
-        said["licence_code"] = understood(said["licence"])
+    if _given(note).keys() - media.given.keys():
+        held = Media.objects.select_for_update(no_key=True).filter(pk=media.pk).first()
+        if held is not None:
+            Media.objects.filter(pk=held.pk).update(given={**_given(note), **held.given})
+    whose.hear([(media, said_by(note))], source)
+    Item.objects.filter(pk=item.pk).update(state=state, reason="", media=media)
+
+
+def _given(note: Note) -> dict[str, str]:
+    """What is said of the whole file, but of its rights."""
     given = {
         "label": known_as(note.label) if note.label else "",
         "title": note.title,
         "url": note.url,
         "uploaded": note.uploaded,
     }
-    new = {name: value for name, value in given.items() if value and name not in media.given}
-    if new:
-        said["given"] = {**media.given, **new}
-    if said:
-        Media.objects.filter(pk=media.pk).update(**said)
-    Item.objects.filter(pk=item.pk).update(state=state, reason="", media=media)
+    return {name: value for name, value in given.items() if value}
 
 
 def take_rows(*, rows: Sequence[tuple[Item, RowContent]], source: Source) -> None:
@@ -225,6 +228,8 @@ def _take_rows(rows: Sequence[tuple[Item, RowContent]], shas: Sequence[str], sou
         media = _media_by_sha(shas)
         for reason in tombstones.of_media(shas).values():
             raise _ErasedMeanwhile(reason)
+        said = whose.Rights(source.licence, source.author)
+        whose.hear([(one, said) for one in known.values()], source)
         _keep_faces([(content, media[sha]) for (_, content), sha in zip(rows, shas, strict=True)])
         _keep_items(rows, [media[sha] for sha in shas], first=set(new), shas=shas)
 
@@ -256,9 +261,7 @@ def _row_media(sha256: str, name: str, content: RowContent, source: Source) -> M
         width=content.width,
         height=content.height,
         original_name=f"{PurePosixPath(source.location).name[:400]}, {content.locator}",
-        licence=source.licence,
-        licence_code=understood(source.licence),
-        author=source.author,
+        **whose.Rights(source.licence, source.author).columns(),
     )
 
 

@@ -12,7 +12,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling import corrections, gallery, licence_checks, timeline_queries
+from labeling import corrections, gallery, licence_checks, timeline_queries, whose
 from labeling.licence_words import licence_line
 from labeling.models import Face, Media
 from labeling.refusals import Refusal
@@ -21,11 +21,10 @@ from labeling.sayings import told
 from labeling.sources import handmade, pictures
 from labeling.timeline_queries import Mark
 from labeling.vision import crops
-from labeling.web import deeds, files, paging
+from labeling.web import deeds, files, licences, paging
 from labeling.web.doors import door
 
 FACES_PER_PAGE = 120
-WEB = ("https://", "http://")
 WIDTHS = (320, 1280)
 """Longest sides a picture may be asked for in, in pixels."""
 
@@ -47,13 +46,16 @@ def media(request: HttpRequest, pk: int) -> HttpResponseBase:
         {
             "media": row,
             "is_video": is_video,
-            # A page address comes out of a file somebody wrote: only what leads to the web becomes a link.
             "licence_changed": licence_checks.has_changed(row),
             "licence_was": licence_line(row.licence),
             "licence_now": licence_line(row.licence_now) if row.licence_now else "",
-            "page_link": row.page_url.startswith(WEB),
-            "file_link": str(row.given.get("url", "")).startswith(WEB),
+            "file_link": licences.is_link(str(row.given.get("url", ""))),
             "uploaded": _day(row.given.get("uploaded")),
+            "whose": licences.whose_line(whose.of_media(row)),
+            "whose_key": whose.of_media(row).key,
+            "said_otherwise": licences.otherwise(row),
+            "overruled": licences.overruled(row),
+            "page_link": licences.is_link(row.page_url),
             "at": at,
             "marks": marks,
             "bins": timeline_queries.BINS,

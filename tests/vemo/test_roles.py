@@ -104,6 +104,7 @@ PAGES: dict[str, set[str]] = {
     "labeling:faces": READERS,
     "labeling:face": READERS,
     "labeling:media_draw": MANAGERS,
+    "labeling:media_whose": MANAGERS,
     "labeling:face_remove": MANAGERS,
     "labeling:face_correct": MANAGERS,
     "labeling:face_uncorrect": MANAGERS,

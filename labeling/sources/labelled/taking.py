@@ -15,10 +15,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from PIL import Image
 
-from labeling import labels
+from labeling import labels, whose
 from labeling.erasure import places, tombstones
 from labeling.labels import Wanted
-from labeling.licences import understood
 from labeling.models import Face, Item, Media, Scan, Source
 from labeling.sayings import gettext_noop
 from labeling.sources import faces, intake, rights, store
@@ -153,7 +152,9 @@ class Taking:
             Media.objects.bulk_create(
                 (self._media(one) for one in fresh.values() if one.sha256 not in known), ignore_conflicts=True
             )
-            media = {row.sha256: row for row in Media.objects.filter(sha256__in=fresh)}
+            media = {row.sha256: row for row in Media.objects.filter(sha256__in={one.sha256 for one in left})}
+            told = ((media[one.sha256], intake.said_by(one.note)) for one in left if one.sha256 in media)
+            whose.hear(told, self._source)
             gone = _keep_faces(made, [media[sha256] for sha256 in fresh])
             there = _faces_there(left)
             self._label(left, there, new=fresh.keys() - known, gone=gone)
@@ -194,10 +195,7 @@ class Taking:
             width=one.width,
             height=one.height,
             original_name=intake.shown_name(one.content.file),
-            licence=one.note.licence,
-            licence_code=understood(one.note.licence),
-            author=one.note.author,
-            page_url=one.note.page_url,
+            **intake.said_by(one.note).columns(),
         )
 
     def _face(self, one: _Picture) -> Face:
