@@ -27,14 +27,14 @@ from labeling.sources.base import (
     Offer,
     RemoteContent,
 )
-from labeling.sources.rights import BASIS, OPEN
+from labeling.sources.rights import AS_GOOGLE_FINDS, BASIS, OPEN
 
 RIGHTS = {
-    "cc_publicdomain": "Public domain, as Google finds",
-    "cc_attribute": "CC BY, as Google finds",
-    "cc_sharealike": "CC BY-SA, as Google finds",
-    "cc_noncommercial": "CC BY-NC, as Google finds",
-    "cc_nonderived": "CC BY-ND, as Google finds",
+    "cc_publicdomain": f"Public domain{AS_GOOGLE_FINDS}",
+    "cc_attribute": f"CC BY{AS_GOOGLE_FINDS}",
+    "cc_sharealike": f"CC BY-SA{AS_GOOGLE_FINDS}",
+    "cc_noncommercial": f"CC BY-NC{AS_GOOGLE_FINDS}",
+    "cc_nonderived": f"CC BY-ND{AS_GOOGLE_FINDS}",
 }
 """Google's filter by rights → the licence kept. What a page really says is for a person to read there."""
 LISTED = 100

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from labeling.licences import understood
+from labeling.licences import UNKNOWN, understood
 from labeling.sayings import gettext_noop
 
 BASIS = "basis"
@@ -26,9 +26,14 @@ _NO_LICENCE = gettext_noop(
     "It names no licence, so it cannot be taken in as openly licensed. Name one beside it, or for the whole source."
 )
 _RESERVED = gettext_noop("Its licence is “{licence}”, which is not an open one.")
-_CLOSED_CODES = ("reserved", "youtube")
+_NOT_UNDERSTOOD = gettext_noop(
+    "Its licence “{licence}” is not understood, so it cannot be taken in as openly licensed. Write the licence’s name "
+    "or address, such as CC BY 4.0; or add the source again for the reason that does hold."
+)
+_CLOSED_CODES = ("reserved", "youtube", "consent", "contract")
 _CLOSED = re.compile(r"\b(all rights reserved|copyright(ed)?|proprietary)\b|©", re.IGNORECASE)
-_PUBLIC = re.compile(r"no (known )?copyright|free use", re.IGNORECASE)
+AS_GOOGLE_FINDS = ", as Google finds"
+"""Behind a licence by which Google filtered: what the page says is for a person to read."""
 
 
 def why_not(options: Mapping[str, Any], licence: str) -> str:
@@ -37,7 +42,7 @@ def why_not(options: Mapping[str, Any], licence: str) -> str:
         return ""
     if not licence:
         return _NO_LICENCE
-    closed = _CLOSED.search(licence) and not _PUBLIC.search(licence)
-    if closed or understood(licence) in _CLOSED_CODES:
+    code = understood(licence.removesuffix(AS_GOOGLE_FINDS))
+    if code in _CLOSED_CODES or (code == UNKNOWN and _CLOSED.search(licence)):
         return _RESERVED.format(licence=licence)
-    return ""
+    return _NOT_UNDERSTOOD.format(licence=licence) if code == UNKNOWN else ""

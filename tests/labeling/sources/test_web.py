@@ -146,7 +146,11 @@ def test_nothing_is_fetched_before_somebody_says_why_it_may_be(
 def test_as_openly_licensed_only_what_has_an_open_licence_is_fetched(server: Server, tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     licences = {"0.png": "CC BY 4.0", "1.png": "", "2.png": "All rights reserved", "3.png": "© Ada 2020"}
-    licences["4.png"] = "Alle Rechte vorbehalten"
+    licences |= {
+        "4.png": "Alle Rechte vorbehalten",
+        "5.png": "Getty Images RF-123 private",
+        "6.png": "by contract",
+    }
     lines = [f"{server.url}/{name},{licence}" for name, licence in licences.items()]
     path.write_text("\n".join(["url,licence", *lines]))
     source = taken_in(path, options={"basis": "open"})
@@ -155,7 +159,10 @@ def test_as_openly_licensed_only_what_has_an_open_licence_is_fetched(server: Ser
         "2.png": "Its licence is “All rights reserved",
         "3.png": "Its licence is “© Ada 2020”, which ",
         "4.png": "Its licence is “Alle Rechte vorbeha",
+        "5.png": "Its licence “Getty Images RF-123 pr",
+        "6.png": "Its licence is “by contract”, which",
     }
+    assert "is not understood" in paths(reasons(source))["5.png"]
     assert server.asked == {"/0.png": 1}
 
 
