@@ -73,7 +73,8 @@ class LabelledSet(forms.Form):
         required=False,
         label=_("Table inside the set"),
         help_text=_(
-            "A CSV of path, label, and if you like split and origin. Empty: labels.csv, if there is one."
+            "A CSV of path, label, and if you like split and origin; its paths begin at its own folder. Empty: "
+            "labels.csv, if there is one."
         ),
     )
     numbers = forms.BooleanField(
@@ -169,7 +170,8 @@ class LabelledSet(forms.Form):
             "by": self._by.pk,
             "batch": str(data["batch"]) if data["batch"] else "",
             "location": self.place,
-            "options": self.options(),
+            # Named, so that a folder that comes beside that of the table later does not hide it.
+            "options": {**self.options(), **({"table": found.table} if "/" in found.table else {})},
             "classes": found.classes,
             "complete": found.complete,
             **{name: data[name] for name in ("name", "licence", "author", "watch")},

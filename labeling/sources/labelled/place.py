@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from labeling.sayings import gettext_noop
@@ -28,6 +29,8 @@ from labeling.sources.labelled.table import Row, Table
 
 _SURVEY_ITEMS = 200_000
 _SURVEY_S = 20.0
+_TRIED = 20
+"""So many of a table's paths are tried out."""
 _NO_CLASS = gettext_noop("It lies in no folder that names a class.")
 _UNKNOWN = gettext_noop(
     "The class “{name}” is none of the expressions. Add the set again and say what it means, or leave it out."
@@ -62,7 +65,8 @@ class Survey:
     """The classes of a set as it names them, each with its pictures."""
 
     classes: dict[str, int]
-    by_table: bool
+    table: str
+    """The table's path inside the set; empty if there is none."""
     complete: bool
     """False: it has more pictures than were looked at."""
 
@@ -82,6 +86,8 @@ class LabelledPlace:
         self._shelf, self._classes, self._numbers, self._origin = shelf, classes, numbers, origin
         self._table_name, self._alive, self._opened = table, alive, opened
         self._table: Table | None = None
+        self._base = ""
+        """Of the paths in the table: a folder of the set, with a slash behind it."""
         self._looked = False
 
     def find(self) -> Iterator[Offer]:
@@ -95,14 +101,15 @@ class LabelledPlace:
             said = _TWICE.format(
                 line=later.line, label=later.label, split=later.split or "–", first=first.label
             )
-            yield Offer(locator_of(f"{later.path} (line {later.line})").locator, said)
+            yield Offer(locator_of(f"{self._base}{later.path} (line {later.line})").locator, said)
 
     def contents(self, locators: Sequence[str]) -> Iterable[Content]:
         table = self._tabled()
         if table is not None:
             for locator in locators:
-                row = table.of(locator)
-                yield BadContent(locator, _NO_ROW) if row is None else self._content(row)
+                named = locator.startswith(self._base)
+                row = table.of(locator.removeprefix(self._base)) if named else None
+                yield BadContent(locator, _NO_ROW) if row is None else self._content(row, locator)
             return
         for content in self._shelf.contents(locators):
             name, split = self._class_of(self._shelf.plain(content.locator))
@@ -124,7 +131,7 @@ class LabelledPlace:
                 complete = False
                 break
             found[name] += 1
-        return Survey(dict(sorted(found.items())), table is not None, complete)
+        return Survey(dict(sorted(found.items())), self._table_name, complete)
 
     def _class_names(self) -> Iterator[str]:
         for offer in self._shelf.find():
@@ -140,16 +147,51 @@ class LabelledPlace:
         return self._table
 
     def _read(self) -> Table | None:
-        name = self._table_name or tables.NAME
+        if self._table_name:
+            return self._named(self._table_name)
+        return self._named(tables.NAME) or self._in_the_only_folder()
+
+    def _in_the_only_folder(self) -> Table | None:
+        """The table of a set that lies in one folder whole, as one that was dropped or packed with its folder does."""
+        tops = (self._shelf.plain(offer.locator).partition("/")[:2] for offer in self._shelf.find())
+        top, slash = next(tops, ("", ""))
+        if not slash or (table := self._named(f"{top}/{tables.NAME}")) is None:
+            return None
+        if all(other == (top, slash) for other in tops):
+            return table
+        self._table_name, self._base = "", ""
+        return None
+
+    def _named(self, name: str) -> Table | None:
+        """The table of that name. None if there is none, though none was asked for. Raises CannotRead."""
         try:
             with self._shelf.opened(name) as file:
-                return self._opened.enter_context(tables.read(file, self._alive))
+                table = self._opened.enter_context(tables.read(file, self._alive))
         except NotYet as reason:
             raise CannotRead(_BEING_WRITTEN.format(name=name)) from reason
         except Unusable as reason:
             if self._table_name:
                 raise CannotRead(_NO_TABLE.format(name=name, reason=reason)) from reason
             return None
+        self._table_name, self._base = name, self._base_of(name, table)
+        return table
+
+    def _base_of(self, name: str, table: Table) -> str:
+        """Where the table's paths begin: in its own folder; in the set's where its first files lie only there."""
+        base = name[: name.rfind("/") + 1]
+        rows = (row.path for row in table.all() if row.path and not tables.leads_out(row.path))
+        first = list(islice(rows, _TRIED)) if base else []
+        beside = any(self._is_there(f"{base}{path}") for path in first)
+        return "" if not beside and any(map(self._is_there, first)) else base
+
+    def _is_there(self, name: str) -> bool:
+        try:
+            with self._shelf.opened(name):
+                return True
+        except NotYet:
+            return True
+        except Unusable:
+            return False
 
     def _by_folder(self) -> Iterator[Offer]:
         for offer in self._shelf.find():
@@ -178,22 +220,22 @@ class LabelledPlace:
         return guessed(name, numbers=self._numbers) or None
 
     def _offer(self, row: Row) -> Iterator[Offer]:
-        label = self._meaning(row.label)
+        label, offer = self._meaning(row.label), locator_of(f"{self._base}{row.path}")
         if not row.path:
             yield Offer(f"line {row.line}", _NO_PATH)
         elif tables.leads_out(row.path):
-            yield Offer(locator_of(row.path).locator, _LEADS_OUT)
+            yield Offer(offer.locator, _LEADS_OUT)
         elif label is None:
-            yield Offer(locator_of(row.path).locator, _UNKNOWN.format(name=row.label))
+            yield Offer(offer.locator, _UNKNOWN.format(name=row.label))
         elif row.split and not split_of(row.split):
-            yield Offer(locator_of(row.path).locator, _BAD_SPLIT.format(name=row.split))
+            yield Offer(offer.locator, _BAD_SPLIT.format(name=row.split))
         elif label:
-            yield locator_of(row.path)
+            yield offer
 
-    def _content(self, row: Row) -> Content:
-        content, label = self._shelf.named(row.path, row.path), self._meaning(row.label)
+    def _content(self, row: Row, locator: str) -> Content:
+        content, label = self._shelf.named(locator, locator), self._meaning(row.label)
         if isinstance(content, BadContent):
             return content
         if not label:
-            return BadContent(row.path, _UNKNOWN.format(name=row.label))
-        return LabelledContent(row.path, content, label, split_of(row.split), row.origin or self._origin)
+            return BadContent(locator, _UNKNOWN.format(name=row.label))
+        return LabelledContent(locator, content, label, split_of(row.split), row.origin or self._origin)

@@ -253,6 +253,43 @@ def test_the_table_itself_can_be_named_and_lies_beside_its_pictures(tmp_path: Pa
     assert said() == {"a.png": "happy"}
 
 
+NESTED: dict[str, bytes | str] = {
+    "myset/labels.csv": "path,label\nimg/a.png,happy\n./img/b.png,sad\nimg/b.png,fear\n../c.png,sad\n",
+    "myset/img/a.png": png(1),
+    "myset/img/b.png": png(2),
+}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("options", [{}, {"table": "myset/labels.csv"}])
+def test_in_a_folder_with_its_set_a_table_is_found_and_its_paths_begin_there(
+    tmp_path: Path, packed: bool, options: dict[str, str]
+) -> None:
+    place = zipped(tmp_path / "a.zip", NESTED) if packed else write(tmp_path / "in", NESTED)
+    source = labelled(place, **options)
+    assert said() == {"a.png": "happy", "b.png": "sad"}
+    assert states(source) == {
+        "myset/img/a.png": "ingested", "myset/img/b.png": "ingested", "myset/img/b.png (line 4)": "refused",
+        "myset/../c.png": "refused",
+    }  # fmt: skip
+    ingest.retry_refused(source=source)
+    ingest.ingest(source.pk)
+    assert reasons(source)["myset/../c.png"] == "Its path leads out of the set."
+
+
+def test_paths_may_begin_at_the_set_though_the_table_lies_deeper(tmp_path: Path) -> None:
+    files: dict[str, bytes | str] = {"tables/l.csv": "path,label\nimg/a.png,happy\n", "img/a.png": png(1)}
+    source = labelled(write(tmp_path / "in", files), table="tables/l.csv")
+    assert states(source) == {"img/a.png": "ingested"}
+
+
+def test_beside_other_folders_a_folder_with_a_table_is_a_class(tmp_path: Path) -> None:
+    files = {name.replace("myset", "happy"): content for name, content in NESTED.items()}
+    source = labelled(write(tmp_path / "in", {**files, "sad/c.png": png(3)}))
+    assert said() == {"a.png": "happy", "b.png": "happy", "c.png": "sad"}
+    assert set(reasons(source)) == {"happy/labels.csv"}
+
+
 def test_every_bad_line_of_a_table_says_why(tmp_path: Path) -> None:
     rows = [
         "path,label,split",

@@ -98,11 +98,14 @@ def test_a_zip_or_what_was_sent_in_pieces_is_looked_at_and_becomes_the_source(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(body)
         Upload.objects.create(batch=batch, path=name, bytes=len(body), received=len(body), by=maria)
-    page = manager.post(NEW, {**ASKED, "batch": str(batch), "table": "set/labels.csv"}).content.decode()
+    page = manager.post(NEW, {**ASKED, "batch": str(batch)}).content.decode()
     assert classes(page) == ["traurig"]
     assert manager.post(NEW, second(page)).status_code == 302
     source = Source.objects.first()
     assert source is not None
+    assert source.options["table"] == "set/labels.csv"
+    ingest.ingest(source.pk)
+    assert list(source.items.values_list("locator", "state")) == [("set/a.png", "ingested")]
     assert set(Upload.objects.values_list("source", flat=True)) == {source.pk}
 
 
