@@ -2,8 +2,8 @@
 
 import csv
 import io
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
 
 from labeling.sayings import gettext_noop
 from labeling.sources.base import NOTES_NAME, Note, Reader, Unusable
@@ -14,9 +14,12 @@ _LIMITS = {"licence": 200, "author": 200, "page_url": 2000, "label": 100}
 _MOST_BYTES = 32 * 1024**2
 _MOST_ROWS = 500_000
 _MOST_COLUMNS = 1000
+_DELIMITERS = ",;\t"
+_LONGEST_HEADING = 64 * 1024
 _TOO_LONG = gettext_noop("It is longer than {most:,} bytes.")
 _NO_FILE_COLUMN = gettext_noop(
-    "It has no column “file”. Its first line names the columns: file, licence, author …"
+    "It has no column “file”. Its first line names the columns, with commas, semicolons or tabs between them: file, "
+    "licence, author …"
 )
 _MANY_ROWS = gettext_noop(
     "It has more than {most:,} lines. Put each folder’s lines into a sources.csv of its own."
@@ -77,7 +80,7 @@ def parse(file: Reader) -> dict[str, Note]:
     if data.count(b"\n") > _MOST_ROWS:
         raise BadNotes(_MANY_ROWS.format(most=_MOST_ROWS))
     try:
-        rows = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""))
+        rows = csv.reader(_lines(data), delimiter=_delimiter(next(_lines(data), "")))
         names = [_column(name) for name in next(rows, [])]
         if len(names) > _MOST_COLUMNS:
             raise BadNotes(_MANY_COLUMNS.format(columns=len(names), most=_MOST_COLUMNS))
@@ -91,6 +94,20 @@ def parse(file: Reader) -> dict[str, Note]:
         return notes
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadNotes(_NOT_CSV.format(error=error)) from error
+
+
+def _lines(data: bytes) -> Iterator[str]:
+    return io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
+
+
+def _delimiter(first: str) -> str:
+    """What stands between the columns of the table that begins with this line."""
+    for delimiter in _DELIMITERS:
+        with suppress(csv.Error):
+            cells = next(csv.reader([first[:_LONGEST_HEADING]], delimiter=delimiter), [])
+            if "file" in map(_column, cells):
+                return delimiter
+    return _DELIMITERS[0]
 
 
 def _column(name: str) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from labeling.sources import notes
-from labeling.sources.base import Reader, Unusable
+from labeling.sources.base import Note, Reader, Unusable
 
 
 def test_no_more_notes_are_held_than_allowed_and_all_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,6 +28,14 @@ def test_no_more_notes_are_held_than_allowed_and_all_are_found(monkeypatch: pyte
     asked = ["a/1.png", "a/2.png", "b/1.png", "1.png", "c/2.png", "a/1.png"]
     assert [tree.of(name).author for name in asked] == ["a", "a", "b", "top", "c", "a"]
     assert opened == {"a/sources.csv": 2, "b/sources.csv": 1, "sources.csv": 1, "c/sources.csv": 1}
+
+
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+def test_commas_semicolons_and_tabs_are_read_alike(between: str) -> None:
+    rows = [["License", "file", "author"], ["CC BY 4.0", "a.png", '"Ann, Bob; and others"']]
+    data = "\ufeff" + "\r\n".join(between.join(row) for row in rows)
+    told = notes.parse(Reader(io.BytesIO(data.encode()), broken=(OSError,)))
+    assert told == {"a.png": Note(licence="CC BY 4.0", author="Ann, Bob; and others")}
 
 
 @pytest.mark.parametrize(
