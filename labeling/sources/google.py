@@ -6,7 +6,7 @@ ends it on 1 January 2027.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -37,12 +37,18 @@ RIGHTS = {
     "cc_nonderived": f"CC BY-ND{AS_GOOGLE_FINDS}",
 }
 """Google's filter by rights → the licence kept. What a page really says is for a person to read there."""
+ANY = "any"
+"""In an address in the place of filters: everything is asked for, on the word of who adds the source."""
 LISTED = 100
 """Of a search Google lists no more."""
 _PER_PAGE = 10
 _HOST = "www.google.com"
 _NOT_GOOGLE = gettext_noop(
     "“{address}” is no search of Google. It looks like https://www.google.com/search?q=WORDS."
+)
+_NOT_OPEN = gettext_noop(
+    "rights={any} asks Google for everything, and not all of that is openly licensed. Leave it out, or add the search "
+    "for another reason."
 )
 _BAD_RIGHTS = gettext_noop("Google’s filter by rights knows {known}, not “{value}”.")
 _NO_KEY = gettext_noop(
@@ -62,6 +68,11 @@ _LONG = gettext_noop("The address has {characters:,} characters; {most:,} are al
 class GoogleSearch:
     words: str
     rights: tuple[str, ...] = ()
+    """Google's filters that are asked one after the other: none named, all of them; ANY alone, none."""
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        return ("",) if self.rights == (ANY,) else self.rights or tuple(RIGHTS)
 
 
 def search_address(words: str, rights: Sequence[str] = ()) -> str:
@@ -76,9 +87,9 @@ def parse(address: str) -> GoogleSearch:
     if parts.hostname != _HOST or parts.path != "/search" or not words:
         raise CannotRead(_NOT_GOOGLE.format(address=address))
     rights = tuple(one for one in given.get("rights", "").split(",") if one)
-    for one in rights:
+    for one in rights if rights != (ANY,) else ():
         if one not in RIGHTS:
-            raise CannotRead(_BAD_RIGHTS.format(known=", ".join(RIGHTS), value=one))
+            raise CannotRead(_BAD_RIGHTS.format(known=", ".join((*RIGHTS, ANY)), value=one))
     return GoogleSearch(words, rights)
 
 
@@ -95,8 +106,8 @@ class Google:
             raise CannotRead(_BAD_MOST.format(most=LISTED, value=repr(most)))
         if not (settings.GOOGLE_API_KEY and settings.GOOGLE_CX):
             raise CannotRead(_NO_KEY)
-        if options.get(BASIS) == OPEN and not search.rights:
-            search = replace(search, rights=tuple(RIGHTS))
+        if options.get(BASIS) == OPEN and search.rights == (ANY,):
+            raise CannotRead(_NOT_OPEN.format(any=ANY))
         with remote.fetcher() as fetcher:
             yield GooglePlace(search, most, fetcher, alive)
 
@@ -131,7 +142,7 @@ class GooglePlace:
     def _found(self) -> Iterator[tuple[str, Note]]:
         """Address and rights of the pictures, each once. One filter after the other: so it is known which let it in."""
         been = set()
-        for right in self._search.rights or ("",):
+        for right in self._search.filters:
             for item in self._listed(right):
                 url = str(item["link"])
                 if url not in been:

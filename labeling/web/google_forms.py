@@ -5,6 +5,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from labeling.sources import google
+from labeling.sources.rights import OPEN
 
 
 class GooglePart(forms.Form):
@@ -12,7 +13,14 @@ class GooglePart(forms.Form):
     google_rights = forms.ChoiceField(
         required=False,
         label=_("Filter by rights"),
-        choices=[("", _("by the reason below")), *google.RIGHTS.items()],
+        choices=[
+            ("", _("only what Google finds to be open, under any of these licences")),
+            *google.RIGHTS.items(),
+            (
+                google.ANY,
+                _("off: everything, also where all rights are reserved; the reason below covers it"),
+            ),
+        ],
         help_text=_("What Google takes a page to say. Look at the page itself before you pass a picture on."),
     )
     google_most = forms.IntegerField(
@@ -31,6 +39,12 @@ class GooglePart(forms.Form):
 
     def asks_google(self) -> bool:
         return bool(self.cleaned_data.get("google_words"))
+
+    def google_is_unsure(self) -> bool:
+        """Whether everything is asked for, though only openly licensed media may be used."""
+        return bool(
+            self.cleaned_data.get("google_rights") == google.ANY and self.cleaned_data.get("basis") == OPEN
+        )
 
     def google_address(self) -> str:
         """The address of the page with what is found."""

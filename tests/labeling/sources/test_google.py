@@ -12,14 +12,14 @@ from labeling.fetching.addresses import networks
 from labeling.models import Media
 from labeling.sources import ingest
 from labeling.sources.base import CannotAdd, CannotRead
-from labeling.sources.google import GoogleSearch, parse, search_address
+from labeling.sources.google import ANY, RIGHTS, GoogleSearch, parse, search_address
 from labeling.sources.places import guess_kind
 from tests.labeling.fetching.servers import Handler, Server, serving
 from tests.labeling.sources.places import again, png, reasons, states, taken_in
 
 pytestmark = pytest.mark.django_db
 KEY, CX = "AIza-good", "017:engine"
-SMILES = search_address("a smile")
+SMILES = search_address("a smile", [ANY])
 OWN, OPEN = {"basis": "own"}, {"basis": "open"}
 
 
@@ -86,6 +86,7 @@ def test_a_search_is_known_by_its_address() -> None:
     assert guess_kind("https://www.google.com/search?q=a+smile&udm=2") == "google"
     assert parse("https://www.google.com/search?q=a+smile&udm=2") == GoogleSearch("a smile")
     assert parse(search_address("a smile", ["cc_attribute"])) == GoogleSearch("a smile", ("cc_attribute",))
+    assert parse(search_address("a smile", [ANY])).filters == ("",)
     for address in (
         "https://www.google.com/", "https://www.google.com/search?q=", "https://google.example.com/search?q=a",
         "https://www.google.com/search?q=a&rights=all",
@@ -107,16 +108,25 @@ def test_every_picture_comes_in_with_its_page(google: FakeGoogle) -> None:
     )  # fmt: skip
 
 
-def test_as_openly_licensed_each_is_asked_for_by_its_licence(google: FakeGoogle) -> None:
+@pytest.mark.parametrize("basis", [OWN, OPEN])
+def test_unless_somebody_says_otherwise_each_is_asked_for_by_its_licence(
+    google: FakeGoogle, basis: dict[str, str]
+) -> None:
     google.find("old", rights="cc_publicdomain")
     google.find("old", "new", rights="cc_attribute")
     google.find("closed")
-    source = taken_in(SMILES, options=OPEN)
+    source = taken_in(search_address("a smile"), options=basis)
     assert last_parts(states(source)) == {"old.png": "ingested", "new.png": "ingested"}
     assert dict(Media.objects.values_list("original_name", "licence")) == {
         "old.png": "Public domain, as Google finds",
         "new.png": "CC BY, as Google finds",
     }
+    assert {search.get("rights") for search in google.searches} == set(RIGHTS)
+
+
+def test_everything_is_never_asked_for_as_openly_licensed(google: FakeGoogle) -> None:
+    with pytest.raises(CannotAdd, match="not all of that is openly licensed"):
+        ingest.add(location=SMILES, options=OPEN)
 
 
 def test_google_lists_a_hundred_and_no_more_is_asked_for(google: FakeGoogle) -> None:
@@ -124,7 +134,7 @@ def test_google_lists_a_hundred_and_no_more_is_asked_for(google: FakeGoogle) -> 
     assert len(states(taken_in(SMILES, options=OWN))) == 100
     assert len(google.searches) == 10
     google.searches.clear()
-    assert len(states(taken_in(search_address("other"), options={**OWN, "most": 5}))) == 5
+    assert len(states(taken_in(search_address("other", [ANY]), options={**OWN, "most": 5}))) == 5
     assert len(google.searches) == 1
 
 
