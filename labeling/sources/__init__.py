@@ -32,6 +32,8 @@ SITES: dict[str, Site] = {
     "labelled": Labelled(),
 }
 """Kinds whose location is an address; that of a labelled set may be a path as well."""
+PAGES = ("flickr", "google", "youtube")
+"""Those of SITES whose address is one of a page of the web."""
 KIND_WORDS: dict[str, Any] = {
     "folder": _("folder"),
     "zip": _("zip"),

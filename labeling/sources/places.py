@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from labeling.fetching import targets
 from labeling.fetching.refusals import CannotFetch
 from labeling.sayings import told
-from labeling.sources import KIND_WORDS, KINDS, SITES, is_elsewhere, rights
+from labeling.sources import KIND_WORDS, KINDS, PAGES, SITES, is_elsewhere, rights
 from labeling.sources.base import LONGEST_LOCATOR, Beat, CannotAdd, CannotRead, Place
 from labeling.sources.s3 import SCHEME
 from labeling.vision import detectors
@@ -45,7 +45,7 @@ def _guess_site(address: str) -> str:
         _(
             "“{address}” is a page of none of the sites that are known here ({known}). To fetch a file from there, "
             "write the file’s own address among the web addresses."
-        ).format(address=address, known=", ".join(str(KIND_WORDS[name]) for name in SITES))
+        ).format(address=address, known=", ".join(str(KIND_WORDS[name]) for name in PAGES))
     )
 
 

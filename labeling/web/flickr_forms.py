@@ -2,6 +2,7 @@
 
 from django import forms
 from django.conf import settings
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from labeling.sources.flickr import addresses
@@ -33,8 +34,8 @@ class FlickrPart(forms.Form):
     flickr_to = forms.DateField(
         required=False, label=_("Taken to"), widget=forms.DateInput(attrs={"type": "date"})
     )
-    flickr_place = forms.RegexField(
-        r"^\s*-?\d+(\.\d+)?(\s*,\s*-?\d+(\.\d+)?){3}\s*$",
+    flickr_place = forms.CharField(
+        max_length=200,
         required=False,
         label=_("Place"),
         help_text=_("West, south, east and north edge in degrees: 105.7, 20.9, 106.0, 21.2 is Hanoi."),
@@ -53,6 +54,23 @@ class FlickrPart(forms.Form):
         names = ("flickr_page", "flickr_most", *_SEARCH)
         return any(self[name].value() or self[name].errors for name in names)
 
+    def clean_flickr_place(self) -> str:
+        place = "".join(self.cleaned_data["flickr_place"].split())
+        if place and not addresses.is_box(place):
+            raise forms.ValidationError(
+                gettext(
+                    "Name the west, south, east and north edge in degrees, with commas between them: west before east, "
+                    "from −180 to 180, and south before north, from −90 to 90."
+                )
+            )
+        return place
+
+    def flickr_is_twofold(self) -> bool:
+        """Whether both a page and a search are asked for: of the two only one can be a source."""
+        return bool(self.cleaned_data.get("flickr_page")) and any(
+            self.cleaned_data.get(name) for name in _SEARCH
+        )
+
     def asks_for_flickr(self) -> bool:
         return any(self.cleaned_data.get(name) for name in ("flickr_page", *_SEARCH))
 
@@ -70,6 +88,6 @@ class FlickrPart(forms.Form):
                 "license": ",".join(data["flickr_licences"]),
                 "min_taken_date": f"{first} 00:00:00" if first else "",
                 "max_taken_date": f"{last} 23:59:59" if last else "",
-                "bbox": "".join(data["flickr_place"].split()),
+                "bbox": data["flickr_place"],
             }
         )

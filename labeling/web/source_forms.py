@@ -148,6 +148,15 @@ class NewSource(FlickrPart, GooglePart, YouTubePart, StoragePart):
                     "YouTube or Google: one of these."
                 )
             )
+        if self.flickr_is_twofold():
+            self.add_error("flickr_page", gettext("Name a page or what to search for, not both."))
+        if self.asks_google() and self.google_is_unsure():
+            self.add_error(
+                "google_rights",
+                gettext(
+                    "Without this filter not all are openly licensed: choose a licence here, or another reason."
+                ),
+            )
         if data.get("first_row") and data.get("last_row") and data["last_row"] < data["first_row"]:
             self.add_error("last_row", gettext("The last row comes before the first."))
         return data

@@ -122,12 +122,13 @@ def _search(given: dict[str, str]) -> Search:
     licences = [one for one in wanted.get("license", "").split(",") if one]
     if not all((one.isascii() and one.isdigit()) or one in LICENCES for one in licences):
         raise CannotRead(_BAD_LICENCE.format(value=wanted["license"], known=", ".join(LICENCES)))
-    if "bbox" in wanted and not _is_box(wanted["bbox"]):
+    if "bbox" in wanted and not is_box(wanted["bbox"]):
         raise CannotRead(_BAD_BBOX.format(value=wanted["bbox"]))
     return Search(wanted)
 
 
-def _is_box(text: str) -> bool:
+def is_box(text: str) -> bool:
+    """Whether these are the edges of a place, as Flickr's searches name them."""
     try:
         west, south, east, north = (float(edge) for edge in text.split(","))
     except ValueError:

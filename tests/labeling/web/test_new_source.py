@@ -235,9 +235,18 @@ def test_a_page_or_a_search_of_flickr_becomes_a_source(
         ({"flickr_page": "http://10.0.0.7\\@flickr.com/"}, "a backslash"),
         ({"flickr_page": ALBUM, "flickr_text": "a", "location": "/etc"}, "outside the folders"),
         ({"flickr_text": "a", "addresses": "https://a.example.com/"}, "one of these"),
-        ({"flickr_text": "a", "flickr_place": "Hanoi"}, "Enter a valid value"),
+        ({"flickr_page": ALBUM, "flickr_text": "a"}, "Name a page or what to search for, not both."),
+        (
+            {"flickr_page": ALBUM, "flickr_place": "1, 2, 3, 4"},
+            "Name a page or what to search for, not both.",
+        ),
+        ({"flickr_text": "a", "flickr_place": "Hanoi"}, "Name the west, south, east and north edge"),
+        (
+            {"flickr_text": "a", "flickr_place": "106, 20, 105, 21"},
+            "Name the west, south, east and north edge",
+        ),
         ({"flickr_licences": ["CC BY"]}, "asks for everything on Flickr"),
-        ({"location": "https://example.com/a.jpg"}, "a page of none of the sites"),
+        ({"location": "https://example.com/a.jpg"}, "known here (Flickr, Google, YouTube)"),
     ],
 )
 def test_what_flickr_cannot_be_asked_is_said(
@@ -263,6 +272,11 @@ def test_a_search_of_google_becomes_a_source_where_there_is_a_key(
         "https://www.google.com/search?q=a+smile&rights=cc_attribute",
         {"basis": "open", "most": 20},
     )
+    everything = {**wanted, "google_rights": "any"}
+    assert "not all are openly licensed" in manager.post(NEW, everything).content.decode()
+    manager.post(NEW, {**everything, "basis": "licensed"})
+    source = Source.objects.latest("pk")
+    assert source.location == "https://www.google.com/search?q=a+smile&rights=any"
 
 
 WATCH = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
