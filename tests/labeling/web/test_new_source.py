@@ -261,9 +261,9 @@ def test_what_flickr_cannot_be_asked_is_said(
 def test_a_search_of_google_becomes_a_source_where_there_is_a_key(
     manager: Client, photos: Path, settings
 ) -> None:
-    assert "google_words" not in manager.get(NEW).content.decode()
+    assert 'name="google_words"' not in manager.get(NEW).content.decode()
     settings.GOOGLE_API_KEY = settings.GOOGLE_CX = "x"
-    assert "google_words" in manager.get(NEW).content.decode()
+    assert 'name="google_words"' in manager.get(NEW).content.decode()
     wanted = {"google_words": "a smile", "google_rights": "cc_attribute", "google_most": 20, "basis": "open"}
     manager.post(NEW, wanted)
     source = Source.objects.get()
