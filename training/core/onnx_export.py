@@ -1,9 +1,12 @@
 """A trained network as one ONNX file that needs no torch. It is compared with torch before it is kept."""
 
+import contextlib
 import copy
 import io
 import json
+import os
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,19 +56,20 @@ def export(run: Path, out: Path, *, most_difference: float = MOST_DIFFERENCE) ->
 
     What is done to pixels beyond decoding, greying and squeezing to S × S is in the graph. Metadata: classes (JSON),
     colour, side, preprocessing, temperature, snapshot_digest. Raises BadConfig where onnx or onnxruntime is missing,
-    BadRunFolder, and TrainingFailed where onnxruntime's probabilities differ from torch's by more than
-    most_difference; nothing is written then.
+    where no file can be written, or for a network that ONNX cannot hold; BadRunFolder; and TrainingFailed where
+    onnxruntime's probabilities differ from torch's by more than most_difference. Nothing is written then.
     """
+    _refuse_place(out)
     onnx, _ = _packages()
     predictor = Predictor(run, bf16=False)
     channels = 1 if predictor.config.colour == "grey" else 3
     side = predictor.made.stored_size
     whole = Whole(predictor.network, predictor.config, predictor.temperature).cpu().eval()
-    model = onnx.load_model_from_string(_graph(whole, channels, side))
+    model = onnx.load_model_from_string(_graph(whole, channels, side, predictor.config.network))
     _describe(model, predictor, side)
     data: bytes = model.SerializeToString()
     faces = np.random.default_rng(0).integers(0, 256, (sum(_BATCHES), channels, side, side), dtype=np.uint8)
-    difference = _difference(whole, data, faces)
+    difference = _difference(whole, data, faces, predictor.config.network)
     if not difference <= most_difference:
         raise TrainingFailed(
             f"The ONNX network's probabilities differ from torch's by up to {difference:.2g}, more than "
@@ -80,8 +84,21 @@ def _packages() -> tuple[Any, Any]:
         import onnx
         import onnxruntime
     except ImportError as error:
-        raise BadConfig("ONNX needs two more packages. Run `pip install vemo[onnx]`.") from error
+        raise BadConfig(
+            "ONNX needs two more packages. Run `pip install '.[onnx]'` in VEMO's folder."
+        ) from error
     return onnx, onnxruntime
+
+
+def _refuse_place(out: Path) -> None:
+    """Before anything is built: what is found out only by writing costs minutes."""
+    if out.is_dir():
+        raise BadConfig(f"{out} is a folder. Name the file to write in it.")
+    folder = out.absolute().parent
+    if not folder.is_dir():
+        raise BadConfig(f"There is no folder {folder}.")
+    if not os.access(folder, os.W_OK):
+        raise BadConfig(f"Nothing may be written into {folder}.")
 
 
 class _FixedPool(nn.Module):
@@ -136,23 +153,42 @@ def _with_fixed_pools(whole: nn.Module, example: Tensor) -> nn.Module:
     return copied
 
 
-def _graph(whole: nn.Module, channels: int, side: int) -> bytes:
+def _graph(whole: nn.Module, channels: int, side: int, name: str) -> bytes:
     buffer = io.BytesIO()
     example = torch.zeros(2, channels, side, side, dtype=torch.uint8)
-    with torch.no_grad(), warnings.catch_warnings():
+    with (
+        torch.no_grad(),
+        warnings.catch_warnings(),
+        _in_single_steps(),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
         # ADR 21: the tracing exporter, though torch would rather have us use the other.
         warnings.simplefilter("ignore")
-        torch.onnx.export(
-            _with_fixed_pools(whole, example),
-            (example,),
-            buffer,  # type: ignore[arg-type]  # the tracing exporter takes it, its types do not say so
-            dynamo=False,
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            dynamic_axes={INPUT: {0: "faces"}, OUTPUT: {0: "faces"}},
-            opset_version=OPSET,
-        )
+        try:
+            torch.onnx.export(
+                _with_fixed_pools(whole, example),
+                (example,),
+                buffer,  # type: ignore[arg-type]  # the tracing exporter takes it, its types do not say so
+                dynamo=False,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_axes={INPUT: {0: "faces"}, OUTPUT: {0: "faces"}},
+                opset_version=OPSET,
+            )
+        except (torch.onnx.OnnxExporterError, RuntimeError) as error:
+            raise BadConfig(f"{name} cannot be written as ONNX {OPSET}: {_first_line(error)}") from error
     return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _in_single_steps() -> Iterator[None]:
+    """Attention of vision transformers as ONNX knows it, not as the one operation that is faster in torch."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def _describe(model: Any, predictor: Predictor, side: int) -> None:
@@ -172,16 +208,30 @@ def _describe(model: Any, predictor: Predictor, side: int) -> None:
         entry.key, entry.value = key, value
 
 
-def _difference(whole: nn.Module, data: bytes, faces: NDArray[np.uint8]) -> float:
+def _difference(whole: nn.Module, data: bytes, faces: NDArray[np.uint8], name: str) -> float:
     _, onnxruntime = _packages()
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     worst = 0.0
-    for part in np.split(faces, np.cumsum(_BATCHES)[:-1]):
+    try:
+        session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+        answers = [session.run([OUTPUT], {INPUT: part})[0] for part in _parts(faces)]
+    except Exception as error:  # onnxruntime raises a dozen kinds of its own
+        raise BadConfig(
+            f"{name} cannot be written as ONNX {OPSET}: onnxruntime says {_first_line(error)}"
+        ) from error
+    for part, found in zip(_parts(faces), answers, strict=True):
         with torch.inference_mode():
             wanted = whole(torch.from_numpy(part)).numpy()
-        (found,) = session.run([OUTPUT], {INPUT: part})
         gap = float(np.abs(found - wanted).max())
         worst = gap if np.isnan(gap) else max(worst, gap)
         if np.isnan(worst):
             break
     return worst
+
+
+def _parts(faces: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    return np.split(faces, np.cumsum(_BATCHES)[:-1])
+
+
+def _first_line(error: Exception) -> str:
+    """Behind it there may be the whole graph."""
+    return str(error).strip().partition("\n")[0]
