@@ -22,14 +22,21 @@ def make_snapshot_folder(
     seed: int = 0,
 ) -> snapshots.Manifest:
     """Bars at a class's own angle, in noise; every fifth picture of a class is validation, every fifth test."""
+    rows = make_rows(images_per_class=images_per_class, size=size, classes=classes, seed=seed)
+    return snapshots.write(folder, rows, classes=classes, rule={"seed": seed, "splits": "made"})
+
+
+def make_rows(
+    *, images_per_class: int, size: int, classes: Sequence[str], seed: int = 0
+) -> list[dict[str, Any]]:
+    """The rows of such a folder, in order."""
     rng = np.random.default_rng(seed)
     rows = [
         _row(rng, classes, index, number, size)
         for index in range(len(classes))
         for number in range(images_per_class)
     ]
-    rows.sort(key=lambda row: row["face_key"])
-    return snapshots.write(folder, rows, classes=classes, rule={"seed": seed, "splits": "made"})
+    return sorted(rows, key=lambda row: row["face_key"])
 
 
 def _row(

@@ -36,6 +36,7 @@ def said(seed: int, sure: float) -> Predictions:
         licence=("CC0",) * FACES,
         face_size=np.where(np.arange(FACES) % 2, 40, 100),
         media_faces=np.ones(FACES, np.int64),
+        track_faces=np.arange(FACES) % 2 * 3,
     )
     return Predictions(tuple(SEVEN), tuple(map(str, range(FACES))), np.arange(FACES), labels, shares, facts)
 
@@ -86,6 +87,8 @@ def test_the_page_of_a_run_says_how_far_to_trust_it(client, trainer):
         "By source",
         "By face size",
         "under 48 px",
+        "By faces of one track",
+        "of no track",
         "Epoch 2: Out of memory",
     ):
         assert words in told

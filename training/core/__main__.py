@@ -114,7 +114,8 @@ def _add_judge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "judge",
         help="all figures of a finished run, as JSON",
         description="From the predictions files of RUN: figures on validation and test, of whole splits and by "
-        "source, licence, face size and faces per media. With --snapshot the network looks at the images again.",
+        "source, licence, face size, faces per media and faces per track. With --snapshot the network looks at the "
+        "images again.",
     )
     judge.add_argument("run_folder", metavar="RUN", type=Path)
     judge.add_argument(

@@ -1,5 +1,7 @@
 """Whether a network is right as often as it says, and the one number that makes it so."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ LEAST_TEMPERATURE, MOST_TEMPERATURE = 0.05, 20.0
 FLOOR = 1e-12
 """A smaller probability counts as this, so that no logarithm is infinite."""
 _HALVINGS = 100
+LEAST_FACES = 30
+"""From fewer no temperature is taken: one face more or less that is judged wrongly would move it far."""
 
 
 def reliability(labels: Labels, probabilities: Shares, bins: int = BINS) -> list[dict[str, float]]:
@@ -56,6 +60,43 @@ def tempered(probabilities: Shares, temperature: float) -> NDArray[np.float64]:
     unscaled = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     shares: NDArray[np.float64] = unscaled / unscaled.sum(axis=1, keepdims=True)
     return shares
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A temperature to use. unfitted: why it is 1 instead of one that was fitted; empty where it was."""
+
+    temperature: float
+    unfitted: str = ""
+
+    def told(self) -> dict[str, Any]:
+        """As result.json has it."""
+        return {"temperature": self.temperature} | ({"unfitted": self.unfitted} if self.unfitted else {})
+
+
+def heat_for(targets: Shares, probabilities: Shares) -> Heat:
+    """What `fit_temperature_to` finds, or 1 where that is no finding: from too few faces, or a bound. A network that
+    makes no mistake among them fits ever better the lower its temperature is, and would then be sure of anything.
+    """
+    faces = len(targets)
+    if faces < LEAST_FACES:
+        why = f"A temperature is fitted on {LEAST_FACES} validation faces or more, and here are {faces}: 1 is used."
+        return Heat(1.0, why)
+    found = fit_temperature_to(targets, probabilities)
+    if found == LEAST_TEMPERATURE:
+        why = f"On {faces} validation faces a lower temperature always fits better, as without a mistake: 1 is used."
+        return Heat(1.0, why)
+    if found == MOST_TEMPERATURE:
+        why = (
+            f"On {faces} validation faces a higher temperature always fits better, as of guesses: 1 is used."
+        )
+        return Heat(1.0, why)
+    return Heat(found)
+
+
+def why_unfitted(result: Mapping[str, Any]) -> str:
+    """Why result.json has no fitted temperature for the labels; empty where it has one, or says nothing of it."""
+    return str(result["splits"].get("validation", {}).get("calibrated", {}).get("unfitted", ""))
 
 
 def fit_temperature(labels: Labels, probabilities: Shares) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.core.calibration import Shares, fit_temperature, fit_temperature_to, tempered
+from training.core.calibration import Heat, Shares, heat_for, tempered
 from training.core.metrics import Figures, figures, sureness
 from training.core.people import Votes, divergence, worth
 from training.core.predictions import Facts, Predictions, read_predictions
@@ -16,16 +16,18 @@ MOST_GROUPS = 30
 """A trait with more values is told by the most frequent; the other faces are one group with the value None."""
 _SIZES = ((48, "under 48 px"), (96, "48–95 px"), (192, "96–191 px"), (None, "192 px and more"))
 _MEDIA = ((2, "1 face"), (6, "2–5 faces"), (None, "6 faces and more"))
+_TRACKS = ((1, "of no track"), *_MEDIA)
 
 
 def judgement(splits: Mapping[str, Predictions]) -> Figures:
     """`splits` and `groups` of result.json from the predictions of each split.
 
     splits: of each split with images the figures of `metrics.figures`; `calibrated`, a temperature and what it makes
-    of the figures that depend on it; and `people`, see `_people`, None where no face has votes. Temperatures are
-    fitted on the validation split: its own calibrated figures flatter, those of other splits do not. Without
-    validation images nothing is calibrated.
-    groups: split → trait (source, licence, face_size, media_faces) → one row of the same figures per value.
+    of the figures that depend on it, where none could be fitted 1 and `unfitted`, why; and `people`, see `_people`,
+    None where no face has votes. Temperatures are fitted on the validation split: its own calibrated figures flatter,
+    those of other splits do not. Without validation images nothing is calibrated.
+    groups: split → trait (source, licence, face_size, media_faces, track_faces) → one row of the same figures per
+    value; a trait that the predictions files do not know is left out.
     """
     seen = {name: split for name, split in splits.items() if len(split)}
     heat = _temperatures(seen.get("validation"))
@@ -41,8 +43,8 @@ class _Temperatures:
     people who split 7 to 3 have one label, and a network that foresees the label should be surer than they are.
     """
 
-    labels: float | None
-    votes: float | None
+    labels: Heat | None
+    votes: Heat | None
 
 
 def _temperatures(validation: Predictions | None) -> _Temperatures:
@@ -51,8 +53,9 @@ def _temperatures(validation: Predictions | None) -> _Temperatures:
     by_votes = None
     if (voted := _voted(validation)) is not None:
         votes, shares = voted
-        by_votes = fit_temperature_to(votes / votes.sum(axis=1, keepdims=True), shares)
-    return _Temperatures(fit_temperature(validation.labels, validation.probabilities), by_votes)
+        by_votes = heat_for(votes / votes.sum(axis=1, keepdims=True), shares)
+    targets = np.eye(len(validation.classes))[validation.labels]
+    return _Temperatures(heat_for(targets, validation.probabilities), by_votes)
 
 
 def judge_files(run: Path) -> Figures:
@@ -64,24 +67,21 @@ def _opinion(predictions: Predictions, heat: _Temperatures) -> Figures:
     found = figures(predictions.labels, predictions.probabilities, predictions.classes)
     found["people"] = _people(predictions, heat.votes)
     if heat.labels is not None:
-        shares = tempered(predictions.probabilities, heat.labels)
-        found["calibrated"] = {"temperature": heat.labels, **sureness(predictions.labels, shares)}
+        shares = tempered(predictions.probabilities, heat.labels.temperature)
+        found["calibrated"] = {**heat.labels.told(), **sureness(predictions.labels, shares)}
     return found
 
 
-def _people(predictions: Predictions, temperature: float | None) -> Figures | None:
+def _people(predictions: Predictions, heat: Heat | None) -> Figures | None:
     """faces: those with a vote for one of the classes. divergence and worth: what `training.core.people` says.
-    calibrated: both again, at the temperature that fits the validation split's votes best.
+    calibrated: both again, at the temperature that fits the validation split's votes best, or 1 as for the labels.
     """
     if (voted := _voted(predictions)) is None:
         return None
     votes, shares = voted
     found: Figures = {"faces": len(votes), **_against(votes, shares)}
-    if temperature is not None:
-        found["calibrated"] = {
-            "temperature": temperature,
-            **_against(votes, tempered(shares, temperature)),
-        }
+    if heat is not None:
+        found["calibrated"] = {**heat.told(), **_against(votes, tempered(shares, heat.temperature))}
     return found
 
 
@@ -108,6 +108,12 @@ def _by_trait(predictions: Predictions, heat: _Temperatures) -> dict[str, list[F
 
 def _traits(facts: Facts) -> dict[str, tuple[Sequence[str], Sequence[str] | None]]:
     """The value of each face, and the values in order where they have one of their own."""
+    tracks: dict[str, tuple[Sequence[str], Sequence[str] | None]] = {}
+    if facts.track_faces is not None:
+        tracks["track_faces"] = (
+            [_class_of(faces, _TRACKS) for faces in facts.track_faces.tolist()],
+            [name for _, name in _TRACKS],
+        )
     return {
         "source": (facts.source, None),
         "licence": (facts.licence, None),
@@ -116,6 +122,7 @@ def _traits(facts: Facts) -> dict[str, tuple[Sequence[str], Sequence[str] | None
             [_class_of(faces, _MEDIA) for faces in facts.media_faces.tolist()],
             [name for _, name in _MEDIA],
         ),
+        **tracks,
     }
 
 

@@ -20,6 +20,7 @@ from training.core.refusals import BadRunFolder
 from training.core.run_folder import Made, RunFolder, write_atomically
 
 _FACTS = ("votes", "source", "licence", "face_size", "media_faces")
+_TRACK = ("media_sha256", "detector", "track")
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, pa.ArrowException)
 
 
@@ -28,7 +29,8 @@ class Facts:
     """What the snapshot knows of the faces of a split, beside their labels.
 
     votes: (N, K) counts of the classes. face_size: (N,) the shorter side of the box, in pixels of the picture.
-    media_faces: (N,) faces of the snapshot that are of the same media, itself included.
+    media_faces: (N,) faces of the snapshot that are of the same media, itself included. track_faces: (N,) those of the
+    same track in a video, itself included; 0 for a face of no track. None in files written before it was kept.
     """
 
     votes: NDArray[np.int64]
@@ -36,6 +38,7 @@ class Facts:
     licence: tuple[str, ...]
     face_size: NDArray[np.int64]
     media_faces: NDArray[np.int64]
+    track_faces: NDArray[np.int64] | None = None
 
     def of(self, chosen: NDArray[np.int64]) -> "Facts":
         """Those of the faces at these places."""
@@ -45,6 +48,7 @@ class Facts:
             licence=tuple(self.licence[place] for place in chosen),
             face_size=self.face_size[chosen],
             media_faces=self.media_faces[chosen],
+            track_faces=None if self.track_faces is None else self.track_faces[chosen],
         )
 
 
@@ -78,9 +82,9 @@ class Predictions:
 
 def facts_of(snapshot: Path, split: str, classes: int) -> Facts:
     """The facts of a split, in the snapshot's order."""
-    columns = ["votes", "source", "licence", "width", "height", "media_sha256", "split"]
+    columns = ["votes", "source", "licence", "width", "height", "split", *_TRACK]
     whole = snapshots.read_table(snapshot, columns=columns)
-    faces = Counter(whole.column("media_sha256").to_pylist())
+    faces, tracks = Counter(whole.column("media_sha256").to_pylist()), Counter(_tracks(whole))
     table = whole.filter(pc.equal(whole.column("split"), split))
     # The last two votes are `can't tell` and `not a face`, which no network answers.
     votes = _matrix(table.column("votes"), classes + 2)[:, :classes]
@@ -91,7 +95,13 @@ def facts_of(snapshot: Path, split: str, classes: int) -> Facts:
         licence=tuple(table.column("licence").to_pylist()),
         face_size=np.minimum(*sides),
         media_faces=np.array([faces[media] for media in table.column("media_sha256").to_pylist()], np.int64),
+        track_faces=np.array([tracks[track] if track[-1] else 0 for track in _tracks(table)], np.int64),
     )
+
+
+def _tracks(table: pa.Table) -> list[tuple[str, str, int]]:
+    """Of each face which track it is of: its number, 0 for none, counts within a media and a detector."""
+    return list(zip(*(table.column(name).to_pylist() for name in _TRACK), strict=True))
 
 
 def predictions_of(snapshot: Snapshot, split: str, probabilities: Probabilities) -> Predictions:
@@ -126,6 +136,8 @@ def write_predictions(file: Path, predictions: Predictions) -> None:
             "face_size": pa.array(facts.face_size, pa.int64()),
             "media_faces": pa.array(facts.media_faces, pa.int64()),
         }
+        if facts.track_faces is not None:
+            columns["track_faces"] = pa.array(facts.track_faces, pa.int64())
     write_atomically(file, lambda part: pq.write_table(pa.table(columns), part))
 
 
@@ -177,6 +189,7 @@ def _facts(table: pa.Table, classes: int) -> Facts:
         licence=tuple(table.column("licence").to_pylist()),
         face_size=table.column("face_size").to_numpy(),
         media_faces=table.column("media_faces").to_numpy(),
+        track_faces=table.column("track_faces").to_numpy() if "track_faces" in table.column_names else None,
     )
 
 

@@ -23,7 +23,7 @@ from PIL import Image, ImageOps
 from torch import nn
 
 from training.core.agreement import allows_bf16
-from training.core.calibration import tempered
+from training.core.calibration import LEAST_TEMPERATURE, MOST_TEMPERATURE, tempered
 from training.core.device import device_to_judge_on
 from training.core.judging import Probabilities, Views, plain, probabilities
 from training.core.pixels import decode_many
@@ -170,7 +170,9 @@ def _allowed(folder: RunFolder, result: dict[str, Any] | None, device: torch.dev
 def _temperature(folder: RunFolder, result: dict[str, Any] | None) -> float:
     with _readable(folder):
         split = {} if result is None else result["splits"].get("validation", {})
-        return float(split.get("calibrated", {}).get("temperature", 1.0))
+        found = float(split.get("calibrated", {}).get("temperature", 1.0))
+        # Runs judged by earlier versions have a bound where none was found.
+        return found if LEAST_TEMPERATURE < found < MOST_TEMPERATURE else 1.0
 
 
 def _opened(face: Face, name: str) -> Image.Image:

@@ -99,6 +99,7 @@ def _predict_media(asked: argparse.Namespace) -> int:
     if not files:
         raise BadImages(f"There is no file in {', '.join(map(str, asked.media))}, so nothing to judge.")
     predictor = Predictor(asked.run_folder, bf16=True if asked.bf16 else None)
+    _tell_unfitted(asked.run_folder)
     broken: list[Path] = []
 
     def tell(file: Path, why: str) -> None:
@@ -120,6 +121,15 @@ def _predict_media(asked: argparse.Namespace) -> int:
         said += f"; {len(broken)} could not be read, or not to the end"
     print(f"{said}.", file=sys.stderr)
     return 1 if broken else 0
+
+
+def _tell_unfitted(run: Path) -> None:
+    from training.core.calibration import why_unfitted
+    from training.core.run_folder import RunFolder
+
+    folder = RunFolder(run)
+    if folder.result.exists() and (why := why_unfitted(folder.read_result())):
+        print(f"How sure it says it is was not adjusted. {why}", file=sys.stderr)
 
 
 def _number(count: int, thing: str) -> str:

@@ -17,6 +17,7 @@ TRAITS = {
     "licence": gettext_noop("By licence"),
     "face_size": gettext_noop("By face size"),
     "media_faces": gettext_noop("By faces of one media"),
+    "track_faces": gettext_noop("By faces of one track"),
 }
 WAYS = {
     "flip": gettext_noop("with its mirror image"),
@@ -31,6 +32,7 @@ _CLASSES = (
     gettext_noop("1 face"),
     gettext_noop("2–5 faces"),
     gettext_noop("6 faces and more"),
+    gettext_noop("of no track"),
 )
 """The core's names of classes, to be translated; sources and licences are names already."""
 
@@ -48,13 +50,16 @@ class Bar:
 
 @dataclass(frozen=True)
 class Reliability:
-    """bars: as the network answers. dots: at the temperature, the same bins; empty without one."""
+    """bars: as the network answers. dots: at the temperature, the same bins; empty without one. unfitted: the
+    temperature is 1 because none could be fitted.
+    """
 
     bars: list[Bar]
     dots: list[tuple[float, float]]
     ece: float
     calibrated_ece: float | None
     temperature: float | None
+    unfitted: bool
     said: str
     side: int = SIDE
 
@@ -74,6 +79,7 @@ def reliability(evaluation: Evaluation) -> Reliability | None:
         ece=figures["ece"],
         calibrated_ece=calibrated.get("ece"),
         temperature=calibrated.get("temperature"),
+        unfitted="unfitted" in calibrated,
         said=said,
     )
 

@@ -1,18 +1,27 @@
 """Calibration against direct sums, a fine grid, and networks whose temperature is known."""
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+from training.core.__main__ import main
 from training.core.calibration import (
+    LEAST_FACES,
     LEAST_TEMPERATURE,
     MOST_TEMPERATURE,
     expected_calibration_error,
     fit_temperature,
     fit_temperature_to,
+    heat_for,
     reliability,
     tempered,
+    why_unfitted,
 )
 from training.core.metrics import negative_log_likelihood
 
@@ -101,3 +110,42 @@ def test_impossible_classes_stay_finite() -> None:
     temperature = fit_temperature(np.array([0, 1, 1]), shares)
     assert np.isfinite(tempered(shares, temperature)).all()
     assert 1 < temperature <= MOST_TEMPERATURE
+
+
+def test_a_bound_or_a_fit_on_few_faces_is_no_temperature() -> None:
+    _, shares = some(4)
+    labels = (shares.cumsum(axis=1) > np.random.default_rng(0).random((len(shares), 1))).argmax(axis=1)
+    targets = np.eye(4)[labels]
+    assert heat_for(targets, shares).told() == {"temperature": fit_temperature(labels, shares)}
+    for answers, which in ((shares.argmax(axis=1), "lower"), (shares.argmin(axis=1), "higher")):
+        heat = heat_for(np.eye(4)[answers], shares)
+        assert heat.temperature == 1
+        assert f"On 200 validation faces a {which} temperature always fits better" in heat.unfitted
+    few = heat_for(targets[: LEAST_FACES - 1], shares[: LEAST_FACES - 1])
+    assert few.told() == {
+        "temperature": 1,
+        "unfitted": "A temperature is fitted on 30 validation faces or more, and here are 29: 1 is used.",
+    }
+    assert heat_for(targets[:LEAST_FACES], shares[:LEAST_FACES]).unfitted == ""
+    assert why_unfitted({"splits": {"validation": {"calibrated": few.told()}}}) == few.unfitted
+    assert why_unfitted({"splits": {"validation": {"calibrated": {"temperature": 2}}}}) == ""
+    assert why_unfitted({"splits": {}}) == ""
+
+
+def test_predict_says_that_no_temperature_was_fitted(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    Image.new("L", (32, 32), 99).save(tmp_path / "face.png")
+    asked = ["predict", str(run), str(tmp_path / "face.png"), "--detector", "none"]
+    result = json.loads((run / "result.json").read_text())
+    validation = result["splits"]["validation"]["calibrated"]
+    assert validation["temperature"] == 1
+    assert main(asked) == 0
+    said = capsys.readouterr()
+    assert f"was not adjusted. {validation['unfitted']}" in said.err
+    assert len(json.loads(said.out)) == 1
+    del validation["unfitted"]
+    (run / "result.json").write_text(json.dumps(result))
+    assert main(asked) == 0
+    assert "not adjusted" not in capsys.readouterr().err

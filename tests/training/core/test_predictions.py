@@ -10,12 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from labeling.snapshots import format as snapshots
+from tests.snapshot_folders import make_rows
 from tests.training.core.conftest import CLASSES
 from training.core.calibration import fit_temperature, fit_temperature_to, tempered
 from training.core.judgement import MOST_GROUPS, judgement
 from training.core.metrics import figures, negative_log_likelihood
 from training.core.people import divergence, worth
-from training.core.predictions import Facts, Predictions, read_predictions, write_predictions
+from training.core.predictions import Facts, Predictions, facts_of, read_predictions, write_predictions
 from training.core.refusals import BadRunFolder
 
 
@@ -37,6 +38,7 @@ def made_up(images: int = 60, seed: int = 0, sources: int = 2) -> Predictions:
             licence=("CC0-1.0",) * images,
             face_size=np.array([(40, 48, 95, 96, 300)[number % 5] for number in range(images)]),
             media_faces=np.array([(1, 2, 5, 6)[number % 4] for number in range(images)]),
+            track_faces=np.array([(0, 0, 1, 2, 5, 6)[number % 6] for number in range(images)]),
         ),
     )
 
@@ -52,6 +54,8 @@ def test_a_training_keeps_both_splits_with_what_the_snapshot_knows(finished: Pat
         assert said.facts.source == ("made",) * len(said)
         assert said.facts.face_size.tolist() == [32] * len(said)
         assert said.facts.media_faces.tolist() == [1] * len(said)
+        assert said.facts.track_faces is not None
+        assert said.facts.track_faces.tolist() == [0] * len(said)
 
 
 def test_the_result_is_what_the_files_say(finished: Path) -> None:
@@ -69,6 +73,46 @@ def test_what_is_written_is_read_again(tmp_path: Path, finished: Path) -> None:
     assert read.keys == written.keys
     assert np.array_equal(read.probabilities, written.probabilities)
     assert judgement({"test": read}) == judgement({"test": written})
+
+
+def test_a_track_is_a_number_within_a_media_and_a_detector(tmp_path: Path) -> None:
+    rows = make_rows(images_per_class=4, size=16, classes=CLASSES)
+    places = [
+        ("a", "haar", 1),
+        ("a", "haar", 1),
+        ("a", "haar", 1),
+        ("a", "yunet", 1),
+        ("b", "haar", 1),
+        ("a", "haar", 0),
+    ]
+    for row, (media, detector, track) in zip(rows, places * 2, strict=True):
+        row |= {"media_sha256": media * 64, "detector": detector, "track": track, "split": "test"}
+    for row in rows[9:]:
+        row["split"] = "train"
+    snapshots.write(tmp_path, rows, classes=CLASSES, rule={})
+    table = snapshots.read_table(tmp_path, split="test").to_pydict()
+    found = facts_of(tmp_path, "test", len(CLASSES)).track_faces
+    assert found is not None
+    # Faces of other splits are of the track too.
+    wanted = {("a", "haar", 1): 6, ("a", "yunet", 1): 2, ("b", "haar", 1): 2, ("a", "haar", 0): 0}
+    told = zip(table["media_sha256"], table["detector"], table["track"], strict=True)
+    assert found.tolist() == [wanted[media[0], detector, track] for media, detector, track in told]
+
+
+def test_a_file_from_before_tracks_were_kept_gives_the_other_groups(tmp_path: Path, finished: Path) -> None:
+    shutil.copy(finished / "config.json", tmp_path)
+    old = pq.read_table(finished / "predictions-test.parquet").drop_columns(["track_faces"])
+    pq.write_table(old, tmp_path / "predictions-test.parquet")
+    read = read_predictions(tmp_path, "test")
+    assert list(judgement({"test": read})["groups"]["test"]) == [
+        "source",
+        "licence",
+        "face_size",
+        "media_faces",
+    ]
+    assert read.of(np.arange(2)).facts is not None
+    write_predictions(tmp_path / "again.parquet", read)
+    assert "track_faces" not in pq.read_table(tmp_path / "again.parquet").column_names
 
 
 def test_a_file_from_before_the_facts_were_kept_still_gives_figures(tmp_path: Path, finished: Path) -> None:
@@ -103,6 +147,15 @@ def test_the_temperature_comes_from_validation_alone() -> None:
     assert found["validation"]["calibrated"]["nll"] <= found["validation"]["nll"]
 
 
+def test_where_none_can_be_fitted_the_temperature_is_one_and_why_is_told() -> None:
+    right = replace(made_up(seed=1), probabilities=0.9 * np.eye(3)[made_up(seed=1).labels] + 1 / 30)
+    for validation, why in ((right, "as without a mistake"), (made_up(29), "here are 29")):
+        for split in judgement({"validation": validation, "test": made_up(seed=2)})["splits"].values():
+            assert split["calibrated"]["temperature"] == 1
+            assert why in split["calibrated"]["unfitted"]
+            assert split["calibrated"]["nll"] == pytest.approx(split["nll"])
+
+
 def test_people_have_a_temperature_of_their_own() -> None:
     validation, test = made_up(seed=1), made_up(seed=2)
     found = judgement({"validation": validation, "test": test})["splits"]
@@ -132,7 +185,7 @@ def test_without_validation_nothing_is_calibrated() -> None:
 def test_every_group_is_judged_as_if_it_were_alone() -> None:
     said = made_up()
     found = judgement({"test": said})["groups"]["test"]
-    assert list(found) == ["source", "licence", "face_size", "media_faces"]
+    assert list(found) == ["source", "licence", "face_size", "media_faces", "track_faces"]
     assert [(row["value"], row["images"]) for row in found["face_size"]] == [
         ("under 48 px", 12),
         ("48–95 px", 24),
@@ -143,6 +196,12 @@ def test_every_group_is_judged_as_if_it_were_alone() -> None:
         ("1 face", 15),
         ("2–5 faces", 30),
         ("6 faces and more", 15),
+    ]
+    assert [(row["value"], row["images"]) for row in found["track_faces"]] == [
+        ("of no track", 20),
+        ("1 face", 10),
+        ("2–5 faces", 20),
+        ("6 faces and more", 10),
     ]
     second = found["source"][1]
     alone = figures(said.labels[1::2], said.probabilities[1::2], CLASSES)

@@ -55,6 +55,8 @@ def test_the_runs_temperature_is_applied(finished: Path, images: list[bytes], tm
     plain = float(Predictor(run).probabilities(images).max(axis=1).mean())
     assert sureness(None) == pytest.approx(plain)
     assert sureness(5.0) < plain < sureness(0.5)
+    # What an earlier version kept where it found none.
+    assert sureness(0.05) == sureness(20.0) == pytest.approx(plain)
 
 
 def test_bf16_answers_nearly_the_same(finished: Path, images: list[bytes]) -> None:
