@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from training.core.calibration import why_unfitted
 from training.core.predictions import Predictions, made_of, read_predictions
 from training.core.refusals import BadRunFolder
 from training.core.run_folder import Made, RunFolder, write_atomically
@@ -197,6 +198,8 @@ def _figures(result: Mapping[str, Any]) -> str:
             f"| {_figure(row['f1'])} |"
             for row in result["splits"][split_name]["per_class"]
         ]
+    if unfitted := why_unfitted(result):
+        lines += ["", unfitted]
     lines += ["", "The epoch was chosen on validation; the test faces decided nothing.", ""]
     return "\n".join(lines)
 

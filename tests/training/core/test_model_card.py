@@ -25,6 +25,7 @@ def test_the_card_tells_data_figures_limits_and_use(finished: Path, snapshot: Pa
     assert "10.0 votes" in text
     assert "Fewer than 30 test faces, so figures that say little: happy, sad, surprise" in text
     assert "Article 5(1)(f)" in text
+    assert "here are 15: 1 is used." in text
 
 
 def test_every_run_ends_with_its_card(finished: Path) -> None:
