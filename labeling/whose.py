@@ -2,7 +2,7 @@
 
 What one source says counts as a whole: no licence is ever put beside another source's author or page. Where sources
 disagree, what was said first stays, the other is kept beside it, and until a person has decided the licence counts as
-unknown, which no rule lets in (ADR 40).
+unknown, which no rule lets in (ADR 39).
 """
 
 import hashlib
