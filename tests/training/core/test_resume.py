@@ -159,6 +159,7 @@ def test_a_terminated_and_an_orphaned_training_can_go_on(
 
 
 def test_refusals_exit_with_2_and_say_what_to_do(faces: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
     refused = start(faces, tmp_path / "run", "--set", "epoch=3")
     said, _ = refused.communicate(timeout=240)
     assert refused.returncode == 2
