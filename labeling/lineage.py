@@ -17,6 +17,7 @@ from django.utils.translation import gettext_noop, ngettext
 from labeling.face_filter import ANY, in_source
 from labeling.models import Campaign, CampaignFace, Face, FaceLabel, Item, Snapshot, Source, Vote, WorkState
 from labeling.rules import may_manage, may_see_labels
+from labeling.snapshots import taken_in
 from labeling.snapshots.candidates import label_columns
 from labeling.snapshots.exports import FORMATS
 from labeling.snapshots.rule import USUAL_LABELS, Rule
@@ -165,8 +166,8 @@ def _frozen(campaign: Campaign, snapshot: Snapshot | None) -> tuple[list[Snapsho
     own = rows.filter(campaign=campaign)
     if snapshot is not None:
         return [snapshot], list(own.filter(pk__gt=snapshot.pk).order_by("pk")[:1])
-    joint = Snapshot.objects.filter(state=WorkState.DONE, rule__has_key="campaigns").only("rule")
-    joined = [row.pk for row in joint if campaign.name in row.rule["campaigns"][1:]]
+    joint = Snapshot.objects.filter(state=WorkState.DONE, rule__has_key="campaigns")
+    joined = [row.pk for row in joint if campaign.pk in taken_in.keys_of(row)[1:]]
     return list(rows.filter(Q(campaign=campaign) | Q(pk__in=joined)).order_by("-pk")[:MOST]), []
 
 
@@ -182,11 +183,19 @@ class _Origins:
         }
         self._only = only
         own = {row.campaign_id: row.campaign for row in frozen}
-        names = {name for rule in self._rules.values() for name in rule.campaigns[1:]}
-        others = Campaign.objects.filter(name__in=names).order_by("pk")
-        self._campaigns = list({campaign.pk: campaign, **own, **{row.pk: row for row in others}}.values())
-        self._by_name = {row.name: row for row in self._campaigns}
-        self._gone = sorted(names - self._by_name.keys())
+        found = {row.pk: taken_in.campaigns_of(row) for row in frozen}
+        self._taken = {pk: [each for each in rows if each is not None] for pk, rows in found.items()}
+        # By the name it had then: nothing else is known of it.
+        self._gone = {
+            pk: [
+                name
+                for each, name in zip(rows[1:], self._rules[pk].campaigns[1:], strict=True)
+                if each is None
+            ]
+            for pk, rows in found.items()
+        }
+        others = sorted((each for rows in self._taken.values() for each in rows), key=lambda each: each.pk)
+        self._campaigns = list({campaign.pk: campaign, **own, **{each.pk: each for each in others}}.values())
         joining = {name for rule in self._rules.values() for name in rule.labelled_sources}
         labelled = Source.objects.filter(name__in=joining).order_by("-pk")
         self._labelled = list(labelled if only is None else labelled.filter(pk=only.pk))
@@ -196,10 +205,9 @@ class _Origins:
     def of(self, row: Snapshot) -> tuple[str, ...]:
         """The keys of what its labels are: votes, where they count, and labels that somebody gave."""
         rule = self._rules[row.pk]
-        named = [self._by_name.get(name) for name in rule.campaigns[1:]]
-        taken = [row.campaign, *(each for each in named if each is not None)]
+        taken = self._taken[row.pk]
         keys = [f"votes-{each.pk}" for each in taken if set(rule.labels) & set(USUAL_LABELS)]
-        keys += [f"campaign-{name}" for name in rule.campaigns[1:] if name in self._gone]
+        keys += [f"campaign-{name}" for name in self._gone[row.pk]]
         joined = [each for each in self._labelled if each.name in rule.labelled_sources]
         for column in label_columns(rule):
             keys += [f"labels-{each.pk}-{column}" for each in taken]
@@ -224,8 +232,8 @@ class _Origins:
             yield from self._campaign(each, tuple(keys))
         for joined in self._labelled:
             yield from self._joined(joined)
-        for name in self._gone:
-            yield Node(f"campaign-{name}", VOTES, name, _("a campaign that has another name now, or is gone"))
+        for name in sorted({name for names in self._gone.values() for name in names}):
+            yield Node(f"campaign-{name}", VOTES, name, _("a campaign that is gone"))
 
     def _campaign(self, row: Campaign, media: tuple[str, ...]) -> Iterator[Node]:
         faces = _asked([row]).count()

@@ -20,7 +20,7 @@ from labeling import work
 from labeling.licences import meeting, understood
 from labeling.models import Campaign, CampaignFace, Face, Snapshot
 from labeling.sayings import gettext_noop
-from labeling.snapshots import candidates, diff, stored
+from labeling.snapshots import candidates, diff, stored, taken_in
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.diff import ADDED, ALL, REMOVED, Change, Difference, Wanted
 from labeling.snapshots.rule import USUAL_LABELS, VOTES, Rule
@@ -161,12 +161,7 @@ class _Judge:
         self._frozen_at = lacking.started_at or lacking.created_at
         self._is_older = is_older
         self._faces = {row[0]: row[1:] for row in _faces(faces)}
-        others = Campaign.objects.filter(name__in=self._rule.campaigns[1:])
-        by_name = {each.name: each for each in others}
-        campaigns = [
-            lacking.campaign,
-            *(by_name[name] for name in self._rule.campaigns[1:] if name in by_name),
-        ]
+        campaigns = [each for each in taken_in.campaigns_of(lacking) if each is not None]
         self._now = candidates.reasons(campaigns, self._rule, faces)
         self._asked = _asked(faces, campaigns)
 

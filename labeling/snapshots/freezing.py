@@ -120,12 +120,11 @@ def preview(*, campaign: Campaign, **wanted: Any) -> Choice:
 
 def _campaigns(snapshot: Snapshot, rule: Rule) -> list[Campaign]:
     """The snapshot's campaign, and those the rule names besides. Raises Refused."""
-    keys = taken_in.keys_of(snapshot)
-    found = Campaign.objects.in_bulk([key for key in keys if key is not None])
-    for key, name in zip(keys[1:], rule.campaigns[1:], strict=True):
-        if key not in found:
+    found = taken_in.campaigns_of(snapshot)
+    for campaign, name in zip(found[1:], rule.campaigns[1:], strict=True):
+        if campaign is None:
             raise work.Refused(_CAMPAIGN_GONE.format(name=name))
-    return [found[key] for key in keys if key is not None]
+    return [campaign for campaign in found if campaign is not None]
 
 
 def run_freeze(snapshot_id: int, *, tell: Tell = nobody) -> None:

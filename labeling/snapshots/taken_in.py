@@ -24,6 +24,13 @@ def keys_of(snapshot: Snapshot) -> list[int | None]:
     return [snapshot.campaign_id, *(named.get(name) for name in others)]
 
 
+def campaigns_of(snapshot: Snapshot) -> list[Campaign | None]:
+    """The same as rows; None where one is gone, or nobody can tell."""
+    keys = keys_of(snapshot)
+    found = Campaign.objects.in_bulk([key for key in keys if key is not None])
+    return [None if key is None else found.get(key) for key in keys]
+
+
 def _names_at(moment: datetime) -> dict[str, int]:
     """Name → key as it was then, by what is on record of changes since."""
     names: dict[int, str] = dict(Campaign.objects.filter(created_at__lte=moment).values_list("pk", "name"))

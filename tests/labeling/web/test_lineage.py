@@ -110,12 +110,18 @@ def test_all_that_a_snapshot_took_in_is_drawn_and_leads_to_its_pages(client: Cli
         assert {client.get(box.url).status_code for box in boxes.values() if box.url} == {200}
 
 
-def test_a_campaign_that_has_another_name_now_is_told_of() -> None:
+def test_a_campaign_is_drawn_whatever_it_is_called_now_and_one_that_is_gone_by_its_name() -> None:
     first, second = make_settled(3, name="First"), make_settled(3, name="Second")
     snapshot = frozen(second, also=[first])
     Campaign.objects.filter(pk=first.pk).update(name="Renamed")
+    first.refresh_from_db()
+    votes = [f"votes-{second.pk}", f"votes-{first.pk}"]
+    for found in (lineage.of(second, snapshot=snapshot), lineage.of(first)):
+        nodes = {node.key: node for node in found.nodes}
+        assert nodes[f"snapshot-{snapshot.pk}"].came_of == tuple(votes)
+    first.delete()
     node = next(node for node in lineage.of(second, snapshot=snapshot).nodes if node.title == "First")
-    assert (node.url, "another name" in node.what) == ("", True)
+    assert (node.url, "gone" in node.what) == ("", True)
 
 
 def test_the_api_and_a_command_tell_the_same(client: Client, tmp_path: Path) -> None:
