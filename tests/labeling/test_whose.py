@@ -159,7 +159,10 @@ def test_a_manager_sees_both_and_decides(client: Client, source: Source, right: 
     assert address in page
     assert "CC BY 4.0, Ann" in page
     assert "CC BY-NC 4.0, author not known" in page
-    assert "Which is right?" in client.get(address).content.decode()
+    page = client.get(address).content.decode()
+    assert "Which is right?" in page
+    # Its licence is understood; that it counts for nothing meanwhile is said in the question.
+    assert "not understood" not in page
     answer = client.post(reverse("labeling:media_whose", args=[media.pk]), {"said": right.key})
     assert answer.url == address
     media.refresh_from_db()
