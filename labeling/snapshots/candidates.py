@@ -118,10 +118,11 @@ def read_some(
 ) -> Candidates:
     """Of these faces what `read` would say of them, as the reader sees them. Some need not be the campaign's."""
     found = _Columns(campaign.expressions, rule)
-    chunks = [faces[start : start + _AT_ONCE].tolist() for start in range(0, len(faces), _AT_ONCE)]
-    asked = [_asked(_in_question(campaign).filter(face__in=chunk), "face__", rule) for chunk in chunks]
+    chunks = [faces[start : start + _AT_ONCE] for start in range(0, len(faces), _AT_ONCE)]
+    rows = [_in_question(campaign).filter(bulk.Among("face", chunk)) for chunk in chunks]
+    asked = [_asked(some, "face__", rule) for some in rows]
     if asked:
-        found.take(bulk.table_each((rows for rows, _schema in asked), asked[0][1], reader), alive)
+        found.take(bulk.table_each((some for some, _schema in asked), asked[0][1], reader), alive)
     return found.finished()
 
 

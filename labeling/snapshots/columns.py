@@ -17,7 +17,7 @@ from labeling.sayings import gettext_noop
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.candidates import Narrow
 from labeling.snapshots.choosing import Choice
-from labeling.snapshots.crops import Crops
+from labeling.snapshots.crops import NOT_THERE, Crops
 from labeling.snapshots.rule import USUAL_LABELS
 
 _FACE_GONE = gettext_noop("Face {face} was deleted while it was being frozen. Start again.")
@@ -62,7 +62,7 @@ def chunks(
         label, votes, origin = faces.label[chunk], faces.votes[chunk], faces.origin[chunk]
         soft = _soft_labels(votes[:, : len(faces.classes)], label, by_votes[origin])
         yield {
-            "face_key": _hex(faces.keys[chunk].tobytes(), 64),
+            "face_key": snapshots.texts_of(faces.keys[chunk].tobytes()),
             "face_id": pa.array(pks),
             "image": partial(_crops, crops, pks, rows),
             "image_sha256": rows["crop_sha256"],
@@ -74,7 +74,7 @@ def chunks(
             "soft_label": _lists(soft.astype(np.float32)),
             "split": _named(snapshots.SPLITS, choice.split[chunk]),
             "fold": pa.array(choice.fold[chunk], pa.int16()),
-            "group": _hex(choice.group[chunk].astype(">u8").tobytes(), 16),
+            "group": snapshots.texts_of(choice.group[chunk].astype(">u8").tobytes(), 16),
             "agreement": pa.array(faces.agreement[chunk], pa.float32()),
             "media_sha256": rows["media__sha256"],
             "media_kind": rows["media__kind"],
@@ -94,7 +94,7 @@ def chunks(
 def _asked(pks: Narrow) -> Any:
     """The columns of _FACE."""
     first = Item.objects.filter(media=OuterRef("media")).order_by("pk").values("source__name")[:1]
-    faces: Any = Face.objects.filter(pk__in=pks.tolist()).order_by().annotate(source=Subquery(first))
+    faces: Any = Face.objects.filter(bulk.Among("pk", pks)).order_by().annotate(source=Subquery(first))
     return faces.values_list(*_FACE.names)
 
 
@@ -108,13 +108,6 @@ def _in_order(found: pa.Table, pks: Narrow) -> dict[str, pa.Array]:
         raise work.Refused(_FACE_GONE.format(face=int(pks[gone][0])))
     rows = found.take(pa.array(order[place])).combine_chunks()
     return {name: rows.column(name).chunk(0) for name in _FACE.names}
-
-
-def _hex(data: bytes, digits: int) -> pa.StringArray:
-    """So many digits each."""
-    text = data.hex().encode()
-    ends = np.arange(0, len(text) + 1, digits, dtype=np.int32)
-    return pa.StringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(text))
 
 
 def _named(names: Sequence[str], numbers: Narrow) -> pa.StringArray:
@@ -137,7 +130,7 @@ def _labels(chunks: Iterable[Narrow], reader: bulk.Reader | None) -> Iterator[pa
         [(is_there,)] = reader.rows(f"SELECT EXISTS (SELECT 1 FROM {FaceLabel._meta.db_table})")
     if not is_there:
         return repeat(_LABEL.empty_table())
-    rows = (FaceLabel.objects.filter(face__in=pks.tolist()).order_by("column") for pks in chunks)
+    rows = (FaceLabel.objects.filter(bulk.Among("face", pks)).order_by("column") for pks in chunks)
     return bulk.table_each((some.values_list(*_LABEL.names) for some in rows), _LABEL, reader)
 
 
@@ -163,17 +156,17 @@ def _soft_labels(votes: Narrow, label: Narrow, by_votes: NDArray[np.bool_]) -> N
 
 
 def _crops(
-    crops: Crops, pks: Narrow, faces: Mapping[str, pa.Array], rows: Sequence[int]
-) -> tuple[list[bytes], list[str]]:
-    """The stored crops of these rows, and their sha256.
+    crops: Crops, pks: Narrow, faces: Mapping[str, pa.Array], rows: NDArray[np.integer[Any]]
+) -> snapshots.Images:
+    """The stored crops of these rows.
 
     Raises Refused where one is gone, or is not the one that people voted on.
     """
-    which = pa.array(rows, pa.int64())
-    names, wanted = (faces[name].take(which).to_pylist() for name in ("crop", "crop_sha256"))
-    pictures, found = crops.read(names)
-    if found == wanted:
-        return [picture for picture in pictures if picture is not None], found
-    number = next(number for number, pair in enumerate(zip(found, wanted, strict=True)) if len(set(pair)) > 1)
-    said = _PICTURE_GONE if pictures[number] is None else _OTHER_PICTURE
-    raise work.Refused(said.format(face=pks[rows[number]], name=names[number]))
+    names, wanted = (faces[name].take(pa.array(rows)) for name in ("crop", "crop_sha256"))
+    found = crops.read(names.to_pylist())
+    wrong = np.flatnonzero(snapshots.digits_of(found.sha256) != snapshots.hex_digits(wanted))
+    if len(wrong):
+        number = int(wrong[0])
+        said = _PICTURE_GONE if found.sizes[number] == NOT_THERE else _OTHER_PICTURE
+        raise work.Refused(said.format(face=pks[rows[number]], name=names[number]))
+    return found

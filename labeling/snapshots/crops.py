@@ -5,23 +5,25 @@ and keeps all others waiting. So where the storage is a folder, processes of the
 (labeling.snapshots.file_reader), one for each thread that asks.
 """
 
-import hashlib
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO, TypeAlias
+from typing import IO
 
+import numpy as np
 from django.core.files.storage import default_storage
 
 from labeling.snapshots import file_reader
-from labeling.snapshots.file_reader import ENTRY, NUMBER
+from labeling.snapshots import format as snapshots
+from labeling.snapshots.file_reader import ENTRY, NUMBER, FileReader
 from labeling.storage_paths import local_path
 
-Read: TypeAlias = tuple[list[bytes | None], list[str]]
-"""Crops, None for one that is not there, and of each its sha256 in hex digits."""
+NOT_THERE = -1
+"""The size of a crop that is not in the storage."""
+_ENTRY = np.dtype([("size", "<i8"), ("sha256", "V32")])
 
 
 class Crops:
@@ -33,19 +35,18 @@ class Crops:
         self._mine = threading.local()
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def read(self, names: Sequence[str]) -> Read:
-        """names: in the storage."""
-        if self._root is None:
+    def read(self, names: Sequence[str]) -> snapshots.Images:
+        """names: in the storage. The size of one that is not there is NOT_THERE; its sha256 says nothing."""
+        if self._root is None or not names:
             return _told([_fetched(name) for name in names])
-        if not names:
-            return [], []
-        paths = [self._root + name if _is_plain(name) else default_storage.path(name) for name in names]
+        paths = self._paths(self._root, names)
         try:
-            return self._asked(paths)
+            return self._asked(paths, len(names))
         except (EOFError, BrokenPipeError):
             # Somebody killed the process that reads: another begins with the next crops.
             self._mine.process = None
-            return _told([_here(path) for path in paths])
+            entries, files = FileReader().answer(paths.split(b"\0"))
+            return _found(entries, bytes(files), paths)
 
     def close(self) -> None:
         for process in self._processes:
@@ -55,20 +56,25 @@ class Crops:
                 with suppress(OSError):
                     _pipe(pipe).close()
 
-    def _asked(self, paths: Sequence[str]) -> Read:
+    def _paths(self, root: str, names: Sequence[str]) -> bytes:
+        """Where they lie, parted by NUL. Names that could lead out of the storage are for it to look at: slower."""
+        text = "\0".join(names)
+        framed = f"\0{text}\0".replace("\0", "/\0/")
+        if "\0//" not in framed and "/../" not in framed and text.count("\0") == len(names) - 1:
+            return os.fsencode(root + text.replace("\0", f"\0{root}"))
+        paths = [default_storage.path(name) for name in names]
+        if any("\0" in path for path in paths):
+            raise OSError("The name of a crop holds a NUL.")
+        return os.fsencode("\0".join(paths))
+
+    def _asked(self, paths: bytes, count: int) -> snapshots.Images:
         process = getattr(self._mine, "process", None) or self._begun()
         asked, answers = _pipe(process.stdin), _pipe(process.stdout)
-        question = b"\0".join(map(os.fsencode, paths))
-        asked.write(NUMBER.pack(len(question)) + question)
+        asked.write(NUMBER.pack(len(paths)) + paths)
         asked.flush()
-        entries = list(ENTRY.iter_unpack(_read(answers, ENTRY.size * len(paths))))
-        data = _read(answers, sum(max(0, size) for size, _sha256 in entries))
-        files: list[bytes | None] = []
-        at = 0
-        for (size, _sha256), path in zip(entries, paths, strict=True):
-            files.append(_file(data[at : at + max(0, size)], size, path))
-            at += max(0, size)
-        return files, [sha256.hex() for _size, sha256 in entries]
+        entries = _read(answers, ENTRY.size * count)
+        sizes = np.frombuffer(entries, _ENTRY)["size"]
+        return _found(entries, _read(answers, int(sizes[sizes > 0].sum())), paths)
 
     def _begun(self) -> "subprocess.Popen[bytes]":
         program = [sys.executable, "-I", "-S", file_reader.__file__]
@@ -87,18 +93,18 @@ def reading() -> Iterator[Crops]:
         crops.close()
 
 
-def _is_plain(name: str) -> bool:
-    """Whether it cannot lead out of the storage. Others are for the storage to look at, which takes longer."""
-    return not name.startswith("/") and "/../" not in f"/{name}/"
-
-
-def _file(data: bytes, size: int, path: str) -> bytes | None:
-    if size >= 0:
-        return data
-    error = OSError(-size, os.strerror(-size), path)
-    if isinstance(error, FileNotFoundError):
-        return None
-    raise error
+def _found(entries: bytes, files: bytes, paths: bytes) -> snapshots.Images:
+    """What the reader answered. Raises OSError for the first file that is there and cannot be read."""
+    found = np.frombuffer(entries, _ENTRY)
+    sizes = found["size"].copy()
+    for number in np.flatnonzero(sizes < 0).tolist():
+        problem = int(-sizes[number])
+        path = os.fsdecode(paths.split(b"\0")[number])
+        error = OSError(problem, os.strerror(problem), path)
+        if not isinstance(error, FileNotFoundError):
+            raise error
+        sizes[number] = NOT_THERE
+    return snapshots.Images(files, sizes, found["sha256"])
 
 
 def _read(answers: IO[bytes], size: int) -> bytes:
@@ -113,15 +119,10 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     return pipe
 
 
-def _told(files: list[bytes | None]) -> Read:
-    return files, [hashlib.sha256(file or b"").hexdigest() for file in files]
-
-
-def _here(path: str) -> bytes | None:
-    try:
-        return file_reader.whole(path)
-    except FileNotFoundError:
-        return None
+def _told(files: Sequence[bytes | None]) -> snapshots.Images:
+    found = snapshots.Images.of([file or b"" for file in files])
+    found.sizes[[file is None for file in files]] = NOT_THERE
+    return found
 
 
 def _fetched(name: str) -> bytes | None:

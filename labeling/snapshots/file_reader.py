@@ -16,37 +16,52 @@ _USUAL = 64 * 1024
 """Bytes that most files have at most."""
 
 
-def whole(path: bytes | str) -> bytes:
-    """What is in a file. Python's own way asks the system for more than reading takes."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        parts = [os.read(file, _USUAL)]
-        while len(parts[-1]) == _USUAL:
-            parts.append(os.read(file, _USUAL))
-    finally:
-        os.close(file)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+class FileReader:
+    """Reads into one room, which grows to the largest answer: none is made for each file."""
 
+    def __init__(self) -> None:
+        self._room = bytearray(32 * _USUAL)
 
-def answer(paths: list[bytes]) -> bytes:
-    sha256 = hashlib.sha256
-    entries, files = [], []
-    for path in paths:
-        try:
-            file = whole(path)
-        except OSError as error:
-            entries.append(ENTRY.pack(-(error.errno or 1), b""))
-        else:
-            entries.append(ENTRY.pack(len(file), sha256(file).digest()))
-            files.append(file)
-    return b"".join(entries + files)
+    def answer(self, paths: list[bytes]) -> tuple[bytes, memoryview]:
+        """The entries, and the files; these hold until the next answer."""
+        sha256, open_, close = hashlib.sha256, os.open, os.close
+        entries = []
+        room = memoryview(self._room)
+        at = 0
+        for path in paths:
+            end = at
+            try:
+                file = open_(path, os.O_RDONLY)
+                try:
+                    while True:
+                        if len(room) - end < _USUAL:
+                            room = self._grown(room)
+                        size = os.readv(file, [room[end : end + _USUAL]])
+                        end += size
+                        if size < _USUAL:
+                            break
+                finally:
+                    close(file)
+            except OSError as error:
+                entries.append(ENTRY.pack(-(error.errno or 1), b""))
+            else:
+                entries.append(ENTRY.pack(end - at, sha256(room[at:end]).digest()))
+                at = end
+        return b"".join(entries), room[:at]
+
+    def _grown(self, room: memoryview) -> memoryview:
+        self._room = bytearray(2 * len(room))
+        self._room[: len(room)] = room
+        return memoryview(self._room)
 
 
 def main() -> None:
     asked, answers = sys.stdin.buffer, sys.stdout.buffer
+    reader = FileReader()
     while len(head := asked.read(NUMBER.size)) == NUMBER.size:
         paths = asked.read(NUMBER.unpack(head)[0])
-        answers.write(answer(paths.split(b"\0")))
+        for part in reader.answer(paths.split(b"\0")):
+            answers.write(part)
         answers.flush()
 
 

@@ -12,13 +12,14 @@ checksum stand beside it and find a flipped bit.
 """
 
 from labeling.snapshots.format.base import ROW, Rows
+from labeling.snapshots.format.digits import digits_of, hex_digits, texts_of
 from labeling.snapshots.format.erasing import Found, find, rewritten
 from labeling.snapshots.format.files import GROUP_ROWS, SHARD_ROWS
 from labeling.snapshots.format.manifest import FORMAT, MANIFEST, Manifest, NotASnapshot, Shard, read_manifest
 from labeling.snapshots.format.order import Runs, located, runs_of
 from labeling.snapshots.format.packs import ENDING as PACK_ENDING
 from labeling.snapshots.format.packs import FOLDER as PACKS
-from labeling.snapshots.format.packs import PACK_BYTES, is_zero, without
+from labeling.snapshots.format.packs import PACK_BYTES, Images, is_zero, without
 from labeling.snapshots.format.reading import ImageChanged, iter_batches, read_table
 from labeling.snapshots.format.rows import (
     COLUMNS,
@@ -52,6 +53,7 @@ __all__ = [
     "Digest",
     "Found",
     "ImageChanged",
+    "Images",
     "Manifest",
     "NotASnapshot",
     "OtherImage",
@@ -61,9 +63,11 @@ __all__ = [
     "Shard",
     "Staying",
     "base_of",
+    "digits_of",
     "face_key",
     "find",
     "group_of",
+    "hex_digits",
     "is_zero",
     "iter_batches",
     "located",
@@ -71,6 +75,7 @@ __all__ = [
     "read_table",
     "rewritten",
     "runs_of",
+    "texts_of",
     "verify",
     "without",
     "write",

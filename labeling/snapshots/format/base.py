@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from labeling.snapshots.format import order
+from labeling.snapshots.format.digits import Digits, digits_of, hex_digits, leading_bits
 from labeling.snapshots.format.manifest import FORMAT, Manifest, Shard, read_manifest
 
 Whole: TypeAlias = NDArray[np.int64]
-Digits: TypeAlias = NDArray[np.bytes_]
 _ROWS = 8_192
 _COLUMNS = ("face_key", "row_sha256", "image_sha256", "pack", "offset", "image_bytes", "erased")
 _PLACE = ("pack", "offset", "image_bytes")
@@ -244,43 +244,10 @@ class _Known:
         some = self._rows[at]
         place = np.stack([some[name].astype(np.int64) for name in ("pack", "offset", "bytes")], axis=1)
         shard, row = self.shard[at].astype(np.int64), self.row[at].astype(np.int64)
-        return Found(there, _digits(some["proof"]), _digits(some["image"]), place, shard, row)
+        return Found(there, digits_of(some["proof"]), digits_of(some["image"]), place, shard, row)
 
 
 def _nothing(rows: int) -> Found:
     none = np.zeros(rows, np.int64)
     digits = np.zeros(rows, "S64")
     return Found(np.zeros(rows, np.bool_), digits, digits, np.full((rows, 3), -1, np.int64), none - 1, none)
-
-
-def hex_digits(values: pa.StringArray) -> Digits:
-    """Texts of 64 hex digits; others, and none, become such as are equal to no other."""
-    _, ends, data = values.buffers()
-    if len(values) and data is not None and not values.null_count:
-        at = np.frombuffer(ends, np.int32)[values.offset : values.offset + len(values) + 1]
-        if (np.diff(at) == 64).all():
-            return np.frombuffer(data, "S64", len(values), int(at[0]))
-    return np.array([(text or "").encode() for text in values.to_pylist()], "S64")
-
-
-def raw_bytes(digits: Digits) -> NDArray[np.void]:
-    """(n,) 32 bytes each of texts of 64 hex digits."""
-    return np.frombuffer(bytes.fromhex(np.ascontiguousarray(digits).tobytes().decode()), "V32")
-
-
-def _digits(raw: NDArray[np.void]) -> Digits:
-    return np.frombuffer(np.ascontiguousarray(raw).tobytes().hex().encode(), "S64")
-
-
-def leading_words(raw: NDArray[np.void]) -> NDArray[np.uint64]:
-    """(n,) the first 64 bits of keys of 32 bytes."""
-    words = np.ascontiguousarray(raw).view(">u8").reshape(len(raw), 4)
-    return words[:, 0].astype(np.uint64)
-
-
-def leading_bits(keys: Digits) -> NDArray[np.uint64]:
-    """The first 64 bits of keys of hex digits."""
-    if not len(keys):
-        return np.empty(0, np.uint64)
-    first = np.ascontiguousarray(np.ascontiguousarray(keys).view("S16").reshape(len(keys), 4)[:, 0])
-    return np.frombuffer(bytes.fromhex(first.tobytes().decode()), ">u8").astype(np.uint64)

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from labeling.snapshots.format.digits import texts_of
 from labeling.snapshots.format.files import open_shard, shard_of
 from labeling.snapshots.format.manifest import Manifest, Shard, read_manifest
 from labeling.snapshots.format.order import rows_used, runs_of
@@ -185,13 +186,13 @@ def _blanked(table: pa.Table, keys: Sequence[str], live: Which, gone: Counter[tu
         return table
     counted = table.filter(pc.and_(hit, pa.array(live)))
     gone.update(zip(*(counted.column(name).to_pylist() for name in ("split", "label")), strict=True))
-    proofs = [sha256.hex() for sha256 in row_sha256s(rows.combine_chunks().to_batches()[0])]
+    proofs = texts_of(row_sha256s(rows.combine_chunks().to_batches()[0]).tobytes())
     blanks = {**BLANK, "erased": True}
     columns = []
     for field in SCHEMA:
         column = table.column(field.name).combine_chunks()
         if field.name == "row_sha256":
-            column = pc.replace_with_mask(column, hit, pa.array(proofs, field.type))
+            column = pc.replace_with_mask(column, hit, proofs)
         elif field.name not in KEPT_OF_ERASED:
             column = pc.if_else(hit, pa.scalar(blanks[field.name], field.type), column)
         columns.append(column)

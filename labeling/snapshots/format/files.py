@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from labeling.snapshots.format import order
-from labeling.snapshots.format.base import Base, hex_digits, leading_bits, leading_words
+from labeling.snapshots.format.base import Base
+from labeling.snapshots.format.digits import hex_digits, leading_bits, leading_words
 from labeling.snapshots.format.images import Placed
 from labeling.snapshots.format.manifest import Shard
 from labeling.snapshots.format.rows import SCHEMA

@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from labeling.snapshots.format.base import Base, Found, hex_digits
-from labeling.snapshots.format.packs import Packs, PackWriter
+from labeling.snapshots.format.base import Base, Found
+from labeling.snapshots.format.digits import Digits, Raw, digits_of, hex_digits, texts_of
+from labeling.snapshots.format.packs import Images, Numbers, Packs, PackWriter
 from labeling.snapshots.format.rows import (
     INNER,
     PNG,
@@ -26,12 +27,12 @@ from labeling.snapshots.format.rows import (
 )
 
 _READ_AT_ONCE = 128
+_PARTS = 2
+"""Of a chunk each reader reads this many, so that the quicker one does not wait for the other."""
 _AHEAD = 2
 """Chunks whose images are being read while another is written."""
 Image = bytes | Callable[[], bytes]
-Read = tuple[Sequence[bytes], Sequence[str]]
-"""Images, and the sha256 of each."""
-Images = Sequence[Image] | Callable[[Sequence[int]], Read]
+Wanted = Sequence[Image] | Callable[[Numbers], Images]
 Chunk: TypeAlias = dict[str, Any]
 """Some rows, as one list or Arrow array per column."""
 Whole: TypeAlias = NDArray[np.int64]
@@ -51,6 +52,7 @@ class Placer:
         if base.keeps:
             # Rows that are kept number packs as the base does.
             self._numbers = {("base", number): number for number in range(len(base.packs))}
+        self._readers = readers
         self._pool = ThreadPoolExecutor(readers)
 
     def placed(self, chunks: Iterable[Chunk], classes: Sequence[str]) -> Iterator["Placed"]:
@@ -78,41 +80,44 @@ class Placer:
             same = self._same(content, hashes, found)
         else:
             found.place[:] = -1
-        missing = np.flatnonzero(found.place[:, 0] < 0).tolist()
-        parts = [missing[start : start + _READ_AT_ONCE] for start in range(0, len(missing), _READ_AT_ONCE)]
+        missing = np.flatnonzero(found.place[:, 0] < 0)
+        parts = [part for part in np.array_split(missing, _PARTS * self._readers) if len(part)]
         read = [self._pool.submit(_read, images, part) for part in parts]
-        return _Placing(columns, content, hashes, found, same, parts, read)
+        return _Placing(keys, columns, content, hashes, found, same, parts, read)
 
-    def _same(self, content: pa.RecordBatch, hashes: list[bytes], found: Found) -> NDArray[np.bool_]:
+    def _same(self, content: pa.RecordBatch, hashes: Raw, found: Found) -> NDArray[np.bool_]:
         """Which rows say what they say in the base. Places of images that are not there as they were are forgotten."""
+        if not found.there.any():
+            found.place[:] = -1
+            return np.zeros(len(hashes), np.bool_)
         found.place[~(found.there & (found.image == hex_digits(content.column("image_sha256"))))] = -1
         self._forget_damaged(found)
-        proofs = np.frombuffer(b"".join(hashes).hex().encode(), "S64")
-        return np.asarray((found.place[:, 0] >= 0) & (found.shard >= 0) & (found.proof == proofs))
+        there = (found.place[:, 0] >= 0) & (found.shard >= 0)
+        return np.asarray(there & (found.proof == digits_of(hashes)))
 
     def _ended(self, placing: "_Placing", classes: Sequence[str]) -> "Placed":
         columns, place = placing.columns, placing.found.place
         self._renumber(place)
-        known = _listed(columns.get("image_sha256", [None] * len(place)))
-        if placing.parts:
-            keys = _listed(columns["face_key"])
-            for part, read in zip(placing.parts, placing.read, strict=True):
-                images, hashes = read.result()
-                _demand_images(images, hashes, [known[row] for row in part])
-                for row, sha256 in zip(part, hashes, strict=True):
-                    known[row] = sha256
-                place[part] = self._added([keys[row] for row in part], images, hashes)
         content, proofs = placing.content, placing.hashes
+        named = None if content is None else hex_digits(content.column("image_sha256"))
+        sha256s = []
+        for part, read in zip(placing.parts, placing.read, strict=True):
+            images = read.result()
+            _demand_images(images, None if named is None else named[part])
+            place[part] = self._added(placing.keys[part], images)
+            sha256s.append(images.sha256.tobytes())
         if content is None or proofs is None:
-            columns["image_sha256"] = known
+            # Of none was known which image it is: all of them have been read.
+            columns["image_sha256"] = texts_of(b"".join(sha256s))
             content = _content(columns, classes)
             proofs = row_sha256s(content)
         return Placed(content, proofs, placing.found, placing.same)
 
-    def _added(self, keys: Sequence[str], images: Sequence[bytes], hashes: Sequence[str]) -> Whole:
-        new = np.array(self._new.add(keys, images, hashes), np.int64).reshape(-1, 3)
-        numbers = {number: self._number("new", number) for number in np.unique(new[:, 0]).tolist()}
-        new[:, 0] = [numbers[number] for number in new[:, 0].tolist()]
+    def _added(self, keys: Digits, images: Images) -> Whole:
+        new = self._new.add(keys, images)
+        first, last = int(new[0, 0]), int(new[-1, 0])
+        numbers = [self._number("new", number) for number in range(first, last + 1)]
+        new[:, 0] = np.array(numbers)[new[:, 0] - first]
         return new
 
     def _renumber(self, place: Whole) -> None:
@@ -165,13 +170,14 @@ class Placer:
 class _Placing:
     """A chunk whose images are being read. parts: of the rows that the base lacks, which are read together."""
 
+    keys: Digits
     columns: Chunk
     content: pa.RecordBatch | None
-    hashes: list[bytes] | None
+    hashes: Raw | None
     found: Found
     same: NDArray[np.bool_]
-    parts: list[list[int]]
-    read: list[Future[Read]]
+    parts: list[Whole]
+    read: list[Future[Images]]
 
 
 @dataclass(frozen=True)
@@ -179,51 +185,41 @@ class Placed:
     """Some rows. same: which of them the base has just so."""
 
     content: pa.RecordBatch
-    hashes: list[bytes]
+    hashes: Raw
     found: Found
     same: NDArray[np.bool_]
 
     def changed(self) -> pa.RecordBatch:
         """The rows that are not in the base, whole."""
         which = ~self.same
-        content = self.content.filter(pa.array(which))
-        place, proofs = (
-            self.found.place[which],
-            [
-                proof.hex()
-                for proof, is_same in zip(self.hashes, self.same.tolist(), strict=True)
-                if not is_same
-            ],
-        )
+        content = self.content if which.all() else self.content.filter(pa.array(which))
+        place = self.found.place[which]
         inner = {
             "pack": pa.array(place[:, 0], pa.int32()),
             "offset": pa.array(place[:, 1], pa.int64()),
             "image_bytes": pa.array(place[:, 2], pa.int32()),
             "erased": pa.array(np.zeros(len(place), np.bool_)),
-            "row_sha256": pa.array(proofs, pa.string()),
+            "row_sha256": texts_of(self.hashes[which].tobytes()),
         }
         columns = [inner[name] if name in inner else content.column(name) for name in SCHEMA.names]
         return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
-def _demand_images(images: Sequence[bytes], hashes: Sequence[str], wanted: Sequence[str | None]) -> None:
-    for image, sha256, known in zip(images, hashes, wanted, strict=True):
-        if known is not None and known != sha256:
-            raise OtherImage("column image_sha256: not that of the image")
-        if not image.startswith(PNG):
-            raise BadRow("column image: not a PNG")
+def _demand_images(images: Images, named: Digits | None) -> None:
+    """named: the sha256 that the rows name, if they do. Raises BadRow."""
+    if named is not None and (digits_of(images.sha256) != named).any():
+        raise OtherImage("column image_sha256: not that of the image")
+    head = images.starts[:-1, None] + np.arange(len(PNG))
+    is_png = len(images.data) >= len(PNG) and bool((images.sizes >= len(PNG)).all())
+    if not is_png or (np.frombuffer(images.data, np.uint8)[head] != np.frombuffer(PNG, np.uint8)).any():
+        raise BadRow("column image: not a PNG")
 
 
-def _read(images: Images, rows: Sequence[int]) -> Read:
+def _read(images: Wanted, rows: Whole) -> Images:
     if callable(images):
         return images(rows)
-    some = [images[row] for row in rows]
-    read = [image if isinstance(image, bytes) else image() for image in some]
-    return read, [hashlib.sha256(image).hexdigest() for image in read]
-
-
-def _listed(values: Any) -> list[Any]:
-    return values.to_pylist() if isinstance(values, pa.Array) else list(values)
+    some = [images[row] for row in rows.tolist()]
+    return Images.of([image if isinstance(image, bytes) else image() for image in some])
 
 
 def _content(columns: Chunk, classes: Sequence[str]) -> pa.RecordBatch:

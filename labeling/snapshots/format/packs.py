@@ -9,12 +9,15 @@ and the keys of the faces they were of, so that a name never comes back with oth
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from labeling.snapshots.format.digits import RAW, Digits, Raw, digits_of
 
 PACK_BYTES = 64 * 1024**2
 """A pack ends with the image that reaches this."""
@@ -24,8 +27,27 @@ _BLOCK = 1024**2
 Numbers: TypeAlias = NDArray[np.integer]
 Spot = tuple[int, int]
 """Offset and length in bytes."""
-Place = tuple[int, int, int]
-"""Number of a pack, offset and length in bytes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Images, one after another. sizes: (n,) bytes of each. sha256: of each."""
+
+    data: bytes | bytearray
+    sizes: NDArray[np.int64]
+    sha256: Raw
+
+    @classmethod
+    def of(cls, images: Sequence[bytes]) -> "Images":
+        sha256 = b"".join([hashlib.sha256(image).digest() for image in images])
+        return cls(
+            b"".join(images), np.array([len(image) for image in images], np.int64), np.frombuffer(sha256, RAW)
+        )
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """(n + 1,) where each begins, and where the last ends."""
+        return np.concatenate([np.zeros(1, np.int64), np.cumsum(self.sizes)])
 
 
 class PackWriter:
@@ -39,28 +61,27 @@ class PackWriter:
         self._bytes = 0
         self.names: list[str] = []
 
-    def add(self, keys: Sequence[str], images: Sequence[bytes], sha256s: Sequence[str]) -> list[Place]:
-        """Put in the images of these faces, whose sha256 is known. Returns of each the pack, the offset, the length.
-
-        Packs are numbered from 0.
-        """
-        found: list[Place] = []
+    def add(self, keys: Digits, images: Images) -> NDArray[np.int64]:
+        """Put in the images of these faces. Returns (n, 3): of each the pack, from 0, the offset and the length."""
+        data, starts = memoryview(images.data), images.starts
+        place = np.empty((len(keys), 3), np.int64)
+        named = np.stack([keys, digits_of(images.sha256)], axis=1)
         first = 0
-        while first < len(images):
-            number, at = len(self.names), self._bytes
-            last = first
-            while last < len(images) and at < PACK_BYTES:
-                found.append((number, at, len(images[last])))
-                at += len(images[last])
-                last += 1
-            self._write(b"".join(images[first:last]))
-            self._sha.update("".join(map("{}{}".format, keys[first:last], sha256s[first:last])).encode())
+        while first < len(keys):
+            begin, at = int(starts[first]), self._bytes
+            last = int(np.searchsorted(starts[:-1], begin + PACK_BYTES - at))
+            some = slice(first, last)
+            place[some, 0] = len(self.names)
+            place[some, 1] = starts[some] - begin + at
+            place[some, 2] = images.sizes[some]
+            self._write(data[begin : int(starts[last])])
+            self._sha.update(named[some].tobytes())
             if self._bytes >= PACK_BYTES:
                 self.close()
             first = last
-        return found
+        return place
 
-    def _write(self, images: bytes) -> None:
+    def _write(self, images: memoryview) -> None:
         if self._file is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = self._part.open("wb")

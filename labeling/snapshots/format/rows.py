@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from labeling.snapshots.format.digits import RAW, Raw, hex_digits, raw_bytes
 from labeling.snapshots.format.manifest import CONTENT
 
 SPLITS = ("train", "validation", "test")
@@ -235,20 +236,16 @@ class Digest:
         has_erased = "erased" in batch.schema.names and batch.column("erased").true_count
         hashes = row_sha256s(without_erased(batch) if has_erased else batch)
         if has_erased or proved:
-            there = iter(hashes)
-            said = [bytes.fromhex(proof) for proof in batch.column("row_sha256").to_pylist()]
-            hashes = [
-                proof if is_gone else next(there)
-                for is_gone, proof in zip(batch.column("erased").to_pylist(), said, strict=True)
-            ]
-            if proved and hashes != said:
-                wrong = next(
-                    row for row, pair in enumerate(zip(hashes, said, strict=True)) if len(set(pair)) > 1
-                )
-                raise bad_row(wrong, "column row_sha256: not that of the row")
+            said = raw_bytes(hex_digits(batch.column("row_sha256")))
+            there = ~batch.column("erased").to_numpy(zero_copy_only=False)
+            wrong = np.flatnonzero(there)[said[there] != hashes]
+            if proved and len(wrong):
+                raise bad_row(int(wrong[0]), "column row_sha256: not that of the row")
+            hashes, living = said.copy(), hashes
+            hashes[there] = living
         self.add_hashed(batch.column("face_key"), hashes)
 
-    def add_hashed(self, keys: pa.StringArray, hashes: Sequence[bytes]) -> None:
+    def add_hashed(self, keys: pa.StringArray, hashes: Raw) -> None:
         """Rows whose sha256 is known. Raises BadRow for a row out of order."""
         if not len(keys):
             return
@@ -256,11 +253,11 @@ class Digest:
         if first <= self._last or not pc.all(pc.less(keys[:-1], keys[1:]), min_count=0).as_py():
             self._tell_of_order(keys.to_pylist())
         self._last = last
-        self._sha.update(b"".join(hashes))
+        self._sha.update(hashes.tobytes())
         self.rows += len(keys)
 
-    def add_rows(self, keys: NDArray[np.void], hashes: NDArray[np.void]) -> None:
-        """Many rows, whose keys and sha256 are given as 32 bytes each. Raises BadRow for a row out of order."""
+    def add_rows(self, keys: Raw, hashes: Raw) -> None:
+        """Many rows, whose keys and sha256 are given. Raises BadRow for a row out of order."""
         leading = np.ascontiguousarray(keys).view(">u8").reshape(len(keys), 4)[:, 0]
         if not (leading[1:] > leading[:-1]).all():
             self._tell_of_order([bytes(key).hex() for key in keys])
@@ -278,10 +275,10 @@ class Digest:
         return self._sha.hexdigest()
 
 
-def row_sha256s(rows: Rows) -> list[bytes]:
-    """Of each row, of its canonical bytes. 32 bytes each."""
+def row_sha256s(rows: Rows) -> Raw:
+    """Of each row, of its canonical bytes."""
     sha256 = hashlib.sha256
-    return [sha256(each).digest() for each in canonical(rows)]
+    return np.frombuffer(b"".join([sha256(each).digest() for each in canonical(rows)]), RAW)
 
 
 def canonical(rows: Rows) -> Iterator[bytes]:

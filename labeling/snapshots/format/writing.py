@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from labeling.snapshots.format.base import ROW, Base, Rows, hex_digits, raw_bytes
+from labeling.snapshots.format.base import ROW, Base, Rows
+from labeling.snapshots.format.digits import Raw, hex_digits, raw_bytes
 from labeling.snapshots.format.files import GROUP_ROWS, Files, sha256_of
 from labeling.snapshots.format.images import Chunk, Placed, Placer
 from labeling.snapshots.format.manifest import MANIFEST, Manifest, Shard
@@ -36,7 +37,7 @@ class Staying:
     at: Whole
     counts: NDArray[np.integer[Any]]
     handed: Whole
-    keys: NDArray[np.void]
+    keys: Raw
 
 
 def write(
@@ -79,8 +80,8 @@ def write_columns(
 
     chunks: some rows at a time, as lists or Arrow arrays by column, ordered by face_key over all. Their columns are
     COLUMNS; those in DEFAULTS, `group` and `image_sha256` may be left out. `image` is of each row the PNG, or a
-    function that returns it; or one function that is given numbers of rows of the chunk and returns their PNGs and the
-    sha256 of each. Functions are called only where an image is needed, by so many threads at once as there are
+    function that returns it; or one function that is given numbers of rows of the chunk and returns their Images.
+    Functions are called only where an image is needed, by so many threads at once as there are
     `readers`, a few chunks ahead.
     base: a snapshot folder whose packs are stored with this one's: images that it holds, and that are what its rows
     say, are not written again; nor are rows that say the same, whose shards are linked. trusted: files and packs of the
@@ -166,7 +167,7 @@ class _Ledger:
         size = some.content.num_rows
         entries = np.empty(size, ROW)
         entries["image"] = raw_bytes(hex_digits(some.content.column("image_sha256")))
-        entries["proof"] = np.frombuffer(b"".join(some.hashes), "V32")
+        entries["proof"] = some.hashes
         for number, name in enumerate(("pack", "offset", "bytes")):
             entries[name] = some.found.place[:, number]
         self.rows[self._at[self._done : self._done + size]] = entries
