@@ -1,5 +1,7 @@
 """The sha256 of many things: as bytes, as hex digits, as texts of Arrow."""
 
+import hashlib
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -37,6 +39,16 @@ def texts_of(data: bytes, digits: int = 64) -> pa.StringArray:
     text = data.hex().encode()
     ends = np.arange(0, len(text) + 1, digits, dtype=np.int32)
     return pa.StringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(text))
+
+
+def sha256s(values: pa.BinaryArray) -> Raw:
+    """Of each value."""
+    _, ends, data = values.buffers()
+    if not len(values):
+        return np.empty(0, RAW)
+    at = np.frombuffer(ends, np.int32)[values.offset : values.offset + len(values) + 1].tolist()
+    view, sha256 = memoryview(data or b""), hashlib.sha256
+    return np.frombuffer(b"".join([sha256(view[start:end]).digest() for start, end in pairwise(at)]), RAW)
 
 
 def leading_words(raw: Raw) -> NDArray[np.uint64]:

@@ -1,12 +1,12 @@
 """Read the rows of a snapshot folder."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labeling.snapshots.format.digits import digits_of, hex_digits, sha256s
 from labeling.snapshots.format.manifest import read_manifest
 from labeling.snapshots.format.order import located
 from labeling.snapshots.format.packs import Packs
@@ -89,10 +89,7 @@ def _images(batch: pa.RecordBatch, packs: Packs, checked: bool) -> pa.BinaryArra
         images = packs.images(*places)
     except (OSError, IndexError) as error:
         raise ImageChanged(str(error)) from error
-    sha256 = hashlib.sha256
-    if [sha256(image).hexdigest() for image in images.to_pylist()] != batch.column(
-        "image_sha256"
-    ).to_pylist():
+    if (digits_of(sha256s(images)) != hex_digits(batch.column("image_sha256"))).any():
         raise ImageChanged("An image is not the one that was frozen.")
     return images
 

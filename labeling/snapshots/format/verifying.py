@@ -1,6 +1,5 @@
 """Find out whether a snapshot folder is what was frozen, and if not, where."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from labeling.snapshots.format import manifest as manifests
+from labeling.snapshots.format.digits import digits_of, hex_digits, sha256s
 from labeling.snapshots.format.files import sha256_of
 from labeling.snapshots.format.manifest import (
     BEFORE,
@@ -233,26 +233,19 @@ class _Reading:
         batch = some.batch
         places = [batch.column(name).to_numpy() for name in PLACE]
         try:
-            images = packs.images(*places).to_pylist()
+            images = packs.images(*places)
         except (OSError, IndexError):
             # A pack that cannot be read: find out for which rows that matters.
-            images = [
-                _image(packs, *place) for place in zip(*(each.tolist() for each in places), strict=True)
-            ]
-        sha256 = hashlib.sha256
-        wanted = batch.column("image_sha256").to_pylist()
-        bad = [
-            row
-            for row, (image, name) in enumerate(zip(images, wanted, strict=True))
-            if sha256(image).hexdigest() != name
-        ]
-        for row in bad:
+            each = zip(*(place.tolist() for place in places), strict=True)
+            images = pa.array([_image(packs, *place) for place in each], pa.binary())
+        wrong = digits_of(sha256s(images)) != hex_digits(batch.column("image_sha256"))
+        for row in np.flatnonzero(wrong).tolist():
             shard = self._manifest.shards[some.shard[row]].name
             told = f"row {some.row[row]} of {shard}, face {batch.column('face_key')[row].as_py()[:12]}…"
             pack = int(places[0][row])
             if not batch.column("erased")[row].as_py():
                 self._changed[pack].append(told)
-            elif any(images[row]):
+            elif any(images[row].as_py()):
                 self._left[pack].append(told)
 
     def problems(self, folder: Path) -> list[Problem]:
