@@ -7,6 +7,7 @@ unknown, which no rule lets in (ADR 39).
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -151,7 +152,12 @@ def _one_licence(one: Rights, other: Rights) -> bool:
 
 
 def _one_author(one: Rights, other: Rights) -> bool:
-    return not one.author or not other.author or one.author.casefold() == other.author.casefold()
+    return not one.author or not other.author or spelt(one.author) == spelt(other.author)
+
+
+def spelt(author: str) -> str:
+    """The name without what is but its spelling: small letters or large ones, blanks, how accents are put together."""
+    return " ".join(unicodedata.normalize("NFKC", author).casefold().split())
 
 
 def _says_more(said: Rights, kept: Rights) -> bool:

@@ -21,6 +21,7 @@ from labeling.models import Campaign, CampaignFace, Face, FaceLabel, Item, Outco
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.rule import ADJUDICATED, AUTHOR, SOURCES, USUAL_LABELS, VOTES, Rule
 from labeling.snapshots.stored import Alive
+from labeling.whose import spelt
 
 OPEN, LICENCE, FEW_VOTES, DISAGREEMENT = "open", "licence", "few_votes", "little_agreement"
 NO_LABEL, OTHER_CLASS, SMALL, POOR, OTHER_SOURCE = "no_label", "class", "small", "quality", "source"
@@ -298,7 +299,8 @@ class _Columns:
         if AUTHOR not in self._rule.groups:
             return np.full(len(rows), -1, np.int64)
         names, of_name = _words(rows.column("media__author"))
-        return np.array([_number(name) if name else -1 for name in names], np.int64)[of_name]
+        plain = map(spelt, names)
+        return np.array([_number(name) if name else -1 for name in plain], np.int64)[of_name]
 
     def finished(self) -> Candidates:
         order, twice = self._order()

@@ -25,7 +25,7 @@ from labeling.snapshots.candidates import Candidates, Narrow
 from labeling.snapshots.stored import Alive
 from labeling.storage_paths import local_path
 
-FORMAT = "vemo-carried/1"
+FORMAT = "vemo-carried/2"
 """Raise the number when freezing reads something else of a face, or makes something else of it."""
 _PLACE = "snapshots/carried"
 logger = logging.getLogger(__name__)

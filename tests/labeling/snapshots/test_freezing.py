@@ -8,7 +8,7 @@ from django.db import connection
 
 from labeling import adjudication, work
 from labeling.expressions import SEVEN
-from labeling.models import Campaign, CampaignFace, Face, Item, Snapshot, Source
+from labeling.models import Campaign, CampaignFace, Face, Item, Media, Snapshot, Source
 from labeling.snapshots import format as snapshots
 from labeling.snapshots import freezing
 from labeling.voting import votes
@@ -310,6 +310,22 @@ def test_near_duplicates_never_straddle_drawn_splits() -> None:
     assert sum(snapshot.counts["certificate"]["groups"]["per_split"].values()) <= 10
     apart = dict(zip(pks, splits_of(frozen(campaign, together=["media"])), strict=True))
     assert any(len({apart[pk] for pk in pks[first : first + 4]}) > 1 for first in range(0, 40, 4))
+
+
+def test_an_author_never_straddles_splits_however_the_name_is_spelt() -> None:
+    campaign = make_settled(40)
+    spellings = ("Zo\u00eb Ann", "zo\u00eb ann", "Zoe\u0308 Ann ", "ZOE\u0308  ANN")
+    media = list(Media.objects.order_by("pk"))
+    for number, one in enumerate(media):
+        one.author = spellings[number % 4] if number < 12 else f"Nobody {number}"
+    Media.objects.bulk_update(media, ["author"])
+    snapshot = frozen(campaign, together=["author"])
+    split_of = dict(
+        zip(Face.objects.order_by("pk").values_list("pk", flat=True), splits_of(snapshot), strict=True)
+    )
+    hers = Face.objects.filter(media__in=media[:12]).values_list("pk", flat=True)
+    assert len({split_of[pk] for pk in hers}) == 1
+    assert sum(snapshot.counts["certificate"]["groups"]["per_split"].values()) == 29
 
 
 def test_the_digest_does_not_depend_on_the_keys_that_name_a_likeness() -> None:
