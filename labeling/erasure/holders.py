@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 
 from django.core.files.storage import default_storage
-from django.db.models import QuerySet
+from django.db import transaction
 
 from labeling import work
 from labeling.models import Erasure, Export, Snapshot, Work, WorkState
@@ -24,8 +24,7 @@ def let_go(erasure: Erasure, keys: Collection[str], alive: Alive) -> None:
     """
     if not keys:
         return
-    # Of any campaign: a rule may take in faces of others, and of labelled sources.
-    _forget_unfinished(Snapshot.objects.exclude(state=WorkState.DONE))
+    _forget_unfinished()
     # Kept first: killed in between, the next attempt still knows whose exports are to be made anew.
     _keep(erasure, touched(keys, alive))
     erasing.erase(keys, alive)
@@ -49,17 +48,23 @@ def _save(erasure: Erasure) -> None:
     Erasure.objects.filter(pk=erasure.pk).update(touched=erasure.touched)
 
 
-def _forget_unfinished(snapshots: QuerySet[Snapshot]) -> None:
+def _forget_unfinished() -> None:
     """A freeze that runs may have read the faces while they were there: it begins anew, without them.
 
-    What attempts that did not come to their end have left goes too.
+    What attempts that did not come to their end have left goes too. Of any campaign: a rule may take in faces of
+    others, and of labelled sources.
     """
-    for row in snapshots:
-        taken = row.state == WorkState.RUNNING and work.begin_again(row, wake=False)
-        _forget_attempts(row)
-        _forget_stored(row)
-        if taken:
-            work.enqueue(row)
+    unfinished = Snapshot.objects.exclude(state=WorkState.DONE)
+    for pk in unfinished.values_list("pk", flat=True):
+        with transaction.atomic():
+            # Looked at again and held: what is done meanwhile keeps its files, and none begins while they go.
+            row = unfinished.select_for_update(of=("self",)).filter(pk=pk).first()
+            if row is None:
+                continue
+            if row.state == WorkState.RUNNING:
+                work.begin_again(row)
+            _forget_attempts(row)
+            _forget_stored(row)
 
 
 def _forget_stored(row: Snapshot) -> None:

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
-from django.db import connections
+from django.db import connection, connections, transaction
+from django.utils import timezone
 
 from labeling import campaigns, erasure
-from labeling.models import Campaign, Erasure, Face
+from labeling.models import Campaign, Erasure, Face, Snapshot
+from labeling.snapshots import freezing
 from labeling.voting import votes
 from labeling.voting.integrity import check
 from tests.factories import make_faces, make_user
+from tests.labeling.snapshots.making import frozen, make_settled
 from tests.labeling.voting.test_race import campaign_of
 from vemo.accounts.models import User
 
@@ -81,3 +84,43 @@ def test_faces_are_erased_while_people_vote() -> None:
     assert list(states.values()).count("erased") >= 30
     assert set(states.values()) == {"erased", "settled"}
     assert not Face.objects.filter(pk__in=half).exists()
+
+
+def test_a_version_that_is_done_at_this_moment_keeps_its_files() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite lets one write at a time.")
+    campaign = make_settled(12)
+    snapshot = frozen(campaign)
+    row = erasure.demand("face", [make_faces(1)[0].pk], reason="Asked to", wake=False)
+    rows = Snapshot.objects.filter(pk=snapshot.pk)
+    rows.update(state="running", worker="another", ended_at=None, digest="")
+    held = threading.Event()
+
+    def end() -> None:
+        with transaction.atomic():
+            rows.update(state="done", worker="", ended_at=timezone.now(), digest=snapshot.digest)
+            held.set()
+            wait_for_one_that_waits()
+
+    def erase() -> None:
+        held.wait(60)
+        erasure.carry_out(row.pk)
+
+    together(end, erase)
+    snapshot.refresh_from_db()
+    row.refresh_from_db()
+    assert (snapshot.state, row.state) == ("done", "done")
+    assert freezing.verify(snapshot=snapshot) == []
+
+
+def wait_for_one_that_waits() -> None:
+    """Until another transaction of this database waits for a row."""
+    waiting = "datname = current_database() AND wait_event_type = 'Lock'"
+    asked = f"SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE {waiting})"
+    for _ in range(600):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot(), pg_sleep(0.1)")
+            cursor.execute(asked)
+            if cursor.fetchone() == (True,):
+                return
+    raise AssertionError("Nobody waits.")
