@@ -15,15 +15,15 @@ from labeling import kept_out as queries
 from labeling.api.asking import asked
 from labeling.api.paging import Asked
 from labeling.api.permissions import those_who
-from labeling.api.serializers import (
+from labeling.api.serializers.campaigns import (
     AddedSerializer,
     CampaignSerializer,
     ChangeCampaignSerializer,
     ChosenFacesSerializer,
     DuplicateSerializer,
     ExtendSerializer,
-    FaceSerializer,
 )
+from labeling.api.serializers.media import FaceSerializer
 from labeling.campaign_queries import FaceChoice
 from labeling.models import Campaign, Face
 from labeling.quality_rule import REASONS

@@ -13,7 +13,7 @@ from labeling import erasure
 from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
-from labeling.api.serializers import MOST
+from labeling.api.serializers.common import MOST
 from labeling.models import Erasure
 from labeling.rules import may_manage
 

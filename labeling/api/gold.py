@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from labeling import examples, gold, qualification
 from labeling.api.asking import asked
 from labeling.api.permissions import those_who
-from labeling.api.serializers import MOST
+from labeling.api.serializers.common import MOST
 from labeling.models import Campaign
 from labeling.rules import may_manage
 

@@ -16,7 +16,7 @@ from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
 from labeling.api.schema import RefusedSerializer
-from labeling.api.serializers import MOST
+from labeling.api.serializers.common import MOST
 from labeling.label_studio import CannotTakeIn, imports
 from labeling.models import LabelStudioImport, Source
 from labeling.rules import may_manage

@@ -14,7 +14,7 @@ from labeling import annotator_queries, discards, log, people
 from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
-from labeling.api.serializers import MOST
+from labeling.api.serializers.common import MOST
 from labeling.models import AuditEntry, Campaign
 from labeling.rules import may_manage
 

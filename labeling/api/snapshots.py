@@ -7,7 +7,7 @@ from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, serializers, status, viewsets
+from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -18,10 +18,10 @@ from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
 from labeling.api.schema import RefusedSerializer
-from labeling.api.serializers import (
+from labeling.api.serializers.exports import ExportAskedSerializer, ExportSerializer
+from labeling.api.serializers.snapshots import (
     ChangesAskedSerializer,
     ChangesSerializer,
-    ExportSerializer,
     FreezeSerializer,
     LineageSerializer,
     PreviewSerializer,
@@ -33,26 +33,7 @@ from labeling.models import Export, Snapshot
 from labeling.rules import may_manage, may_see_labels
 from labeling.snapshots import comparing, exporting, freezing, verification
 from labeling.snapshots.diff import KINDS, Wanted
-from labeling.snapshots.exports import card
 from labeling.web import exports
-
-
-class ExportAsked(serializers.Serializer[Any]):
-    format = serializers.CharField(max_length=40, help_text=f"One of {', '.join(exporting.FORMATS)}.")
-    words = serializers.DictField(
-        child=serializers.CharField(allow_blank=True, max_length=card.LONGEST),
-        required=False,
-        help_text=f"For the dataset card: an answer each to {', '.join(card.QUESTIONS)}.",
-    )
-    to = serializers.CharField(
-        required=False,
-        allow_blank=True,
-        max_length=500,
-        help_text="A folder or s3://bucket/prefix that the files are written to besides this time; below EXPORT_ROOTS.",
-    )
-    profile = serializers.CharField(
-        required=False, allow_blank=True, max_length=40, help_text="Which of S3_PROFILES the bucket is in."
-    )
 
 
 class ZipRenderer(BaseRenderer):
@@ -110,7 +91,7 @@ class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         work.restart(row)
         return Response(SnapshotSerializer(row).data)
 
-    @extend_schema(request=ExportAsked, responses={201: ExportSerializer})
+    @extend_schema(request=ExportAskedSerializer, responses={201: ExportSerializer})
     @action(detail=True, methods=["post"])
     def export(self, request: Request, pk: str) -> Response:
         """Write the snapshot in a format; its file is at `files/FORMAT/` once done.
@@ -118,7 +99,7 @@ class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         Asked for again, the file there is stays. It is made anew where it is gone from the storage, other words are
         asked for, or a place is named that it is written to besides.
         """
-        wanted = asked(ExportAsked, request)
+        wanted = asked(ExportAskedSerializer, request)
         export = exporting.export(snapshot=self.get_object(), from_outside=True, **wanted)
         return Response(ExportSerializer(export).data, status=status.HTTP_201_CREATED)
 

@@ -31,7 +31,7 @@ from labeling import uploads
 from labeling.api.asking import asked
 from labeling.api.parsing import StorableJSON
 from labeling.api.permissions import those_who
-from labeling.api.serializers import BatchSourceSerializer, SourceSerializer
+from labeling.api.serializers.sources import BatchSourceSerializer, SourceSerializer
 from labeling.models import Upload
 from labeling.refusals import Refusal
 from labeling.rules import may_manage

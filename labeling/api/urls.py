@@ -6,8 +6,9 @@ from rest_framework.routers import SimpleRouter
 from labeling.api.erasures import ErasureViewSet
 from labeling.api.label_studio import LabelStudioViewSet
 from labeling.api.me import MeView
-from labeling.api.media import FaceViewSet, MediaViewSet, SourceViewSet
+from labeling.api.media import FaceViewSet, MediaViewSet
 from labeling.api.snapshots import SnapshotViewSet
+from labeling.api.sources import SourceViewSet
 from labeling.api.uploads import BatchView, SeveralView, UploadsView, UploadView
 from labeling.api.voting import CampaignViewSet
 

@@ -16,15 +16,14 @@ from labeling.api.gold import GoldMixin
 from labeling.api.paging import NewestFirst
 from labeling.api.people import PeopleMixin
 from labeling.api.permissions import those_who
-from labeling.api.serializers import (
+from labeling.api.serializers.campaigns import CampaignSerializer, ProgressSerializer
+from labeling.api.serializers.voting import (
     AdjudicateSerializer,
     AdjudicationSerializer,
-    CampaignSerializer,
     CastSerializer,
     LeasedSerializer,
     LimitSerializer,
     OwnStatisticsSerializer,
-    ProgressSerializer,
     RetractSerializer,
     SkipSerializer,
     UndoSerializer,

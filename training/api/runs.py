@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
-from labeling.api.serializers import MOST, WORK
+from labeling.api.serializers.common import MOST, WORK
 from labeling.models import Campaign, Snapshot
 from training import predictions, relabeling, runs
 from training.models import Evaluation, Prediction, RelabelRound, TrainingRun

@@ -1,0 +1,1 @@
+"""How labeling's things look as JSON, and what may be asked of them."""
