@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from labeling import erasure
 from labeling.api.asking import asked
+from labeling.api.going_on import ResumeMixin
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
 from labeling.api.serializers.common import MOST
@@ -121,7 +122,12 @@ class ErasureSerializer(serializers.ModelSerializer[Erasure]):
         read_only_fields = fields
 
 
-class ErasureViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Erasure]):
+class ErasureViewSet(
+    ResumeMixin[Erasure],
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[Erasure],
+):
     """What was erased, and why. Of it only hashes stay."""
 
     queryset = Erasure.objects.select_related("by")
@@ -150,10 +156,5 @@ class ErasureViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
         found = erasure.preview(wanted["scope"], wanted["what"], wanted["with_media"])
         return Response(ErasurePreviewSerializer(asdict(found)).data)
 
-    @extend_schema(request=None, responses=ErasureSerializer)
-    @action(detail=True, methods=["post"])
-    def resume(self, request: Request, pk: str) -> Response:
-        """Go on with one that stopped or failed."""
-        row = self.get_object()
+    def go_on(self, row: Erasure) -> None:
         erasure.resume(row)
-        return Response(ErasureSerializer(row).data)

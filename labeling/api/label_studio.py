@@ -11,8 +11,8 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import work
 from labeling.api.asking import asked
+from labeling.api.going_on import ResumeMixin, StopMixin
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
 from labeling.api.schema import RefusedSerializer
@@ -116,7 +116,11 @@ class LabelStudioImportSerializer(serializers.ModelSerializer[LabelStudioImport]
 
 
 class LabelStudioViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[LabelStudioImport]
+    StopMixin[LabelStudioImport],
+    ResumeMixin[LabelStudioImport],
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[LabelStudioImport],
 ):
     """What people answered in Label Studio, taken over: labels, or votes in a campaign of their own."""
 
@@ -166,21 +170,8 @@ class LabelStudioViewSet(
         reasons = [asdict(each) for each in found.reasons]
         return Response(OutlookSerializer({**told, "reasons": reasons, "earlier": earlier}).data)
 
-    @extend_schema(request=None, responses=LabelStudioImportSerializer)
-    @action(detail=True, methods=["post"])
-    def stop(self, request: Request, pk: str) -> Response:
-        """Stop at the next step. What is in stays."""
-        row = self.get_object()
-        work.stop(row)
-        return Response(LabelStudioImportSerializer(row).data)
-
-    @extend_schema(request=None, responses=LabelStudioImportSerializer)
-    @action(detail=True, methods=["post"])
-    def resume(self, request: Request, pk: str) -> Response:
-        """Go on with one that stopped or failed."""
-        row = self.get_object()
-        work.restart(row)
-        return Response(LabelStudioImportSerializer(row).data)
+    def go_on(self, row: LabelStudioImport) -> None:
+        imports.resume(row)
 
 
 def _kept(wanted: dict[str, Any]) -> Path:

@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.renderers import BaseRenderer
@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from labeling import lineage, work
 from labeling.api.asking import asked
+from labeling.api.going_on import RestartMixin, StopMixin, moved
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
 from labeling.api.schema import RefusedSerializer
@@ -46,7 +47,17 @@ class ZipRenderer(BaseRenderer):
         return json.dumps(data, default=str).encode()
 
 
-class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Snapshot]):
+@extend_schema_view(
+    stop=extend_schema(description="Stop the freezing at its next step; what is frozen stays."),
+    restart=extend_schema(description="Freeze one that stopped or failed, as the faces stand then."),
+)
+class SnapshotViewSet(
+    StopMixin[Snapshot],
+    RestartMixin[Snapshot],
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[Snapshot],
+):
     queryset = Snapshot.objects.prefetch_related("exports")
     serializer_class = SnapshotSerializer
     permission_classes = [those_who(may_see_labels, may_manage)]
@@ -74,22 +85,6 @@ class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
             "notes": choice.notes,
         }
         return Response(PreviewSerializer(found).data)
-
-    @extend_schema(request=None, responses=SnapshotSerializer)
-    @action(detail=True, methods=["post"])
-    def stop(self, request: Request, pk: str) -> Response:
-        """Stop the freezing at its next step; what is frozen stays."""
-        row = self.get_object()
-        work.stop(row)
-        return Response(SnapshotSerializer(row).data)
-
-    @extend_schema(request=None, responses={200: SnapshotSerializer, 409: RefusedSerializer})
-    @action(detail=True, methods=["post"])
-    def restart(self, request: Request, pk: str) -> Response:
-        """Freeze one that stopped or failed, as the faces stand then."""
-        row = self.get_object()
-        work.restart(row)
-        return Response(SnapshotSerializer(row).data)
 
     @extend_schema(request=ExportAskedSerializer, responses={201: ExportSerializer})
     @action(detail=True, methods=["post"])
@@ -129,11 +124,9 @@ class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     )
     def stop_file(self, request: Request, pk: str, kind: str) -> Response:
         """Stop the making of a format's file at its next step; a finished one stays."""
-        row = self._export(kind)
-        work.stop(row)
-        return Response(ExportSerializer(row).data)
+        return moved(self._export(kind), work.stop, ExportSerializer)
 
-    @extend_schema(request=None, responses={200: ExportSerializer, 409: RefusedSerializer})
+    @extend_schema(request=None, responses=ExportSerializer)
     @action(
         detail=True,
         methods=["post"],
@@ -142,9 +135,7 @@ class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     )
     def restart_file(self, request: Request, pk: str, kind: str) -> Response:
         """Make a format's file whose making stopped or failed, as it was asked for."""
-        row = self._export(kind)
-        work.restart(row)
-        return Response(ExportSerializer(row).data)
+        return moved(self._export(kind), work.restart, ExportSerializer)
 
     def _export(self, kind: str) -> Export:
         return get_object_or_404(Export, snapshot=self.get_object(), format=kind)

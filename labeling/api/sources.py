@@ -3,14 +3,15 @@
 from dataclasses import asdict
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import queries, source_queries, work
+from labeling import queries, source_queries
 from labeling.api.asking import asked
+from labeling.api.going_on import RestartMixin, StopMixin
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
 from labeling.api.serializers.common import MOST
@@ -55,7 +56,16 @@ class SourceProgressSerializer(serializers.Serializer[Any]):
     refused_for_others = serializers.IntegerField(help_text="Items refused for other reasons.")
 
 
-class SourceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Source]):
+@extend_schema_view(
+    restart=extend_schema(description="Go on where it stopped; on a finished source, take in what is new.")
+)
+class SourceViewSet(
+    StopMixin[Source],
+    RestartMixin[Source],
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[Source],
+):
     """Where media come from."""
 
     queryset = Source.objects.all()
@@ -105,20 +115,8 @@ class SourceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         ingest.retry_refused(source=source, **asked(RetrySerializer, request))
         return Response(self.get_serializer(source).data)
 
-    @extend_schema(request=None, responses=SourceSerializer)
-    @action(detail=True, methods=["post"])
-    def stop(self, request: Request, pk: str) -> Response:
-        source = self.get_object()
-        work.stop(source)
-        return Response(self.get_serializer(source).data)
-
-    @extend_schema(request=None, responses=SourceSerializer)
-    @action(detail=True, methods=["post"])
-    def restart(self, request: Request, pk: str) -> Response:
-        """Go on where it stopped; on a finished source, take in what is new."""
-        source = self.get_object()
-        ingest.refresh(source=source)
-        return Response(self.get_serializer(source).data)
+    def go_on(self, row: Source) -> None:
+        ingest.refresh(source=row)
 
     @extend_schema(request=WatchSerializer, responses=SourceSerializer)
     @action(detail=True, methods=["post"])

@@ -44,6 +44,9 @@ _UNDER_WAY = gettext_noop(
     "This file is being taken in already, as import {number} (“{name}”), but not as you ask for it now. Let it end, or"
     " stop it; then send the file again."
 )
+_SAME_UNDER_WAY = gettext_noop(
+    "The same file is being taken in already, as import {number}. Let it end, or stop it first."
+)
 _TAKING = gettext_noop("Taking in what people answered")
 _LOOKING = gettext_noop("Looking for the pictures")
 _DONE_VOTES = gettext_noop("Votes: {cast:,}, on faces: {faces:,}. Tasks not taken: {refused:,}.")
@@ -188,6 +191,17 @@ def begin(
             raise
         return _the_same(there, wanted, file)
     return row
+
+
+def resume(row: LabelStudioImport) -> None:
+    """Go on with one that stopped or failed. Raises CannotMove, CannotTakeIn while another one takes in the file."""
+    try:
+        with transaction.atomic():
+            work.restart(row)
+    except IntegrityError as error:
+        same = LabelStudioImport.objects.filter(sha256=row.sha256, state__in=_UNDER_WAY_STATES)
+        number = same.values_list("pk", flat=True).first()
+        raise CannotTakeIn(said(_SAME_UNDER_WAY, number=number)) from error
 
 
 def _the_same(there: LabelStudioImport, wanted: Mapping[str, Any], file: Path) -> LabelStudioImport:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling import work
-from labeling.label_studio import CannotTakeIn
+from labeling.label_studio import CannotTakeIn, imports
 from labeling.label_studio.reading import MOST_BYTES
 from labeling.models import LabelStudioImport
 from labeling.rules import may_manage
@@ -100,7 +100,7 @@ def label_studio_stop(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_POST
 def label_studio_resume(request: HttpRequest, pk: int) -> HttpResponseBase:
     row = get_object_or_404(LabelStudioImport, pk=pk)
-    return jobs.ask(request, lambda: work.restart(row), _("It goes on where it was."), _page(pk))
+    return jobs.ask(request, lambda: imports.resume(row), _("It goes on where it was."), _page(pk))
 
 
 def _progress(pk: int) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import pytest
 from rest_framework.test import APIClient
 
 from labeling.models import Face, Snapshot
-from labeling.snapshots import freezing
 from tests.factories import make_user
 from tests.labeling.snapshots.making import frozen, make_settled
 
@@ -102,25 +101,6 @@ def test_a_name_that_cannot_be_seen_whole_is_refused(manager: APIClient, name: s
     asked = {"campaign": make_settled(4).pk, "name": name}
     answer = manager.post(SNAPSHOTS, asked, format="json")
     assert (answer.status_code, "cannot be seen" in answer.json()["error"]) == (409, True)
-
-
-def test_a_freezing_is_stopped_and_goes_on(manager: APIClient) -> None:
-    pk = manager.post(SNAPSHOTS, {"campaign": make_settled(8).pk}, format="json").json()["id"]
-    assert manager.post(f"{SNAPSHOTS}{pk}/restart/").status_code == 409
-    assert manager.post(f"{SNAPSHOTS}{pk}/stop/").json()["state"] == "stopped"
-    assert manager.post(f"{SNAPSHOTS}{pk}/restart/").json()["state"] == "waiting"
-    freezing.run_freeze(pk)
-    assert manager.post(f"{SNAPSHOTS}{pk}/stop/").json()["state"] == "done"
-
-
-def test_the_making_of_a_file_is_stopped_and_goes_on(manager: APIClient) -> None:
-    snapshot = frozen(make_settled(8))
-    manager.post(f"{SNAPSHOTS}{snapshot.pk}/export/", {"format": "imagefolder"}, format="json")
-    file = f"{SNAPSHOTS}{snapshot.pk}/files/imagefolder"
-    assert manager.post(f"{file}/restart/").status_code == 409
-    assert manager.post(f"{file}/stop/").json()["state"] == "stopped"
-    assert manager.post(f"{file}/restart/").json()["state"] == "waiting"
-    assert manager.post(f"{SNAPSHOTS}{snapshot.pk}/files/parquet/stop/").status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.asking import asked
+from labeling.api.going_on import ResumeMixin, StopMixin
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
 from labeling.api.serializers.common import MOST, WORK
@@ -79,7 +80,17 @@ class OpenRoundSerializer(serializers.Serializer[Any]):
     votes_per_face = serializers.IntegerField(min_value=1, max_value=1000, default=5)
 
 
-class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[TrainingRun]):
+@extend_schema_view(
+    stop=extend_schema(description="Checkpoint and stop."),
+    resume=extend_schema(description="Go on from the last checkpoint."),
+)
+class RunViewSet(
+    StopMixin[TrainingRun],
+    ResumeMixin[TrainingRun],
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[TrainingRun],
+):
     queryset = TrainingRun.objects.prefetch_related("evaluations")
     serializer_class = RunSerializer
     permission_classes = [Trainers]
@@ -97,19 +108,8 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
         """One object per finished epoch, as in the run folder's metrics.jsonl."""
         return Response(runs.curves(self.get_object()))
 
-    @extend_schema(request=None, responses=RunSerializer)
-    @action(detail=True, methods=["post"])
-    def stop(self, request: Request, pk: str) -> Response:
-        """Checkpoint and stop."""
-        runs.stop(run=(run := self.get_object()))
-        return Response(RunSerializer(run).data)
-
-    @extend_schema(request=None, responses=RunSerializer)
-    @action(detail=True, methods=["post"])
-    def resume(self, request: Request, pk: str) -> Response:
-        """Go on from the last checkpoint."""
-        runs.resume(run=(run := self.get_object()))
-        return Response(RunSerializer(run).data)
+    def go_on(self, row: TrainingRun) -> None:
+        runs.resume(run=row)
 
     @extend_schema(request=AskPredictionSerializer, responses={201: PredictionSerializer})
     @action(detail=True, methods=["post"])
