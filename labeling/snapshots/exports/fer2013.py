@@ -51,7 +51,7 @@ def write(given: Given, tree: Tree) -> str:
         file.write(b"emotion,pixels,Usage\n")
         waiting: deque[Future[None]] = deque()
         for batch in given.batches(["image", "label_index", "split"]):
-            lines = telling.submit(_lines, greys(batch.column("image").to_pylist()), batch, words)
+            lines = telling.submit(_lines, greys(batch.column("image")), batch, words)
             waiting.append(writing.submit(_put, file, lines))
             if len(waiting) > _AHEAD:
                 waiting.popleft().result()
@@ -104,22 +104,32 @@ def is_as_it_is(png: bytes) -> bool:
     return png.startswith(_GREY)
 
 
-def greys(pngs: Sequence[bytes]) -> Grey:
+def greys(pngs: pa.BinaryArray) -> Grey:
     """The pictures as (number, 48, 48), each as `grey` has it.
 
     What an import of FER2013 kept is not compressed, and taken from where it lies.
     """
     found = np.empty((len(pngs), SIZE, SIZE), np.uint8)
-    kept = [number for number, png in enumerate(pngs) if png.startswith(_KEPT) and len(png) > _KEPT_END]
-    data = b"".join([pngs[number][len(_KEPT) : _KEPT_END] for number in kept])
-    rows = np.frombuffer(data, np.uint8).reshape(len(kept), SIZE, 1 + SIZE)
+    begun = _begun(pngs)
+    rows = begun[:, len(_KEPT) :].reshape(len(pngs), SIZE, 1 + SIZE)
+    taken = (begun[:, : len(_KEPT)] == np.frombuffer(_KEPT, np.uint8)).all(axis=1)
     # The number of a filter stands before each row: 0 if its values are the picture's.
-    plain = ~rows[:, :, 0].any(axis=1)
-    taken = np.array(kept, np.intp)[plain]
-    found[taken] = rows[plain][:, :, 1:]
-    for number in set(range(len(pngs))).difference(taken.tolist()):
-        found[number] = grey(pngs[number])
+    taken &= ~rows[:, :, 0].any(axis=1)
+    np.copyto(found, rows[:, :, 1:], where=taken[:, None, None])
+    for number in np.flatnonzero(~taken).tolist():
+        found[number] = grey(pngs[number].as_py())
     return found
+
+
+def _begun(pngs: pa.BinaryArray) -> Grey:
+    """(number, _KEPT_END) the first bytes of each, as they lie in the memory where all are of one length; zeros behind
+    those of shorter ones.
+    """
+    lengths = pc.binary_length(pngs).to_numpy()
+    if len(pngs) and lengths.min() == lengths.max() >= _KEPT_END:
+        return np.frombuffer(joined(pngs), np.uint8).reshape(len(pngs), -1)[:, :_KEPT_END]
+    each = [png[:_KEPT_END].ljust(_KEPT_END, b"\0") for png in pngs.to_pylist()]
+    return np.frombuffer(b"".join(each), np.uint8).reshape(len(pngs), _KEPT_END)
 
 
 def grey(png: bytes) -> Grey:

@@ -18,7 +18,7 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> bytes:
     return "".join(sink).encode()
 
 
-def joined(texts: pa.StringArray) -> memoryview:
+def joined(texts: pa.StringArray | pa.BinaryArray) -> memoryview:
     """All of them one after another, which is how they lie in the memory."""
     _nulls, ends, content = texts.buffers()
     if not len(texts) or content is None:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from django.core.files.storage import default_storage
 from hypothesis import given
@@ -203,7 +204,7 @@ def test_pictures_of_every_kind_are_read_together_as_each_by_itself(kinds: list[
     rng = np.random.default_rng(len(kinds))
     drawn = [rng.integers(0, 256, (48, 48), np.uint8) for _kind in kinds]
     pngs = [a_png(kind, pixels) for kind, pixels in zip(kinds, drawn, strict=True)]
-    together = fer2013.greys(pngs)
+    together = fer2013.greys(pa.array(pngs, pa.binary()))
     assert together.shape == (len(kinds), 48, 48)
     for kind, pixels, png, found in zip(kinds, drawn, pngs, together, strict=True):
         assert np.array_equal(found, fer2013.grey(png))
