@@ -5,7 +5,6 @@ from django.db.models import Model
 from django.http import HttpRequest
 
 from labeling import whose
-from labeling.licences import understood
 from labeling.models import (
     Campaign,
     CampaignFace,
@@ -74,9 +73,7 @@ class MediaAdmin(LookUp):
     search_fields = ("original_name", "sha256")
 
     def save_model(self, request: HttpRequest, obj: Media, form: object, change: bool) -> None:
-        obj.licence_code = understood(obj.licence)
-        whose.forget(obj)
-        super().save_model(request, obj, form, change)
+        whose.write_down(media=obj, rights=whose.of_media(obj), by=request.user)
 
 
 @admin.register(Detection)

@@ -98,22 +98,33 @@ def decide(*, media: Media, key: str, by: Any) -> Media:
         told = {was.key: was, **{one.rights.key: one.rights for one in others}}
         if not others or key not in told:
             raise CannotDecide(_("That is decided already, or is said no more. Look at the page again."))
-        right, when = told[key], timezone.now().isoformat(timespec="seconds")
-        wrong = [one for one in [Saying(was), *others] if one.rights != right]
-        decided = [_written(Saying(one.rights, one.source, by.pk, when)) for one in wrong]
-        row.given = {
-            **{name: value for name, value in row.given.items() if name != OPEN},
-            OVERRULED: [*row.given.get(OVERRULED, []), *decided],
-        }
-        for name, value in {**right.columns(), **_page_anew(was, right)}.items():
-            setattr(row, name, value)
-        row.save()
+        _settle(row, told[key], by=by)
     return row
 
 
-def forget(media: Media) -> None:
-    """Whoever writes down by hand whose it is has decided; the caller saves the media."""
-    media.given = {name: value for name, value in media.given.items() if name != OPEN}
+def write_down(*, media: Media, rights: Rights, by: Any) -> Media:
+    """What a person has written down by hand counts; all that was said is overruled."""
+    with transaction.atomic():
+        row = Media.objects.select_for_update(no_key=True).get(pk=media.pk)
+        _settle(row, rights, by=by)
+    return row
+
+
+def _settle(row: Media, right: Rights, *, by: Any) -> None:
+    """Let this count, and keep what it goes against; the row is held."""
+    was, when = of_media(row), timezone.now().isoformat(timespec="seconds")
+    # Where a file lies says nothing of whose it is.
+    first = [Saying(was)] if was.licence or was.author else []
+    wrong = [one for one in [*first, *said_otherwise(row)] if one.rights != right]
+    decided = [Saying(one.rights, one.source, by.pk, when) for one in wrong]
+    # Of what counts again it is not told any more that it does not.
+    before = [one for one in overruled(row) if one.rights not in (right, *(one.rights for one in wrong))]
+    row.given = {name: value for name, value in row.given.items() if name not in (OPEN, OVERRULED)}
+    if before or decided:
+        row.given[OVERRULED] = [_written(one) for one in [*before, *decided]]
+    for name, value in {**right.columns(), **_page_anew(was, right)}.items():
+        setattr(row, name, value)
+    row.save()
 
 
 def _learnt(media: Media, said: Rights, source: Source) -> dict[str, Any]:

@@ -74,6 +74,16 @@ class ModelSerializer(serializers.Serializer[Any]):
     url = serializers.CharField()
 
 
+class ClaimSerializer(serializers.Serializer[Any]):
+    pk = serializers.IntegerField(help_text="Of the media.")
+    name = serializers.CharField()
+    author = serializers.CharField(help_text="Whom some source names.")
+    counts = serializers.CharField(help_text="Who counts as its author; empty: not known.")
+    decided = serializers.BooleanField(
+        help_text="Somebody has decided against the author; false: sources disagree, and nobody has."
+    )
+
+
 class ErasurePreviewSerializer(serializers.Serializer[Any]):
     """What would go, and what holds it."""
 
@@ -91,6 +101,11 @@ class ErasurePreviewSerializer(serializers.Serializer[Any]):
     snapshots = HolderSerializer(many=True)
     exports = FileSerializer(many=True)
     made_of_them = ModelSerializer(many=True, help_text="Models trained on these snapshots.")
+    claimed = ClaimSerializer(
+        many=True,
+        help_text="Of authors: media that go too, though they count as somebody else's; the first 200.",
+    )
+    claimed_count = serializers.IntegerField()
     uploaded = serializers.IntegerField(help_text="Uploaded originals, which are deleted.")
     originals = serializers.ListField(
         child=serializers.CharField(), help_text="The user's own, theirs to delete."

@@ -35,7 +35,7 @@ _REMAINS = gettext_noop("Erasing what was made of them")
 _FILES = gettext_noop("Deleting files")
 _GONE = gettext_noop("Erased: media {media:,}, faces {faces:,}.")
 _PAUSE_S = 0.5
-_KEPT = ("media", "faces", "pictures_stay", "elsewhere")
+_KEPT = ("media", "faces", "pictures_stay", "elsewhere", "claimed_count")
 """What the preview says, and is kept with the deed."""
 
 

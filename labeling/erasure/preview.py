@@ -1,16 +1,17 @@
 """What an erasure would touch, before anything is."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 
+from labeling import authorship
 from labeling.erasure import holders, places, planning, remains, scope, tombstones, uploads
 from labeling.models import CampaignFace, Export, Face, Item, Media, Snapshot, Vote
 
 SHOWN = 200
-"""Originals named; of more there is only the number."""
+"""Originals and media named; of more there is only the number."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class Preview:
     exports: list[dict[str, Any]] = field(default_factory=list)
     made_of_them: list[dict[str, Any]] = field(default_factory=list)
     """What other parts made from these snapshots, models above all: name and url."""
+    claimed: list[dict[str, Any]] = field(default_factory=list)
+    """Of authors: media that go though they count as somebody else's, each with why (labeling.authorship.Claim)."""
+    claimed_count: int = 0
     uploaded: int = 0
     originals: list[str] = field(default_factory=list)
     """Files in folders of the user's own, which are theirs to delete."""
@@ -75,6 +79,7 @@ def preview(
         snapshots=snapshots,
         exports=_exports(held),
         made_of_them=remains.touched(held),
+        **_claimed(scope_, wanted),
         uploaded=len(originals) - len(own),
         originals=own[:SHOWN],
         originals_count=len(own),
@@ -95,6 +100,14 @@ def _faces(scope_: str, what: Collection[Any], with_media: bool) -> tuple[QueryS
     columns = ("media__sha256", "detector", "time_ms", "row", "x", "y", "width", "height")
     rows = meant.order_by().values_list(*columns).iterator(2_000)
     return meant.order_by(), list({tombstones.key_of(*row) for row in rows})
+
+
+def _claimed(scope_: str, what: Collection[str]) -> dict[str, Any]:
+    if scope_ != scope.Scope.AUTHOR:
+        return {}
+    media = authorship.claims(what)
+    some = [asdict(authorship.claim(each, what)) for each in media[:SHOWN]]
+    return {"claimed": some, "claimed_count": len(some) if len(some) < SHOWN else media.count()}
 
 
 def _snapshots(keys: Collection[str], alive: Callable[[], None]) -> list[dict[str, Any]]:

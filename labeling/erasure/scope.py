@@ -7,6 +7,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from labeling import authorship
 from labeling.erasure.refusals import CannotErase
 from labeling.models import Erasure, Face, Item, Media, Source, Track
 
@@ -52,8 +53,7 @@ def checked(scope: str, what: Sequence[Any]) -> list[Any]:
 def there(scope: str, what: Collection[Any]) -> list[Any]:
     """Those of the keys, or of the names, that are there."""
     if scope == Scope.AUTHOR:
-        named = Media.objects.filter(author__in=what).exclude(author="").order_by()
-        return sorted(set(named.values_list("author", flat=True)))
+        return sorted(authorship.known(what))
     return list(_ROWS[scope].objects.filter(pk__in=what).order_by("pk").values_list("pk", flat=True))
 
 
@@ -67,7 +67,7 @@ def media(scope: str, what: Collection[Any], with_media: bool = False) -> QueryS
     if spares_media(scope, with_media):
         return Media.objects.none()
     if scope == Scope.AUTHOR:
-        return Media.objects.filter(author__in=what)
+        return authorship.by(what)
     if scope == Scope.SOURCE:
         items = Item.objects.filter(source__in=what, media__isnull=False).order_by()
         return Media.objects.filter(pk__in=items.values("media"))

@@ -60,6 +60,7 @@ class Line:
 
     key: str
     text: str
+    author: str
     page_url: str
     """Empty where it leads to no page of the web."""
     source: Source | None
@@ -89,6 +90,7 @@ def _lines(sayings: list[whose.Saying]) -> list[Line]:
         Line(
             key=one.rights.key,
             text=whose_line(one.rights),
+            author=one.rights.author,
             page_url=one.rights.page_url if is_link(one.rights.page_url) else "",
             source=sources.get(one.source or 0),
             by=str(people.get(one.by or 0) or ""),

@@ -15,7 +15,9 @@ class Command(BaseCommand):
         what = parser.add_mutually_exclusive_group(required=True)
         for scope in ("media", "source", "track", "face"):
             what.add_argument(f"--{scope}", nargs="+", type=int, metavar="NUMBER")
-        what.add_argument("--author", nargs="+", metavar="NAME", help="As the media have it.")
+        what.add_argument(
+            "--author", nargs="+", metavar="NAME", help="As media have it, or some source had it."
+        )
         parser.add_argument("--reason", default="", help="Why; kept with the erasure and told to who looks.")
         parser.add_argument(
             "--with-media", action="store_true", help="Of tracks and faces: the media that show them too."
@@ -66,6 +68,12 @@ class Command(BaseCommand):
             out(f"{found.pictures_stay:,} media stay and go on showing the faces (see --with-media)")
         if found.elsewhere:
             out(f"{found.elsewhere:,} faces in other media look nearly the same and stay")
+        for each in found.claimed:
+            why = "somebody has decided against" if each["decided"] else "nobody has decided on"
+            counts = f"counts as by {each['counts']}" if each["counts"] else "counts as by nobody known"
+            out(f"media {each['pk']} ({each['name']}) {counts}; {why} {each['author']}, whom a source names")
+        if (more := found.claimed_count - len(found.claimed)) > 0:
+            out(f"and {more:,} more media that count as somebody else's")
         for path in found.originals:
             out(f"yours to delete: {path}")
         out("Nothing was erased.")
