@@ -115,6 +115,6 @@ def write(format: Format, given: Given, target: Path) -> tuple[str, str]:
     """
     with Tree(target) as tree:
         note = format.write(given, tree)
-        attribution.write(given, tree)
-        card.write(given, tree, format, note)
+        bases = attribution.write(given, tree)
+        card.write(given, tree, format, bases, note)
     return note, tree.sha256

@@ -36,6 +36,14 @@ QUESTIONS: dict[str, str] = {
 """Asked of the manager; the answer stands under the question."""
 LONGEST = 5_000
 """Characters of an answer."""
+BASES = {
+    "own": "they are the collectors' own",
+    "licensed": "who owns them has given a licence for this use",
+    "consent": "the people they show have consented to this use, and who made them agrees",
+    "contract": "a contract with who owns them allows this use",
+    "open": "they are openly licensed or in the public domain, each as its licence says",
+}
+"""A basis of labeling.sources.rights → what whoever added the source said by it."""
 _COLUMNS = ("label_index", "label_origin", "votes", "agreement", "licence", "media_kind", "source")
 _MOST_LINES = 40
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -90,16 +98,18 @@ def figures_of(given: Given) -> Figures:
     return found
 
 
-def write(given: Given, tree: Tree, format: Format, notes: str = "") -> None:
-    """Put the card in. Same snapshot, same words, same fonts: same bytes."""
+def write(given: Given, tree: Tree, format: Format, bases: Mapping[str, int], notes: str = "") -> None:
+    """Put the card in. Same snapshot, same words, same fonts: same bytes. bases: as media.csv has them → media."""
     figures = figures_of(given)
     splits = {split: given.counts(split) for split in given.splits}
     tree.add(BALANCE, plots.class_balance(splits, given.classes))
     tree.add(AGREEMENT, plots.agreement([int(count) for count in figures.bars]))
-    tree.add(README, "\n".join(_lines(given, figures, format, notes)).encode())
+    tree.add(README, "\n".join(_lines(given, figures, format, bases, notes)).encode())
 
 
-def _lines(given: Given, figures: Figures, format: Format, notes: str) -> Iterator[str]:
+def _lines(
+    given: Given, figures: Figures, format: Format, bases: Mapping[str, int], notes: str
+) -> Iterator[str]:
     yield from _front(given, figures, format)
     yield f"# {plain(given.name) or 'A dataset of perceived expressions'}"
     yield ""
@@ -112,7 +122,7 @@ def _lines(given: Given, figures: Figures, format: Format, notes: str) -> Iterat
     yield from _section("How the labels were made", _labels(given, figures))
     yield from _section("Agreement", _agreement(figures))
     yield from _section("Splits", _certificate(given))
-    yield from _section("Where the pictures are from", _rights(figures))
+    yield from _section("Where the pictures are from", _rights(figures, bases))
     yield from _section("Erased", _erased(given.manifest.erased))
     yield from _section("Known limits", (f"- {line}" for line in _limits(given)))
     for key, question in QUESTIONS.items():
@@ -209,7 +219,7 @@ def _certificate(given: Given) -> Iterator[str]:
     yield "```"
 
 
-def _rights(figures: Figures) -> Iterator[str]:
+def _rights(figures: Figures, bases: Mapping[str, int]) -> Iterator[str]:
     yield "Whose each picture is, and under which licence, stands in `media.csv`.\n"
     yield "| licence, as it was found | understood as | faces |\n|---|---|---:|"
     yield from _most(figures.licences.most_common(), _licence_line)
@@ -217,8 +227,22 @@ def _rights(figures: Figures) -> Iterator[str]:
     yield from _most(
         figures.sources.most_common(), lambda each: f"| {plain(each[0]) or 'unknown'} | {each[1]:,} |"
     )
+    yield "\n| taken in because | media |\n|---|---:|"
+    yield from _most(
+        sorted(bases.items(), key=lambda each: (-each[1], each[0])),
+        lambda each: f"| {_basis(each[0])} | {each[1]:,} |",
+    )
     kinds = ", ".join(f"{count:,} from {kind}s" for kind, count in sorted(figures.kinds.items()))
     yield f"\nFaces: {kinds}."
+
+
+def _basis(bases: str) -> str:
+    """The bases of one media in words: where several sources brought it, each has its own."""
+    return (
+        "; ".join(BASES[basis] for basis in bases.split(";"))
+        if bases
+        else "nobody has said why, or it is gone"
+    )
 
 
 def _licence_line(each: tuple[str, int]) -> str:

@@ -19,7 +19,8 @@ Progress = Callable[[int], None]
 class Facts(NamedTuple):
     """What is known of a media beside what its snapshot says. fetched_at: ISO 8601 in UTC, to the second.
 
-    width, height: pixels, upright; 0: not known. ending: of its file, with the dot.
+    width, height: pixels, upright; 0: not known. ending: of its file, with the dot. bases: on which its sources were
+    taken in, each a key of labeling.sources.rights.BASES; none where nobody has said.
     """
 
     title: str = ""
@@ -27,6 +28,7 @@ class Facts(NamedTuple):
     width: int = 0
     height: int = 0
     ending: str = ""
+    bases: tuple[str, ...] = ()
 
 
 About = Callable[[Sequence[str]], Mapping[str, Facts]]

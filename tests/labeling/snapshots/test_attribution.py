@@ -11,7 +11,8 @@ from django.core.files.storage import default_storage
 from labeling import work
 from labeling.models import Item, Media, Source
 from labeling.snapshots import exporting
-from labeling.snapshots.exports import attribution
+from labeling.snapshots.exports import attribution, card
+from labeling.sources import rights
 from tests.labeling.snapshots.making import make_settled
 from tests.labeling.snapshots.test_exporting import exported
 
@@ -49,6 +50,7 @@ def test_each_media_is_named_once_with_all_its_licence_asks_for() -> None:
         "licence_url": "https://creativecommons.org/licenses/by-nc/2.0/",
         "page_url": "https://a.example/1",
         "source": "Photos",
+        "basis": "",
         "fetched_at": "2026-03-04T05:06:07Z",
     }
     other = found[media[1].sha256]
@@ -57,6 +59,38 @@ def test_each_media_is_named_once_with_all_its_licence_asks_for() -> None:
         "",
         media[1].original_name,
     )
+
+
+def test_the_basis_of_each_source_goes_along_and_no_note() -> None:
+    campaign = make_settled(12, per_media=3)
+    media = list(Media.objects.order_by("pk"))
+
+    def bring(one: Media, **options: str) -> None:
+        made = Source.objects.create(name="Photos", kind="folder", location="/s", options=options)
+        Item.objects.create(source=made, locator="a", state="ingested", media=one)
+
+    bring(media[0], basis="open", basis_note="Ask Jane Roe, +43 1 555")
+    bring(media[0], basis="consent", basis_note="Jane Roe keeps them")
+    bring(media[0], basis="open")
+    bring(media[0])
+    bring(media[1], basis="consent")
+    bring(media[2])
+    bring(media[2], basis="no such basis")
+    row = exported(campaign, "attribution")
+    found = {line["media_sha256"]: line["basis"] for line in lines_of(row.stored_as)}
+    assert [found[one.sha256] for one in media] == ["consent;open", "consent", "", ""]
+    with default_storage.open(row.stored_as) as file:
+        archive = zipfile.ZipFile(file)
+        assert not any(b"Jane Roe" in archive.read(name) for name in archive.namelist())
+        card_text = archive.read("README.md").decode()
+    assert "| nobody has said why, or it is gone | 2 |" in card_text
+    assert f"| {card.BASES['consent']} | 1 |" in card_text
+    assert f"| {card.BASES['consent']}; {card.BASES['open']} | 1 |" in card_text
+    assert card_text.index("nobody has said why") < card_text.index(card.BASES["consent"])
+
+
+def test_a_card_has_words_for_every_basis() -> None:
+    assert list(card.BASES) == list(rights.BASES)
 
 
 def test_an_imagefolder_brings_the_same_table_along() -> None:
