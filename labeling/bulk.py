@@ -5,7 +5,8 @@ connection stays free for heartbeats. Inside a transaction, whose rows no other 
 """
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+import json
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import Full, Queue
 from threading import Event, Thread
@@ -35,31 +36,70 @@ turns, it reads all of the table for them, each time."""
 Put = Callable[[bytes], None]
 
 
-class Among(Func):
-    """For filter(): whether a column is one of these whole numbers, however many. Put as one value.
-
-    Django's `__in` takes each through its field and hands it over by itself: as long as looking the rows up takes.
+class _OneOf(Func):
+    """Django's `__in` takes each value through its field and hands it over by itself: as long as looking the rows up
+    takes.
     """
 
     output_field = BooleanField()
+    kind = ""
 
-    def __init__(self, column: str, numbers: NDArray[np.integer[Any]]) -> None:
-        super().__init__(F(column), numbers=",".join(map(str, numbers.tolist())))
+    def __init__(self, column: str, values: Hashable) -> None:
+        super().__init__(F(column), values=values)
 
     def as_postgresql(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_context: Any
     ) -> tuple[str, tuple[Any, ...]]:
-        return self._said(compiler, "{column} = ANY(%s::bigint[])", "{{{numbers}}}")
+        return self._said(
+            compiler, f"{{column}} = ANY(%s::{self.kind}[])", self.as_array(self.extra["values"])
+        )
 
     def as_sqlite(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_context: Any
     ) -> tuple[str, tuple[Any, ...]]:
-        return self._said(compiler, "{column} IN (SELECT value FROM json_each(%s))", "[{numbers}]")
+        values = self.as_json(self.extra["values"])
+        return self._said(compiler, "{column} IN (SELECT value FROM json_each(%s))", values)
 
-    def _said(self, compiler: SQLCompiler, condition: str, value: str) -> tuple[str, tuple[Any, ...]]:
+    def _said(self, compiler: SQLCompiler, condition: str, values: Any) -> tuple[str, tuple[Any, ...]]:
         [column] = self.source_expressions
-        name, values = compiler.compile(column)
-        return condition.format(column=name), (*values, value.format(numbers=self.extra["numbers"]))
+        name, before = compiler.compile(column)
+        return condition.format(column=name), (*before, values)
+
+    def as_array(self, values: Any) -> Any:
+        raise NotImplementedError
+
+    def as_json(self, values: Any) -> str:
+        raise NotImplementedError
+
+
+class Among(_OneOf):
+    """For filter(): whether a column is one of these whole numbers, however many. Put as one value."""
+
+    kind = "bigint"
+
+    def __init__(self, column: str, numbers: NDArray[np.integer[Any]]) -> None:
+        super().__init__(column, ",".join(map(str, numbers.tolist())))
+
+    def as_array(self, values: str) -> str:
+        return f"{{{values}}}"
+
+    def as_json(self, values: str) -> str:
+        return f"[{values}]"
+
+
+class AmongTexts(_OneOf):
+    """The same of texts."""
+
+    kind = "text"
+
+    def __init__(self, column: str, texts: Sequence[str]) -> None:
+        super().__init__(column, tuple(texts))
+
+    def as_array(self, values: tuple[str, ...]) -> list[str]:
+        return list(values)
+
+    def as_json(self, values: tuple[str, ...]) -> str:
+        return json.dumps(values)
 
 
 def tables(rows: QuerySet[Any, Any], schema: pa.Schema, reader: "Reader | None" = None) -> Iterator[pa.Table]:

@@ -1,9 +1,7 @@
 """Write a snapshot in somebody's format, as one file in the storage, and beside it where it was asked for."""
 
 import errno
-import os.path
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC
 from functools import partial
@@ -12,12 +10,10 @@ from pathlib import Path
 import pyarrow.compute as pc
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import TextField
-from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
 from labeling import work
-from labeling.models import Export, Item, Media, Snapshot, Source, WorkState
+from labeling.models import Export, Snapshot, WorkState
 from labeling.models.work import OVER
 from labeling.refusals import Refusal
 from labeling.sayings import gettext_noop, told
@@ -25,9 +21,9 @@ from labeling.snapshots import delivering, room, stored
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.ballots import Ballots
 from labeling.snapshots.exports import ENDING, FORMATS, card, write
-from labeling.snapshots.exports.format import Facts, Format, Given
+from labeling.snapshots.exports.format import Format, Given
+from labeling.snapshots.facts import AboutMedia
 from labeling.snapshots.telling import Tell, Telling, nobody
-from labeling.sources.rights import BASES
 from labeling.storage_paths import local_path
 
 __all__ = ["FORMATS", "CannotExport", "export", "room_for", "run_export"]
@@ -198,47 +194,10 @@ def _given(row: Export, folder: Path, telling: Telling, manifest: snapshots.Mani
         name=snapshot.name,
         frozen_on=snapshot.ended_at.astimezone(UTC).strftime("%Y-%m-%d") if snapshot.ended_at else "",
         progress=telling.of(manifest.rows, _WRITING),
-        about=_About(),
+        about=AboutMedia(),
         ballots=Ballots(snapshot, manifest.classes),
         words=row.options.get("words", {}),
     )
-
-
-class _About:
-    """What the site knows of media beside their snapshot: the title its page gives it, else the name of the file."""
-
-    def __init__(self) -> None:
-        said = Source.objects.order_by().values_list("pk", "options__basis")
-        self._bases = {pk: basis for pk, basis in said if basis in BASES}
-        self._order = {basis: number for number, basis in enumerate(BASES)}
-
-    def __call__(self, sha256s: Sequence[str]) -> dict[str, Facts]:
-        # As text, which both databases give in UTC: to make dates of it and texts of these takes as long as all else.
-        fetched_at = Cast("fetched_at", TextField())
-        rows = Media.objects.filter(sha256__in=sha256s).order_by()
-        columns = ("pk", "sha256", "given", "original_name", fetched_at, "width", "height", "stored_as")
-        told = list(rows.values_list(*columns))
-        bases = self._bases_of([pk for pk, *_ in told])
-        return {
-            sha256: Facts(
-                str(given.get("title") or name),
-                f"{fetched[:10]}T{fetched[11:19]}Z",
-                width,
-                height,
-                os.path.splitext(stored_as)[1],
-                bases.get(pk, ()),
-            )
-            for pk, sha256, given, name, fetched, width, height, stored_as in told
-        }
-
-    def _bases_of(self, keys: Sequence[int]) -> dict[int, tuple[str, ...]]:
-        if not self._bases:
-            return {}
-        found = defaultdict[int, set[str]](set)
-        items = Item.objects.filter(media__in=keys, source__in=self._bases)
-        for media, source in items.order_by().values_list("media", "source"):
-            found[media].add(self._bases[source])
-        return {media: tuple(sorted(said, key=self._order.__getitem__)) for media, said in found.items()}
 
 
 def room_for(format: Format, folder: Path) -> int:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from labeling.licences import licence, understood
 from labeling.snapshots import format as snapshots
-from labeling.snapshots.exports.format import About, Facts, Given
+from labeling.snapshots.exports.format import Given
 from labeling.snapshots.exports.tables import csv_text, joined
 from labeling.snapshots.exports.tree import Tree
 
@@ -19,8 +19,7 @@ COLUMNS = (
     "fetched_at",
 )  # fmt: skip
 _KEPT = ["media_sha256", "licence", "author", "page_url", "source"]
-_BATCH = 2_000
-_UNKNOWN = Facts()
+_ROWS = 4_096
 _ODD = r'[,"\r\n]|^[=+\-@\t]'
 """What a cell of a CSV cannot hold as it is."""
 
@@ -29,14 +28,14 @@ def write(given: Given, tree: Tree) -> Counter[str]:
     """Put media.csv in. Same snapshot, same facts: same bytes. Returns on which basis how many media were taken in."""
     done, bases = 0, Counter[str]()
     with tree.open(NAME, 600 * given.faces) as file:
-        for lines, faces in table(given.folder, given.about, bases):
+        for lines, faces in table(given, bases):
             file.write(lines)
             done += faces
             given.progress(done)
     return bases
 
 
-def table(folder: Path, about: About, bases: Counter[str]) -> Iterator[tuple[bytes | memoryview, int]]:
+def table(given: Given, bases: Counter[str]) -> Iterator[tuple[bytes | memoryview, int]]:
     """The CSV some lines at a time, each with the number of faces read for it; media in the order of their faces.
 
     `licence` is as it was found; its name and address stand beside it where it is understood. `basis`: on which its
@@ -44,12 +43,18 @@ def table(folder: Path, about: About, bases: Counter[str]) -> Iterator[tuple[byt
     that column. What a source notes of its basis stays on the site, as it may name people (ADR 42).
     """
     yield csv_text([COLUMNS]), 0
+    parts = _parts(given.folder)
+    for (media, faces), facts in given.with_facts(
+        parts, lambda part: part[0].column("media_sha256").to_pylist()
+    ):
+        yield _lines(media, facts, bases), faces
+
+
+def _parts(folder: Path) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """Some media that were not there before, and the number of faces read to find them."""
     seen: set[str] = set()
-    for batch in snapshots.iter_batches(folder, _KEPT):
-        new = _first_of_each(batch, seen)
-        for start in range(0, new.num_rows, _BATCH):
-            yield _lines(new.slice(start, _BATCH), about, bases), 0
-        yield b"", batch.num_rows
+    for batch in snapshots.iter_batches(folder, _KEPT, rows=_ROWS):
+        yield _first_of_each(batch, seen), batch.num_rows
 
 
 def _first_of_each(batch: pa.RecordBatch, seen: set[str]) -> pa.RecordBatch:
@@ -62,23 +67,19 @@ def _first_of_each(batch: pa.RecordBatch, seen: set[str]) -> pa.RecordBatch:
     return batch.take(pa.array(rows, pa.int64()))
 
 
-def _lines(media: pa.RecordBatch, about: About, bases: Counter[str]) -> memoryview:
+def _lines(media: pa.RecordBatch, facts: pa.Table, bases: Counter[str]) -> memoryview:
+    if not media.num_rows:
+        return memoryview(b"")
     sha256s, found, author, page_url, source = media.columns
-    each = sha256s.to_pylist()
-    known = about(each)
-    facts = [known.get(sha256, _UNKNOWN) for sha256 in each]
-    titles = pa.array([one.title for one in facts], pa.string())
-    fetched = pa.array([one.fetched_at for one in facts], pa.string())
-    basis = [";".join(one.bases) for one in facts]
-    bases.update(basis)
+    title, fetched_at, basis = (facts[name].combine_chunks() for name in ("title", "fetched_at", "bases"))
+    for counted in pc.value_counts(basis).to_pylist():
+        bases[counted["values"]] += counted["counts"]
     licences = found.dictionary_encode()
     names, urls = (
         pa.array(texts, pa.string()).take(licences.indices)
         for texts in zip(*map(_understood, licences.dictionary.to_pylist()), strict=True)
     )
-    return csv_lines(
-        [sha256s, titles, author, found, names, urls, page_url, source, pa.array(basis, pa.string()), fetched]
-    )
+    return csv_lines([sha256s, title, author, found, names, urls, page_url, source, basis, fetched_at])
 
 
 def _understood(found: str) -> tuple[str, str]:

@@ -4,13 +4,13 @@ The pictures themselves are not in it: each image is named by the sha256 of its 
 a video every frame with a face is an image, with `time_ms`, its time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from labeling.sayings import gettext_noop
-from labeling.snapshots.exports.format import Facts, Given, compact
+from labeling.snapshots.exports.format import Given, compact
 from labeling.snapshots.exports.tree import Tree
 
 _IMAGES = ["media_sha256", "media_kind", "time_ms", "licence", "author", "page_url"]
@@ -21,7 +21,6 @@ _FACES = [
 _NOT_KNOWN = gettext_noop(
     "The size of {pictures:,} pictures is not known any more: their width and height are 0."
 )
-_UNKNOWN = Facts()
 
 
 def write(given: Given, tree: Tree) -> str:
@@ -75,10 +74,10 @@ class _Pictures:
 
     def lines(self) -> Iterator[bytes]:
         first = True
-        for batch in self._given.batches(_IMAGES, self._split):
-            new = self._new(batch)
-            facts = self._given.about(sorted({face["media_sha256"] for face in new}))
-            texts = [compact(self._image(face, facts.get(face["media_sha256"], _UNKNOWN))) for face in new]
+        parts = map(self._new, self._given.batches(_IMAGES, self._split))
+        for new, facts in self._given.with_facts(parts, _media_of):
+            known = {one["media_sha256"]: one for one in facts.to_pylist()}
+            texts = [compact(self._image(face, known[face["media_sha256"]])) for face in new]
             if texts:
                 yield (b"\n" if first else b",\n") + b",\n".join(texts)
                 first = False
@@ -92,24 +91,28 @@ class _Pictures:
                 new.append(face)
         return new
 
-    def _image(self, face: dict[str, Any], facts: Facts) -> dict[str, Any]:
-        media, time_ms = face["media_sha256"], face["time_ms"]
-        self.unknown += not facts.width
+    def _image(self, face: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+        media, time_ms, ending = face["media_sha256"], face["time_ms"], facts["ending"]
+        self.unknown += not facts["width"]
         image = {
             "id": self.number(media, time_ms),
-            "file_name": f"{media}{facts.ending}",
-            "width": facts.width,
-            "height": facts.height,
+            "file_name": f"{media}{ending}",
+            "width": facts["width"],
+            "height": facts["height"],
             "license": self._licences.setdefault(face["licence"], len(self._licences) + 1),
             "coco_url": face["page_url"],
             "date_captured": "",
             "author": face["author"],
-            "title": facts.title,
+            "title": facts["title"],
             "media_sha256": media,
         }
         if face["media_kind"] == "video":
-            image |= {"file_name": f"{media}{facts.ending}#t={time_ms / 1000:.3f}", "time_ms": time_ms}
+            image |= {"file_name": f"{media}{ending}#t={time_ms / 1000:.3f}", "time_ms": time_ms}
         return image
+
+
+def _media_of(faces: Sequence[dict[str, Any]]) -> list[str]:
+    return sorted({face["media_sha256"] for face in faces})
 
 
 def _annotations(given: Given, split: str, pictures: _Pictures) -> Iterator[tuple[int, bytes]]:

@@ -109,23 +109,23 @@ def greys(pngs: pa.BinaryArray) -> Grey:
 
     What an import of FER2013 kept is not compressed, and taken from where it lies.
     """
-    found = np.empty((len(pngs), SIZE, SIZE), np.uint8)
-    begun = _begun(pngs)
+    lengths = pc.binary_length(pngs).to_numpy()
+    begun = _begun(pngs, lengths)
     rows = begun[:, len(_KEPT) :].reshape(len(pngs), SIZE, 1 + SIZE)
-    taken = (begun[:, : len(_KEPT)] == np.frombuffer(_KEPT, np.uint8)).all(axis=1)
+    taken = (lengths > _KEPT_END) & (begun[:, : len(_KEPT)] == np.frombuffer(_KEPT, np.uint8)).all(axis=1)
     # The number of a filter stands before each row: 0 if its values are the picture's.
     taken &= ~rows[:, :, 0].any(axis=1)
-    np.copyto(found, rows[:, :, 1:], where=taken[:, None, None])
+    found = rows[:, :, 1:].copy()
     for number in np.flatnonzero(~taken).tolist():
         found[number] = grey(pngs[number].as_py())
     return found
 
 
-def _begun(pngs: pa.BinaryArray) -> Grey:
-    """(number, _KEPT_END) the first bytes of each, as they lie in the memory where all are of one length; zeros behind
-    those of shorter ones.
+def _begun(pngs: pa.BinaryArray, lengths: NDArray[np.integer]) -> Grey:
+    """(number, _KEPT_END) the first bytes of each, with zeros behind what is shorter.
+
+    Where all have one length that is as they lie in the memory.
     """
-    lengths = pc.binary_length(pngs).to_numpy()
     if len(pngs) and lengths.min() == lengths.max() >= _KEPT_END:
         return np.frombuffer(joined(pngs), np.uint8).reshape(len(pngs), -1)[:, :_KEPT_END]
     each = [png[:_KEPT_END].ljust(_KEPT_END, b"\0") for png in pngs.to_pylist()]

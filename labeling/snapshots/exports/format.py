@@ -1,38 +1,38 @@
 """What a format is, and what it is handed."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.exports.tree import Tree
 
+Part = TypeVar("Part")
 Progress = Callable[[int], None]
 """Called with the number of faces written so far; may raise to stop."""
 
 
-class Facts(NamedTuple):
-    """What is known of a media beside what its snapshot says. fetched_at: ISO 8601 in UTC, to the second.
+FACTS = pa.schema(
+    [
+        ("media_sha256", pa.string()), ("title", pa.string()), ("fetched_at", pa.string()), ("width", pa.int64()),
+        ("height", pa.int64()), ("ending", pa.string()), ("bases", pa.string()),
+    ]
+)  # fmt: skip
+"""What is known of a media beside what its snapshot says. fetched_at: ISO 8601 in UTC, to the second.
 
-    width, height: pixels, upright; 0: not known. ending: of its file, with the dot. bases: on which its sources were
-    taken in, each a key of labeling.sources.rights.BASES; none where nobody has said.
-    """
-
-    title: str = ""
-    fetched_at: str = ""
-    width: int = 0
-    height: int = 0
-    ending: str = ""
-    bases: tuple[str, ...] = ()
-
-
-About = Callable[[Sequence[str]], Mapping[str, Facts]]
-"""What is known of the media with these sha256; those nobody knows any more are left out."""
+width, height: pixels, upright; 0: not known. ending: of its file, with the dot. bases: on which its sources were taken
+in, each a key of labeling.sources.rights.BASES, several joined by “;”; empty where nobody has said.
+"""
+About = Callable[[Iterable[Sequence[str]]], Iterator[pa.Table]]
+"""Of the sha256 of some media at a time the FACTS of those that are known, in any order. It may take the next ones
+from a thread of its own before it tells of these."""
 
 Ballot = tuple[str, str]
 """A pseudonym and an answer: one of the classes, or of labeling.expressions.OTHER_ANSWERS."""
@@ -41,8 +41,8 @@ Ballots = Callable[[pa.RecordBatch], Sequence[Sequence[Ballot] | None]]
 BALLOT_COLUMNS = ("face_id", "votes")
 
 
-def _nothing(sha256s: Sequence[str]) -> Mapping[str, Facts]:
-    return {}
+def _nothing(parts: Iterable[Sequence[str]]) -> Iterator[pa.Table]:
+    return (FACTS.empty_table() for _part in parts)
 
 
 def _no_ballots(batch: pa.RecordBatch) -> Sequence[None]:
@@ -67,6 +67,27 @@ class Given:
     about: About = _nothing
     ballots: Ballots = _no_ballots
     words: Mapping[str, str] = field(default_factory=dict)
+
+    def with_facts(
+        self, parts: Iterable[Part], sha256s: Callable[[Part], Sequence[str]]
+    ) -> Iterator[tuple[Part, pa.Table]]:
+        """Each part, and of all its media in their order the FACTS; of those nobody knows any more what is not known.
+
+        sha256s: of the media of a part, each once.
+        """
+        waiting = deque[tuple[Part, Sequence[str]]]()
+
+        def asked() -> Iterator[Sequence[str]]:
+            for part in parts:
+                waiting.append((part, sha256s(part)))
+                yield waiting[-1][1]
+
+        for known in self.about(asked()):
+            part, wanted = waiting.popleft()
+            media = pa.array(wanted, pa.string())
+            rows = known.take(pc.index_in(media, known["media_sha256"]))
+            told = [rows[each.name].fill_null("" if pa.types.is_string(each.type) else 0) for each in FACTS]
+            yield part, pa.table(told, FACTS).set_column(0, FACTS.field(0), media)
 
     @cached_property
     def manifest(self) -> snapshots.Manifest:

@@ -110,7 +110,7 @@ def test_made_again_from_media_read_in_other_parts_it_has_the_same_bytes(
 ) -> None:
     row = exported(make_settled(12), format)
     first = row.sha256
-    monkeypatch.setattr(attribution, "_BATCH", 5)
+    monkeypatch.setattr(attribution, "_ROWS", 5)
     work.restart(row, also_done=True)
     exporting.run_export(row.pk)
     row.refresh_from_db()
