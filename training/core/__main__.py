@@ -11,7 +11,7 @@ from pathlib import Path
 from training.core.config import FIELDS, PRESETS, Config, read_config, refuse_beside_fast, resolve
 from training.core.networks import NETWORKS
 from training.core.refusals import BadConfig, Refusal, Stopped, TrainingFailed
-from training.core.using import add_using
+from training.core.using import add_device, add_using
 
 # sysexits.h, EX_TEMPFAIL: try again later.
 STOPPED = 75
@@ -93,6 +93,9 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
         "--config", type=Path, metavar="FILE", help="settings as JSON, or the config.json of a run"
     )
     parser.add_argument(
+        "--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps: the setting device, given shortly"
+    )
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
@@ -106,6 +109,7 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     evaluate.add_argument("snapshot", metavar="SNAPSHOT", type=Path)
     evaluate.add_argument("run_folder", metavar="RUN", type=Path)
     evaluate.add_argument("--split", choices=["train", "validation", "test"], default="validation")
+    add_device(evaluate)
     evaluate.set_defaults(run=_evaluate)
 
 
@@ -129,6 +133,7 @@ def _add_judge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="with --snapshot: also by several views of each image, told apart; may be repeated",
     )
     judge.add_argument("--seed", type=int, default=0, help="decides ten-copies; default 0")
+    add_device(judge)
     judge.set_defaults(run=_judge)
 
 
@@ -162,6 +167,10 @@ def _chosen(asked: argparse.Namespace) -> Config:
         if not equals:
             raise BadConfig(f"--set takes KEY=VALUE, not {pair}.")
         overrides[name.strip()] = value.strip()
+    if asked.device is not None:
+        if "device" in overrides:
+            raise BadConfig("--device and --set device are one setting. Give one.")
+        overrides["device"] = asked.device
     if asked.config is None:
         return resolve(asked.preset or "paper-code", asked.network, overrides)
     if asked.preset is not None:
@@ -178,7 +187,7 @@ def _train(asked: argparse.Namespace) -> int:
     stopper.watch_signals()
     if asked.stop_with_parent:
         stopper.watch_parent()
-    given = bool(asked.network or asked.preset or asked.config or asked.set or asked.fast)
+    given = bool(asked.network or asked.preset or asked.config or asked.device or asked.set or asked.fast)
     train(
         snapshot=asked.snapshot,
         run=asked.run_folder,
@@ -201,7 +210,8 @@ def _chosen_to_train(asked: argparse.Namespace) -> Config:
 def _evaluate(asked: argparse.Namespace) -> int:
     from training.core.predict import evaluate
 
-    print(json.dumps(evaluate(snapshot=asked.snapshot, run=asked.run_folder, split=asked.split), indent=2))
+    found = evaluate(snapshot=asked.snapshot, run=asked.run_folder, split=asked.split, device=asked.device)
+    print(json.dumps(found, indent=2))
     return 0
 
 
@@ -212,10 +222,16 @@ def _judge(asked: argparse.Namespace) -> int:
     _refuse_seed(asked.seed)
     if asked.snapshot is not None:
         found = judge_again(
-            snapshot=asked.snapshot, run=asked.run_folder, ways=asked.augmented, seed=asked.seed
+            snapshot=asked.snapshot,
+            run=asked.run_folder,
+            ways=asked.augmented,
+            seed=asked.seed,
+            device=asked.device,
         )
     elif asked.augmented:
         raise BadConfig("--augmented looks at the images again. Name their --snapshot.")
+    elif asked.device != "auto":
+        raise BadConfig("--device is where the images are looked at again. Name their --snapshot.")
     else:
         found = {"plain": judge_files(asked.run_folder)}
     print(json.dumps(found, indent=2))

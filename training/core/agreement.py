@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.core.config import Config
+from training.core.device import quick_in_bf16
 from training.core.judging import probabilities
-from training.core.quick import LEAST_AGREEMENT, MOST_COMPARED, Quick, quick_config, quick_in_bf16
+from training.core.quick import LEAST_AGREEMENT, MOST_COMPARED, Quick, quick_config
 
 
 def measured(

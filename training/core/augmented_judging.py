@@ -17,16 +17,17 @@ from training.core.views import WAYS
 
 
 def judge_again(
-    *, snapshot: Path, run: Path, ways: Sequence[str] = (), seed: int = 0
+    *, snapshot: Path, run: Path, ways: Sequence[str] = (), seed: int = 0, device: str = "auto"
 ) -> dict[str, dict[str, Any]]:
     """Look at the validation and test images of a run's snapshot again, as they are and in each of these ways.
 
-    Returns way → `judgement.judgement`, "plain" first. The plain predictions are written into the run folder, also
-    where an older training left none; those of the other ways are not kept. Raises BadRunFolder or BadSnapshot.
+    Returns way → `judgement.judgement` and, as `device`, where it was looked, "plain" first. The plain predictions are
+    written into the run folder, also where an older training left none; those of the other ways are not kept. device:
+    as of `Predictor`. Raises BadRunFolder, BadSnapshot or BadConfig.
     """
     folder = RunFolder(run)
     folder.read_result()  # an unfinished run may yet find better weights
-    predictor = Predictor(run, quick=False)
+    predictor = Predictor(run, quick=False, device=device)
     opened = snapshot_faces.open_snapshot(snapshot)
     if opened.digest != predictor.made.snapshot_digest:
         raise BadSnapshot(
@@ -38,7 +39,7 @@ def judge_again(
     said = _look(predictor, opened, views)
     for split, predictions in said["plain"].items():
         write_predictions(folder.predictions(split), predictions)
-    return {way: judgement(splits) for way, splits in said.items()}
+    return {way: {**judgement(splits), "device": str(predictor.device)} for way, splits in said.items()}
 
 
 def _look(

@@ -194,7 +194,12 @@ class Config:
         choices=("resize-then-rotate", "rotate-then-resize"),
     )
     seed: int = _field(0, "Decides weights, order and augmentation.", low=0, high=2**31 - 1)
-    device: str = _field("auto", "auto takes a CUDA card when there is one.", choices=("auto", "cpu", "cuda"))
+    device: str = _field(
+        "auto",
+        "Where the arithmetic happens; auto takes a CUDA card when there is one, else the CPU.",
+        choices=("auto", "cpu", "cuda", "mps"),
+        pattern=(r"cuda:\d{1,3}", "cuda:N"),
+    )
     threads: int = _field(0, "CPU threads of torch; 0 leaves the choice to it.", low=0, high=1024)
     bf16: bool = _field(False, "Compute in bfloat16 where that is safe, with 32-bit weights.")
     channels_last: bool = _field(False, "Keep images as NHWC in memory; faster on most machines with bf16.")

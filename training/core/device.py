@@ -14,22 +14,52 @@ _log = logging.getLogger(__name__)
 
 
 def device_for(config: Config, card: int | None = None) -> torch.device:
-    """The device a config names, made ready. Raises BadConfig for a card that is not there.
+    """The device a config names, made ready. Raises BadConfig for one that is not there.
 
     card: which of several, for one of several processes.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
-    found = torch.cuda.is_available()
-    if config.device == "cuda" and not found:
-        raise BadConfig("device is cuda, but torch finds no CUDA card here. Set device to cpu or auto.")
-    if config.device == "cpu" or not found:
-        return torch.device("cpu")
-    torch.backends.cudnn.benchmark = True
-    if card is None:
-        return torch.device("cuda")
+    if card is not None and ":" in config.device:
+        raise BadConfig(
+            f"device is {config.device}, one card, but there are several processes, each with a card of its own. Set "
+            f"device to cuda."
+        )
+    device = _named(config.device)
+    if card is None or device.type != "cuda":
+        return device
     torch.cuda.set_device(card)
     return torch.device("cuda", card)
+
+
+def _named(name: str) -> torch.device:
+    if name == "mps":
+        if not torch.backends.mps.is_available():
+            raise BadConfig("device is mps, but torch finds no Apple GPU here. Set device to cpu or auto.")
+        return torch.device("mps")
+    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "cpu" or (name == "auto" and not cards):
+        return torch.device("cpu")
+    if not cards:
+        raise BadConfig(f"device is {name}, but torch finds no CUDA card here. Set device to cpu or auto.")
+    torch.backends.cudnn.benchmark = True
+    kind, _, number = name.partition(":")
+    if kind != "cuda" or not number:
+        return torch.device("cuda")
+    if int(number) >= cards:
+        raise BadConfig(f"device is {name}, but torch counts {cards} CUDA cards here, from cuda:0 on.")
+    torch.cuda.set_device(int(number))
+    return torch.device("cuda", int(number))
+
+
+def quick_in_bf16(device: torch.device) -> bool:
+    """Whether the processor or card multiplies bfloat16 in units made for it. Elsewhere it is slower than 32 bits."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu":
+        return False
+    # The names are torch's own; torch is pinned.
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def autocast(device: torch.device, config: Config) -> contextlib.AbstractContextManager[object]:
@@ -39,14 +69,20 @@ def autocast(device: torch.device, config: Config) -> contextlib.AbstractContext
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
-def device_to_judge_on(config: Config) -> torch.device:
-    """The device a config names, or, for a run that was trained on a card, what is here instead: any will do for
-    looking. Which, is logged as a warning.
+def device_to_judge_on(config: Config, asked: str = "auto") -> torch.device:
+    """The device asked for, which must be there. auto: the one a run's config names, or, where that is not here, what
+    is: any will do for looking, and which, is logged as a warning. Raises BadConfig.
     """
-    if config.device != "cuda" or torch.cuda.is_available():
+    if asked != "auto":
+        return device_for(dataclasses.replace(config, device=asked))
+    try:
         return device_for(config)
-    _log.warning("The run was trained on a CUDA card, and there is none here: the CPU looks instead.")
-    return device_for(dataclasses.replace(config, device="auto"))
+    except BadConfig:
+        instead = device_for(dataclasses.replace(config, device="auto"))
+        _log.warning(
+            "The run was trained with device %s, which is not here: %s looks instead.", config.device, instead
+        )
+        return instead
 
 
 @contextlib.contextmanager

@@ -21,16 +21,23 @@ _UNREADABLE = (OSError, ValueError, IndexError, pa.ArrowException)
 
 
 def explain(
-    run: Path, snapshot: Path, out: Path, *, split: str = "test", label: str = "", most: int = 8
+    run: Path,
+    snapshot: Path,
+    out: Path,
+    *,
+    split: str = "test",
+    label: str = "",
+    most: int = 8,
+    device: str = "auto",
 ) -> list[Path]:
     """Write PNG grids into the folder `out` and return them.
 
     grad-cam.png: `most` faces with, below each, Grad-CAM for the class the network names, or for `label`.
     masking.png, of networks with Masking Blocks: features before and after each block. confident-mistakes.png: faces
-    whose wrong answer has the highest probability; hardest.png: those whose own label has the lowest. Raises
-    BadRunFolder, BadSnapshot or BadConfig.
+    whose wrong answer has the highest probability; hardest.png: those whose own label has the lowest. device: as of
+    `Predictor`. Raises BadRunFolder, BadSnapshot or BadConfig.
     """
-    predictor, said = Predictor(run), read_predictions(run, split)
+    predictor, said = Predictor(run, device=device), read_predictions(run, split)
     if label and label not in said.classes:
         raise BadConfig(f"There is no class {label}; the run has {', '.join(said.classes)}.")
     opened = snapshot_faces.open_snapshot(snapshot)

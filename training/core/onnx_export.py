@@ -61,10 +61,10 @@ def export(run: Path, out: Path, *, most_difference: float = MOST_DIFFERENCE) ->
     """
     _refuse_place(out)
     onnx, _ = _packages()
-    predictor = Predictor(run, bf16=False)
+    predictor = Predictor(run, bf16=False, device="cpu")
     channels = 1 if predictor.config.colour == "grey" else 3
     side = predictor.made.stored_size
-    whole = Whole(predictor.network, predictor.config, predictor.temperature).cpu().eval()
+    whole = Whole(predictor.network, predictor.config, predictor.temperature).eval()
     model = onnx.load_model_from_string(_graph(whole, channels, side, predictor.config.network))
     _describe(model, predictor, side)
     data: bytes = model.SerializeToString()

@@ -17,16 +17,17 @@ from training.core.writable import refuse_unwritable
 _ROWS_AT_ONCE = 1024
 
 
-def predict(*, run: Path, images: Path, out: Path) -> int:
+def predict(*, run: Path, images: Path, out: Path, device: str = "auto") -> int:
     """Judge a Parquet file with the columns key (text) and image (encoded bytes); return the number of rows.
 
     `out` gets key and probabilities (float32, in class order), rows in the order given, and appears whole or
-    not at all. Raises BadRunFolder, BadImages, or BadConfig where `out` cannot be written.
+    not at all; its schema's metadata have the classes and the device. device: as of `Predictor`. Raises BadRunFolder,
+    BadImages, or BadConfig where `out` cannot be written or the device is not here.
     """
     refuse_unwritable(out)
-    predictor = Predictor(run)
+    predictor = Predictor(run, device=device)
     schema = pa.schema([("key", pa.string()), ("probabilities", pa.list_(pa.float32()))])
-    schema = schema.with_metadata({"classes": "\n".join(predictor.classes)})
+    schema = schema.with_metadata({"classes": "\n".join(predictor.classes), "device": str(predictor.device)})
     rows = 0
 
     def write(part: Path) -> None:
@@ -41,9 +42,11 @@ def predict(*, run: Path, images: Path, out: Path) -> int:
     return rows
 
 
-def evaluate(*, snapshot: Path, run: Path, split: str) -> Figures:
-    """The run's figures on a split of any snapshot with its classes. Raises BadRunFolder or BadSnapshot."""
-    predictor = Predictor(run, quick=False)
+def evaluate(*, snapshot: Path, run: Path, split: str, device: str = "auto") -> Figures:
+    """The run's figures on a split of any snapshot with its classes, and as `device` where they were found. device: as
+    of `Predictor`. Raises BadRunFolder, BadSnapshot or BadConfig.
+    """
+    predictor = Predictor(run, quick=False, device=device)
     opened = snapshot_faces.open_snapshot(snapshot)
     if opened.classes != predictor.classes:
         raise BadSnapshot(
@@ -56,7 +59,8 @@ def evaluate(*, snapshot: Path, run: Path, split: str) -> Figures:
     snapshot_faces.verify(opened)
     with tempfile.TemporaryDirectory() as cache:
         faces = snapshot_faces.load(opened, predictor.config, predictor.made.stored_size, Path(cache))
-        return figures(chosen.labels, predictor.judge(faces.images[chosen.rows]), opened.classes)
+        found = figures(chosen.labels, predictor.judge(faces.images[chosen.rows]), opened.classes)
+    return {**found, "device": str(predictor.device)}
 
 
 def _batches(images: Path) -> Iterator[tuple[list[str], list[bytes]]]:

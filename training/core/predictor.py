@@ -63,11 +63,15 @@ class Predictor:
     the box's longer side around it (`labeling.vision.crops.crop`).
     """
 
-    def __init__(self, run: str | Path, *, bf16: bool | None = None, quick: bool = True) -> None:
+    def __init__(
+        self, run: str | Path, *, bf16: bool | None = None, quick: bool = True, device: str = "auto"
+    ) -> None:
         """bf16: whether the network works in bfloat16. None: as the run's config says, and else where this machine is
         quick in it and the run's validation faces were answered alike (`training.core.agreement`).
         quick: judge with a copy made for speed; False with the arithmetic by which the training judged, to the bit on
-        the same machine. Raises BadRunFolder for a folder without a config or weights.
+        the same machine.
+        device: auto, cpu, cuda, cuda:N or mps. auto: as the run's config says, and where that is not here, what is.
+        Raises BadRunFolder for a folder without a config or weights, BadConfig for a device that is not here.
         """
         folder = RunFolder(Path(run))
         made = folder.made()
@@ -75,17 +79,17 @@ class Predictor:
             raise BadRunFolder(f"{run} is no run folder: it has no config.json.")
         self.made, self.config, self.classes = made, made.config, made.classes
         result = _result(folder)
-        self._device = device_to_judge_on(self.config)
+        self.device = device_to_judge_on(self.config, device)
         self._as_trained = not quick
         if bf16 is None:
-            bf16 = self.config.bf16 or (quick and _allowed(folder, result, self._device))
+            bf16 = self.config.bf16 or (quick and _allowed(folder, result, self.device))
         self.config = dataclasses.replace(self.config, bf16=bf16)
         self.temperature = _temperature(folder, result)
         """Fitted on the validation faces' labels when the run was judged; 1 where there was none."""
         network = build(made, start=False)
         folder.give_best(network)
         layout = torch.channels_last if self.config.channels_last else torch.contiguous_format
-        self.network: nn.Module = network.to(device=self._device, memory_format=layout).eval()  # type: ignore[call-overload]
+        self.network: nn.Module = network.to(device=self.device, memory_format=layout).eval()  # type: ignore[call-overload]
         """From what `training.core.pixels.prepare` gives to logits; in eval mode, with the weights as they were
         trained.
         """
@@ -138,14 +142,14 @@ class Predictor:
         """(len(rows), classes) of pixels[rows], the mean over the views of each image."""
         images, where = torch.from_numpy(pixels), torch.from_numpy(rows)
         if self._as_trained:
-            return probabilities(self.network, images, where, self.config, self._device, views=views)
+            return probabilities(self.network, images, where, self.config, self.device, views=views)
         config = quick_config(self.config)
-        return probabilities(self._quick, images, where, config, self._device, views=views)
+        return probabilities(self._quick, images, where, config, self.device, views=views)
 
     @cached_property
     def _quick(self) -> Quick:
         """Made when the first face is judged: who only explains or exports does without."""
-        return Quick(self.network, self.config, self._device, bf16=self.config.bf16)
+        return Quick(self.network, self.config, self.device, bf16=self.config.bf16)
 
 
 def _result(folder: RunFolder) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from training.core.config import SET_BY_FAST, Config
-from training.core.device import device_for
+from training.core.device import device_for, quick_in_bf16
 from training.core.networks.torchvision_classifiers import last_layer
 from training.core.run_folder import RunFolder
 
@@ -23,14 +23,6 @@ _CLOSE = 1 / 64
 """Of the largest logit: two likeliest classes that are nearer in bfloat16 may well change places in 32 bits."""
 _TOLERANCE = 1e-3
 """Of the largest logit: what fusing may move a logit of noise by. Rounding moves it by about 10⁻⁶."""
-
-
-def quick_in_bf16(device: torch.device) -> bool:
-    """Whether the processor or card multiplies bfloat16 in units made for it. Elsewhere it is slower than 32 bits."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    # The names are torch's own; torch is pinned.
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 class Quick(nn.Module):

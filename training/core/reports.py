@@ -16,7 +16,9 @@ ENDINGS = (".json", ".csv")
 
 
 def rows_of(sight: Sight) -> list[dict[str, Any]]:
-    """One per face: file, time_ms (None for a picture), box (x, y, width, height in pixels), top, probabilities."""
+    """One per face: file, time_ms (None for a picture), box (x, y, width, height in pixels), top, probabilities, device
+    (what judged it: cpu, cuda, cuda:N or mps).
+    """
     return [
         {
             "file": str(sight.file),
@@ -24,6 +26,7 @@ def rows_of(sight: Sight) -> list[dict[str, Any]]:
             "box": list(face.box),
             "top": face.top,
             "probabilities": face.probabilities,
+            "device": sight.device,
         }
         for face in sight.faces
     ]
@@ -47,11 +50,11 @@ def as_json(rows: Iterable[dict[str, Any]]) -> str:
 
 
 def as_csv(rows: Iterable[dict[str, Any]], classes: tuple[str, ...]) -> str:
-    """file, time_ms, x, y, width, height, top, then a column for the probability of each class."""
+    """file, time_ms, x, y, width, height, top, then a column for the probability of each class, then device."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["file", "time_ms", "x", "y", "width", "height", "top", *classes])
+    writer.writerow(["file", "time_ms", "x", "y", "width", "height", "top", *classes, "device"])
     for row in rows:
         shares = [f"{row['probabilities'][name]:.6f}" for name in classes]
-        writer.writerow([row["file"], row["time_ms"], *row["box"], row["top"], *shares])
+        writer.writerow([row["file"], row["time_ms"], *row["box"], row["top"], *shares, row["device"]])
     return out.getvalue()

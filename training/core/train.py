@@ -205,6 +205,7 @@ def _judge(
     best_epoch = training.progress.best_epoch
     result = {"classes": list(snapshot.classes), "best_epoch": best_epoch, **judgement(said)}
     result["data"] = provenance(snapshot)
+    result["device"] = str(training.device)
     if (way := made.config.test_views) != "plain":
         views = WAYS[way](made.config.seed)
         result["augmented"] = {way: judgement(_looked(made, snapshot, training, stopper, views))}

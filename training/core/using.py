@@ -35,7 +35,19 @@ def add_using(commands: Commands) -> None:
         "--class", dest="label", default="", help="Grad-CAM for this; default what it answers"
     )
     explain.add_argument("--faces", type=int, default=8, help="faces in a row; default 8")
+    add_device(explain)
     explain.set_defaults(run=_explain)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """For a command in which a trained network looks at faces."""
+    parser.add_argument(
+        "--device",
+        metavar="NAME",
+        default="auto",
+        help="auto, cpu, cuda, cuda:N or mps. Default auto: as the run was trained, and where that is not here, a CUDA "
+        "card or the CPU, and says so",
+    )
 
 
 def _add_predict(commands: Commands) -> None:
@@ -62,6 +74,7 @@ def _add_predict(commands: Commands) -> None:
     )
     predict.add_argument("--per-second", type=float, default=5.0, help="frames of a video; default 5")
     predict.add_argument("--bf16", action="store_true", help="work in bfloat16")
+    add_device(predict)
     predict.set_defaults(run=_predict)
 
 
@@ -78,7 +91,7 @@ def _predict_parquet(asked: argparse.Namespace) -> int:
     if len(asked.media) != 2:
         raise BadConfig("With a Parquet file of images, name that and the Parquet file to write.")
     images, out = asked.media
-    rows = predict(run=asked.run_folder, images=images, out=out)
+    rows = predict(run=asked.run_folder, images=images, out=out, device=asked.device)
     print(f"{rows} images judged, {out} written.")
     return 0
 
@@ -98,7 +111,7 @@ def _predict_media(asked: argparse.Namespace) -> int:
     files = files_of(asked.media)
     if not files:
         raise BadImages(f"There is no file in {', '.join(map(str, asked.media))}, so nothing to judge.")
-    predictor = Predictor(asked.run_folder, bf16=True if asked.bf16 else None)
+    predictor = Predictor(asked.run_folder, bf16=True if asked.bf16 else None, device=asked.device)
     _tell_unfitted(asked.run_folder)
     broken: list[Path] = []
 
@@ -161,7 +174,13 @@ def _explain(asked: argparse.Namespace) -> int:
     if asked.faces < 1:
         raise BadConfig("--faces is a number above 0.")
     for file in explain(
-        asked.run_folder, asked.snapshot, asked.out, split=asked.split, label=asked.label, most=asked.faces
+        asked.run_folder,
+        asked.snapshot,
+        asked.out,
+        split=asked.split,
+        label=asked.label,
+        most=asked.faces,
+        device=asked.device,
     ):
         print(f"{file} written.")
     return 0

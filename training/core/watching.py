@@ -36,13 +36,14 @@ class Seen:
 @dataclass(frozen=True)
 class Sight:
     """One picture, or one frame of a video, with its faces from left to right. time_ms: None for a picture, else since
-    the video's first frame. pixels: (height, width, 3) uint8 RGB, upright.
+    the video's first frame. pixels: (height, width, 3) uint8 RGB, upright. device: what judged the faces.
     """
 
     file: Path
     time_ms: int | None
     pixels: Pixels
     faces: tuple[Seen, ...]
+    device: str
 
 
 def detector_named(name: str, yunet_model: str) -> Detector | None:
@@ -113,7 +114,7 @@ def _judged(predictor: Predictor, waiting: list[_Found]) -> Iterator[Sight]:
     opinions = iter(predictor.predict([part for found in waiting for part in found.parts]).named())
     for found in waiting:
         faces = tuple(Seen(box, next(opinions)) for box in found.boxes)
-        yield Sight(found.file, found.time_ms, found.pixels, faces)
+        yield Sight(found.file, found.time_ms, found.pixels, faces, str(predictor.device))
 
 
 def _all(

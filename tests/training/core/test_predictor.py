@@ -127,4 +127,4 @@ def test_a_run_of_a_card_is_used_without_one(
     made["config"]["device"] = "cuda"
     (run / "config.json").write_text(json.dumps(made))
     assert main(["evaluate", str(snapshot), str(run)]) == 0
-    assert "there is none here: the CPU looks instead" in caplog.text
+    assert "trained with device cuda, which is not here: cpu looks instead" in caplog.text
