@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.core.config import Config
-from training.core.draws import Draw, uniform
+from training.core.draws import Draw, uniforms
 
 _POINTS = 4096
 
@@ -41,11 +41,12 @@ def draw_mix(config: Config, *, epoch: int, rows: Tensor, among: Tensor) -> Mix:
     among: (N,) int64, the row numbers of all training images. A function of (seed, epoch, row) alone. Of the two
     shares the larger is the image's own: an unordered pair is as likely, and the image stays itself to the eye.
     """
-    place = uniform(config.seed, epoch, rows, Draw.PARTNER) * len(among)
+    partner, share_drawn = uniforms(config.seed, epoch, rows, (Draw.PARTNER, Draw.PARTNER_SHARE))
+    place = partner * len(among)
     # A float32 just below one, times N, may round up to N.
     partners = among[place.long().clamp(max=len(among) - 1)]
     levels = torch.from_numpy(beta_quantiles(config.mixup)).to(rows.device)
-    where = uniform(config.seed, epoch, rows, Draw.PARTNER_SHARE) * (len(levels) - 1)
+    where = share_drawn * (len(levels) - 1)
     below = where.long().clamp(max=len(levels) - 2)
     share = torch.lerp(levels[below], levels[below + 1], where - below)
     return Mix(partners=partners, shares=torch.maximum(share, 1 - share))

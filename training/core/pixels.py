@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache, partial
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch.nn import functional
 
 from training.core.augmentation import Turns, contrasted, erased, turned
 from training.core.config import Config
+from training.core.device import quick_in_bf16
 from training.core.refusals import BadImages
 
 _LEAST_STRETCH = 6
@@ -28,9 +30,11 @@ def decode(data: bytes, *, name: str, side: int, colour: str) -> NDArray[np.uint
     """An encoded image as (C, side, side), C being 1 for "grey" and 3 for "rgb".
 
     Squeezed to a square bilinearly where it is none. Raises BadImages, with the name, for bytes that are no
-    image.
+    image, and for one of more than 8 bits a channel: what is above 255 would all be white.
     """
     with _readable(name), Image.open(io.BytesIO(data)) as image:
+        if image.mode in ("I", "F") or image.mode.startswith("I;"):
+            raise BadImages(f"{name} has more than 8 bits a channel. Save it with 8.")
         plain = image.convert("L" if colour == "grey" else "RGB")
     if plain.size != (side, side):
         plain = plain.resize((side, side), Image.Resampling.BILINEAR)
@@ -80,7 +84,7 @@ def prepare(images: Tensor, config: Config, turns: Turns | None = None) -> Tenso
     if pixels.shape[-1] != config.image_size:
         turns_follow = turns is not None and config.augment_order == "resize-then-rotate"
         if config.bf16 and config.channels_last and not turns_follow:
-            pixels = _enlarged(pixels, config)
+            pixels = enlarged(pixels, config, kind_of_products(pixels.device))
         else:
             size = (config.image_size, config.image_size)
             pixels = functional.interpolate(pixels, size=size, mode="bilinear", align_corners=False)
@@ -93,29 +97,56 @@ def prepare(images: Tensor, config: Config, turns: Turns | None = None) -> Tenso
     return pixels.contiguous(memory_format=layout)
 
 
-def _enlarged(pixels: Tensor, config: Config) -> Tensor:
+def kind_of_products(device: torch.device) -> torch.dtype:
+    """In which numbers `enlarged` is quickest there."""
+    return torch.float32 if device.type == "cpu" and not quick_in_bf16(device) else torch.bfloat16
+
+
+def enlarged(pixels: Tensor, config: Config, kind: torch.dtype) -> Tensor:
     """float (B, C, S, S), bilinearly, to bfloat16 (B, C or 3, image_size, image_size) in channels_last.
 
     As two products of matrices, which processors that are quick in bfloat16 are quickest at. A grey image whose
     network wants three channels gets them in the second product: it writes each column three times. A new pixel takes
     of two old ones, so most of a whole line's product would be zeros: lines are cut into equal stretches, and each
-    stretch is made of the few old pixels it takes of.
+    stretch is made of the few old pixels it takes of. kind: bfloat16, or float32 where that is quicker; the result is
+    the same to the bit, for the products are of the same numbers, have two terms each, and are rounded likewise.
     """
     batch, channels, before, _ = pixels.shape
     after = config.image_size
     copies = config.in_channels if channels == 1 else 1
-    stretches = _stretches(before, after)
-    old = before // stretches
-    places = torch.arange(-1, old + 1) + old * torch.arange(stretches)[:, None]
-    windows = pixels.to(torch.bfloat16).index_select(
-        3, places.clamp(0, before - 1).flatten().to(pixels.device)
-    )
-    tall = torch.matmul(_bilinear(before, after).to(windows), windows)
-    across = _stretch(old, after // stretches).to(windows).repeat_interleave(copies, dim=0)
-    grown = torch.matmul(tall.view(-1, old + 2), across.T)
+    lines = _lines(before, after, copies, kind, pixels.device)
+    windows = pixels.to(torch.bfloat16).to(kind).index_select(3, lines.places)
+    tall = torch.matmul(lines.down, windows).to(torch.bfloat16).to(kind)
+    grown = torch.matmul(tall.view(-1, lines.across.shape[0]), lines.across).to(torch.bfloat16)
     if copies == 1:
         return grown.view(batch, channels, after, after).contiguous(memory_format=torch.channels_last)
     return grown.view(batch, after, after, copies).permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """What lines of old pixels are multiplied by. places: the old pixels of each stretch, one stretch after the other.
+    down: (after, before). across: (old pixels of a stretch, new ones, each `copies` times).
+    """
+
+    places: Tensor
+    down: Tensor
+    across: Tensor
+
+
+@lru_cache(maxsize=16)
+def _lines(before: int, after: int, copies: int, kind: torch.dtype, device: torch.device) -> _Lines:
+    stretches = _stretches(before, after)
+    old = before // stretches
+    with torch.inference_mode(False):
+        places = torch.arange(-1, old + 1) + old * torch.arange(stretches)[:, None]
+        down, across = (
+            weights.to(torch.bfloat16).to(device=device, dtype=kind)
+            for weights in (_bilinear(before, after), _stretch(old, after // stretches))
+        )
+        return _Lines(
+            places.clamp(0, before - 1).flatten().to(device), down, across.repeat_interleave(copies, dim=0).T
+        )
 
 
 def _stretches(before: int, after: int) -> int:

@@ -5,6 +5,7 @@ import torch
 
 from training.core.augmentation import Turns, contrasted, draw_turns, erased, turned
 from training.core.config import Config, resolve
+from training.core.draws import Draw, uniform, uniforms
 from training.core.pixels import prepare
 
 ROWS = torch.arange(4000)
@@ -108,3 +109,17 @@ def test_images_are_turned_as_torchs_own_grid_turns_them(side: int) -> None:
     )
     wanted = torch.nn.functional.grid_sample(pixels, grid, align_corners=False)
     torch.testing.assert_close(turned(pixels, turns), wanted, atol=1e-5, rtol=0)
+
+
+def test_what_is_drawn_for_one_thing_does_not_depend_on_what_else_is_drawn() -> None:
+    rows = torch.tensor([0, 3, 28_708, 2**31])
+    together = uniforms(7, 2, rows, tuple(Draw))
+    alone = torch.stack([uniform(7, 2, rows, draw) for draw in Draw])
+    assert torch.equal(together, alone)
+    assert len(torch.unique(together)) == together.numel()
+
+
+def test_the_numbers_are_those_of_earlier_versions() -> None:
+    # A run that goes on after an update must not see other images.
+    found = uniform(1, 2, torch.tensor([0, 1, 5]), Draw.TURN)
+    assert (found * 2**24).long().tolist() == [2103682, 10002757, 154632]

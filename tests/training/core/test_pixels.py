@@ -9,7 +9,7 @@ from PIL import Image
 
 from training.core.augmentation import Turns, draw_turns, turned
 from training.core.config import Config, resolve
-from training.core.pixels import decode, prepare
+from training.core.pixels import decode, enlarged, prepare
 from training.core.refusals import BadImages
 
 
@@ -129,3 +129,24 @@ def test_both_orders_show_nearly_the_same(order: str) -> None:
     grown_first = turned(prepare(ramp, config()), turns)
     inside = (..., slice(24, 40), slice(24, 40))
     torch.testing.assert_close(chosen[inside], grown_first[inside], atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("side", "after", "channels"), [(48, 224, 1), (48, 224, 3), (40, 100, 1), (32, 33, 1)]
+)
+def test_enlarging_in_32_bits_gives_what_bfloat16_gives_to_the_bit(
+    side: int, after: int, channels: int
+) -> None:
+    some = config(image_size=after, bf16=True, channels_last=True, colour="rgb" if channels == 3 else "grey")
+    pixels = torch.rand(2, channels, side, side)
+    one, other = (enlarged(pixels, some, kind) for kind in (torch.float32, torch.bfloat16))
+    assert one.dtype == torch.bfloat16
+    assert one.stride() == other.stride()
+    assert torch.equal(one, other)
+
+
+def test_a_picture_of_16_bits_is_refused_not_whitened() -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.full((4, 4), 30_000, np.uint16)).save(file, "PNG")
+    with pytest.raises(BadImages, match="face 1 has more than 8 bits a channel"):
+        decode(file.getvalue(), name="face 1", side=4, colour="grey")
