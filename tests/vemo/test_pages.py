@@ -1,11 +1,14 @@
 """Home, account, health, and the pages that say no."""
 
+import re
+
 import pytest
 from django.urls import reverse
 from django.views.defaults import server_error
 from rest_framework.authtoken.models import Token
 
-from tests.factories import make_campaign, make_user
+from labeling.models import Source
+from tests.factories import make_campaign, make_media, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +36,41 @@ def test_every_room_opens_to_whom_it_is_shown(client) -> None:
     client.force_login(make_user("admin"))
     answers = {room.name: client.get(room.url).status_code for room in client.get("/").context["rooms"]}
     assert set(answers.values()) == {200}
+
+
+@pytest.mark.parametrize(
+    ("page", "room"),
+    [
+        ("labeling:sources", "Sources"),
+        ("labeling:source_new", "Sources"),
+        ("labeling:licences_changed", "Sources"),
+        ("labeling:erasures", "Sources"),
+        ("labeling:faces", "Faces"),
+        ("labeling:snapshots", "Snapshots"),
+        ("training:relabel_rounds", "Runs"),
+    ],
+)
+def test_the_room_a_page_belongs_to_is_marked(client, page: str, room: str) -> None:
+    client.force_login(make_user("admin"))
+    assert marked(client.get(reverse(page))) == [room]
+
+
+def test_a_media_and_what_came_of_a_source_belong_to_the_sources(client) -> None:
+    client.force_login(make_user("admin"))
+    source = Source.objects.create(name="s", kind="folder", location="/x")
+    assert marked(client.get(reverse("labeling:media", args=[make_media().pk]))) == ["Sources"]
+    assert marked(client.get(reverse("labeling:lineage_source", args=[source.pk]))) == ["Sources"]
+
+
+def test_home_belongs_to_no_room(client) -> None:
+    client.force_login(make_user("admin"))
+    assert marked(client.get("/")) == []
+
+
+def marked(answer) -> list[str]:
+    """The rooms that are shown as the current one."""
+    navigation = re.search(r'<nav class="site-nav".*?</nav>', answer.content.decode(), re.DOTALL)
+    return re.findall(r'aria-current="page">([^<]*)</a>', navigation[0])
 
 
 def test_home_offers_an_annotator_the_campaigns_with_faces(client) -> None:

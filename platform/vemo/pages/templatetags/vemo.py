@@ -1,21 +1,12 @@
 """What the frame of every page asks for."""
 
-from dataclasses import dataclass
-
 from django import template
 from django.conf import settings
 from django.http import HttpRequest
 
-from vemo.pages.rooms import rooms_of
+from vemo.pages.rooms import Room, rooms_of
 
 register = template.Library()
-
-
-@dataclass(frozen=True)
-class Room:
-    name: str
-    url: str
-    here: bool
 
 
 @register.simple_tag(takes_context=True)
@@ -24,7 +15,8 @@ def rooms(context: template.Context) -> list[Room]:
     request: HttpRequest | None = context.get("request")
     if request is None or not hasattr(request, "user"):
         return []
-    return [Room(name, url, request.path.startswith(url)) for name, url in rooms_of(request.user)]
+    match = request.resolver_match
+    return rooms_of(request.user, match.route if match is not None else "")
 
 
 @register.simple_tag
