@@ -391,9 +391,20 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 X_FRAME_OPTIONS = "DENY"
+AUTHENTICATION_BACKENDS = ["vemo.accounts.guessing.PasswordBackend"]
+SIGNIN_ATTEMPTS = env.int("SIGNIN_ATTEMPTS", default=10)
+"""Wrong passwords for one name from one address, after which none is looked at; 0: any number."""
+SIGNIN_LOCK_MINUTES = env.float("SIGNIN_LOCK_MINUTES", default=15.0)
+"""For so long, and then they are counted from nothing."""
 SESSION_COOKIE_HTTPONLY = True
 HTTPS = env.bool("HTTPS", default=False)
 """The site is reached over https only (behind a proxy that sets X-Forwarded-Proto)."""
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=int(HTTPS))
+"""How many proxies stand before the site, each of which appends whom it hears to X-Forwarded-For."""
+if SIGNIN_ATTEMPTS < 0 or SIGNIN_LOCK_MINUTES <= 0 or TRUSTED_PROXIES < 0:
+    raise environ.ImproperlyConfigured(
+        "SIGNIN_ATTEMPTS and TRUSTED_PROXIES are whole numbers from 0 on, SIGNIN_LOCK_MINUTES is above 0."
+    )
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True

@@ -1,9 +1,11 @@
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 
+from vemo.accounts.forms import AdminSignInForm
 from vemo.accounts.models import User
 
 ROLES = ("is_annotator", "is_manager", "is_trainer")
+admin.site.login_form = AdminSignInForm
 
 
 @admin.register(User)

@@ -2,6 +2,7 @@
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils import timezone
 
 
 class User(AbstractUser):
@@ -20,3 +21,14 @@ class User(AbstractUser):
     language = models.CharField(
         max_length=16, blank=True, default="", help_text="Empty: as the browser says."
     )
+
+
+class Guesses(models.Model):
+    """Passwords tried for a name from an address that were not right; see vemo.accounts.guessing."""
+
+    key = models.CharField(max_length=64, unique=True, help_text="A keyed hash of the two, in hex.")
+    count = models.PositiveIntegerField(default=0)
+    last_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.key[:8]}: {self.count}"

@@ -1,5 +1,6 @@
 """The API's own pages: schema, documentation, token."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.urls import path
@@ -9,14 +10,39 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework import serializers
 from rest_framework.authtoken.serializers import AuthTokenSerializer
 from rest_framework.authtoken.views import ObtainAuthToken
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.parsing import StorableJSON
+from labeling.api.schema import DetailSerializer
+from vemo.accounts import guessing
 
 
 class TokenSerializer(serializers.Serializer[Any]):
     token = serializers.CharField(help_text="Send it as `Authorization: Token …`.")
+
+
+class HeldUp(APIException):
+    """Too many passwords were wrong."""
+
+    status_code = 429
+
+    def __init__(self, left: timedelta) -> None:
+        super().__init__(guessing.told(left))
+        self.wait = guessing.seconds(left)
+
+
+class PasswordSerializer(AuthTokenSerializer):
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        try:
+            known: dict[str, Any] = super().validate(attrs)
+        except serializers.ValidationError:
+            left = guessing.wait(self.context["request"], attrs["username"])
+            if left is not None:
+                raise HeldUp(left) from None
+            raise
+        return known
 
 
 class TokenView(ObtainAuthToken):
@@ -24,7 +50,9 @@ class TokenView(ObtainAuthToken):
     # Who comes for a token may well send one that is no longer good.
     authentication_classes = ()
 
-    @extend_schema(request=AuthTokenSerializer, responses=TokenSerializer)
+    serializer_class = PasswordSerializer
+
+    @extend_schema(request=AuthTokenSerializer, responses={200: TokenSerializer, 429: DetailSerializer})
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """A token for a name and a password; the one you have already, if any."""
         return super().post(request, *args, **kwargs)

@@ -7,11 +7,7 @@ from vemo.pages import views
 
 urlpatterns = [
     path("", views.home, name="home"),
-    path(
-        "signin/",
-        auth.LoginView.as_view(template_name="vemo/signin.html", redirect_authenticated_user=True),
-        name="signin",
-    ),
+    path("signin/", views.SignInView.as_view(), name="signin"),
     path("signout/", auth.LogoutView.as_view(), name="signout"),
     path("health/", views.health, name="health"),
     path("doctor/", views.doctors_page, name="doctor"),

@@ -3,7 +3,8 @@
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -15,10 +16,24 @@ from rest_framework.authtoken.models import Token
 from labeling.rules import may_manage
 from labeling.web.doors import door
 from vemo import doctor
+from vemo.accounts import guessing, tokens
 from vemo.accounts import language as languages
-from vemo.accounts import tokens
+from vemo.accounts.forms import SignInForm
 from vemo.accounts.models import User
 from vemo.pages.home import home_of
+
+
+class SignInView(LoginView):
+    template_name = "vemo/signin.html"
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        answer = super().form_invalid(form)
+        if isinstance(form, SignInForm) and form.left is not None:
+            answer.status_code = 429
+            answer.headers["Retry-After"] = guessing.seconds(form.left)
+        return answer
 
 
 @login_required
