@@ -1,5 +1,6 @@
 """How far a campaign's people agree, how sure that is, and when they will be through."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -29,6 +30,10 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
+
+    @property
+    def is_known(self) -> bool:
+        return not math.isnan(self.low)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 
 from labeling.work import CannotMove
@@ -129,7 +130,9 @@ class RelabelRoundAdmin(ForTrainers, admin.ModelAdmin):  # type: ignore[type-arg
     @admin.display(description="opened", ordering="opened_at")
     def page(self, opened: RelabelRound) -> str:
         address = reverse("training:relabel_round", args=[opened.pk])
-        return format_html('<a href="{}">{:%Y-%m-%d %H:%M}</a>', address, opened.opened_at)
+        # Formatted first: format_html makes a string of whatever it is handed.
+        when = f"{timezone.localtime(opened.opened_at):%Y-%m-%d %H:%M %Z}"
+        return format_html('<a href="{}">{}</a>', address, when)
 
     @admin.display(description="faces")
     def face_count(self, opened: Any) -> int:

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop, ngettext
+from django.views.decorators.cache import never_cache
 
 from labeling import examples, own, preferences, qualification
 from labeling.expressions import OTHER_ANSWERS
@@ -53,6 +54,8 @@ def vote_home(request: HttpRequest) -> HttpResponse:
     return render(request, "labeling/vote_home.html", {"campaigns": own.campaigns_of(request.user)})
 
 
+# Kept by the browser, the page would come back with the counts of when it was first opened.
+@never_cache
 @door(may_vote)
 def vote(request: HttpRequest, campaign_pk: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=campaign_pk)

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from celery import current_app
@@ -12,6 +12,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
@@ -94,11 +95,17 @@ def _broker(name: str) -> Finding:
     return Finding(name, True, _("{what} answers.").format(what=where))
 
 
+def _seen(moment: datetime) -> str:
+    if timezone.now() - moment < timedelta(minutes=1):
+        return _("Last seen just now.")
+    return _("Last seen {time} ago.").format(time=timesince(moment))
+
+
 def _worker(name: str) -> Finding:
     seen_at = attendance.seen_at()
     if seen_at is None:
         return Finding(name, False, _("No worker has ever been seen."), _(CURES[name]))
-    what = _("Last seen {time} ago.").format(time=timesince(seen_at))
+    what = _seen(seen_at)
     if attendance.is_silent():
         return Finding(name, False, what, _(CURES[name]))
     unserved = attendance.unserved()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from labeling.models import Campaign, CampaignFace, Example, Vote
 from tests.browser.test_pages import serious
@@ -358,6 +358,7 @@ def test_votes_of_a_page_reloaded_while_offline_arrive_once(
     expect(page.get_by_text("Saved here, will be sent: 2 votes.")).to_be_visible()
     page.reload()
     expect(page.get_by_text("Saved here, will be sent: 2 votes.")).to_be_visible()
+    expect(page.locator('.count [data-count="left"]')).to_have_text("6")
     assert unsent(page) == 2
     assert answers(campaign) == []
     context.unroute("**/*")
@@ -366,3 +367,50 @@ def test_votes_of_a_page_reloaded_while_offline_arrive_once(
     assert both(campaign) == [("happy", ""), ("angry", "disgust")]
     expect(page.locator(".studio-head [data-count=mine]")).to_have_text("2")
     expect(page.locator("[data-offline]")).to_be_hidden()
+
+
+@pytest.mark.parametrize(("key", "votes"), [("Enter", 0), ("Escape", 0), ("4", 1)])
+def test_the_introduction_over_the_answers_goes_by_key(
+    enter, live_server, annotator: User, key: str, votes: int
+) -> None:
+    campaign = make_campaign(8, instructions="Look at the mouth.")
+    page = enter(annotator)
+    page.goto(f"{live_server.url}/vote/{campaign.pk}/")
+    page.wait_for_selector(FACE)
+    expect(page.locator(".hint-sheet")).to_be_visible()
+    page.keyboard.press(key)
+    expect(page.locator(".hint-sheet")).to_be_hidden()
+    settle_down(page, campaign, votes)
+
+
+def test_the_counts_are_of_now_when_one_comes_back(visit, page: Page, live_server) -> None:
+    campaign = make_campaign(8)
+    visit(campaign)
+    page.keyboard.press("4")
+    settle_down(page, campaign, 1)
+    page.goto(f"{live_server.url}/vote/preferences/")
+    page.go_back()
+    expect(page.locator('.count [data-count="mine"]')).to_have_text("1")
+    expect(page.locator('.count [data-count="left"]')).to_have_text("7")
+
+
+def test_a_tapped_answer_is_not_left_marked_under_the_next_face(
+    browser: Browser, context: BrowserContext, enter, live_server, annotator: User
+) -> None:
+    campaign = make_campaign(8)
+    enter(annotator)
+    phone = browser.new_context(
+        has_touch=True,
+        is_mobile=True,
+        viewport={"width": 390, "height": 844},
+        storage_state=context.storage_state(),
+    )
+    page = phone.new_page()
+    page.goto(f"{live_server.url}/vote/{campaign.pk}/")
+    page.wait_for_selector(FACE)
+    page.get_by_role("button", name="happy").tap()
+    settle_down(page, campaign, 1)
+    page.wait_for_timeout(300)
+    ground = "all => [...new Set(all.map(button => getComputedStyle(button).backgroundColor))].length"
+    assert page.eval_on_selector_all(".answer[data-expression]", ground) == 1
+    phone.close()

@@ -8,7 +8,7 @@ from labeling.models import WorkState
 from tests.factories import make_campaign, make_over, make_user, settle
 from tests.training.making import epoch, faces_of, finish, make_run, make_snapshot, write_events
 from training import predictions
-from training.models import Prediction, TrainingRun
+from training.models import Prediction, RelabelRound, TrainingRun
 
 pytestmark = pytest.mark.django_db
 
@@ -288,3 +288,11 @@ def test_the_admins_list_takes_the_same_queries_for_one_run_and_for_three(
 @pytest.mark.parametrize("name", ["runs", "run_new", "relabel_rounds"])
 def test_strangers_are_sent_to_sign_in(client, name):
     assert client.get(url(name)).status_code == 302
+
+
+def test_the_admin_lists_the_relabel_rounds_with_their_time_zone(client, trainer):
+    opened = RelabelRound.objects.create(
+        run=finish(make_run()), campaign=make_campaign(1), votes_per_face=2, opened_by=trainer
+    )
+    listed = text_of(client.get(reverse("admin:training_relabelround_changelist")))
+    assert f"{opened.opened_at:%Y-%m-%d %H:%M} UTC" in listed

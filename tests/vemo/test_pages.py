@@ -155,3 +155,16 @@ def test_when_the_site_breaks_the_visitor_is_told_so_without_the_frame(rf) -> No
     answer = server_error(rf.get("/"))
     assert answer.status_code == 500
     assert "Something broke" in answer.content.decode()
+
+
+def test_the_account_page_begins_at_its_head_not_at_the_old_password(client) -> None:
+    client.force_login(make_user("annotator"))
+    assert "autofocus" not in client.get("/account/").content.decode()
+
+
+def test_what_cannot_be_read_is_answered_in_words(client, settings) -> None:
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 1
+    client.raise_request_exception = False
+    answer = client.post("/signin/", {"username": "a", "password": "b"})
+    assert answer.status_code == 400
+    assert "nothing was done" in answer.content.decode()

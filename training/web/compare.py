@@ -23,8 +23,16 @@ class RunField(forms.ModelChoiceField):  # type: ignore[type-arg]
 
 
 class CompareForm(forms.Form):
-    first = RunField(queryset=TrainingRun.objects.none(), label=gettext_lazy("This run"))
-    second = RunField(queryset=TrainingRun.objects.none(), label=gettext_lazy("against that one"))
+    first = RunField(
+        queryset=TrainingRun.objects.none(),
+        label=gettext_lazy("This run"),
+        empty_label=gettext_lazy("Choose a run"),
+    )
+    second = RunField(
+        queryset=TrainingRun.objects.none(),
+        label=gettext_lazy("against that one"),
+        empty_label=gettext_lazy("Choose a run"),
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -31,7 +31,7 @@ class Sitting {
     this.past = new Past(root.dataset.shelf, Number(root.dataset.undoMinutes));
     this.adopted = new Set(this.outbox.entries.filter(({ kind }) => kind === "cast")); // from before a reload
     this.mine = Number(root.dataset.mine) + this.adopted.size;
-    this.left = Number(root.dataset.left);
+    this.left = Math.max(0, Number(root.dataset.left) - this.adopted.size);
     this.more = true; // the server may have faces we do not hold
     this.skew = 0; // server clock minus ours
     this.onItsWay = null;
@@ -53,6 +53,7 @@ class Sitting {
       return this.refresh();
     }
     const { answer, second, word } = given;
+    this.hint(); // it lies over the answers: who answers by key has no more need of it
     const key = newKey();
     const took = Math.round(performance.now() - this.shownAt);
     this.outbox.add({ kind: "cast", id: face.id, answer, second, key, took_ms: took });
@@ -224,7 +225,7 @@ class Sitting {
       const body = { cast: { id, answer, second, key, took_ms, want }, skip: { id, reason }, undo: { key } }[kind];
       const reply = await post(this.addresses[kind], body, this.addresses.csrf);
       this.outbox.remove(entry);
-      if (reply.again && this.adopted.has(entry)) this.mine -= 1; // the page counted it when it was made
+      if (reply.again && this.adopted.has(entry)) this.count(-1); // the page counted it when it was made
       this.arrived(reply);
     } catch (problem) {
       if (!(problem instanceof Refused)) throw problem;
@@ -313,6 +314,7 @@ function listen(root, sitting) {
   document.addEventListener("keydown", (event) => {
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape") return sitting.leave();
+    if (event.key === "Enter" && event.target === document.body) return sitting.hint();
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (by && sitting.looks.step(by)) return event.preventDefault();
     // On keyboards whose digits need Shift the key says "&", its place says Digit1.

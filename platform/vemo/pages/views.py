@@ -84,6 +84,8 @@ def account(request: HttpRequest) -> HttpResponseBase:
     """One's own password and API token."""
     user = _person(request)
     form = PasswordChangeForm(user, request.POST or None)
+    # It is one card of several: a page that begins at its field hides the others on a phone.
+    form.fields["old_password"].widget.attrs.pop("autofocus", None)
     if form.is_valid():
         form.save()
         update_session_auth_hash(request, form.user)

@@ -187,3 +187,11 @@ def test_the_annotators_page_shows_who_voted_and_first_says_that_nobody_did(mana
         client_key=uuid4(),
     )
     assert "Ada" in manager.get(address).content.decode()
+
+
+def test_before_votes_nothing_is_said_of_how_far_agreement_is_sure(client) -> None:
+    campaign = make_campaign(2)
+    client.force_login(make_user("manager"))
+    page = client.get(reverse("labeling:campaign", args=[campaign.pk])).content.decode()
+    assert "of pairs agree</span>" in page
+    assert "– to –" not in page
