@@ -177,12 +177,13 @@ def _note(image: Image.Image) -> str:
 
 def _upright(image: Image.Image) -> Pixels:
     orientation = image.getexif().get(ExifTags.Base.Orientation)
-    pixels = _in_bands(image)
+    pixels = as_rgb(image)
     image.close()  # before the turned copy is made
     return np.ascontiguousarray(_turned(pixels, orientation))
 
 
-def _in_bands(image: Image.Image) -> Pixels:
+def as_rgb(image: Image.Image) -> Pixels:
+    """What `read` makes of a picture that Pillow has opened, but for its EXIF orientation."""
     width, height = image.size
     step = max(1, _BAND // width)
     bands = [(0, top, width, min(height, top + step)) for top in range(0, height, step)]

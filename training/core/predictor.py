@@ -8,7 +8,6 @@ print(opinions.labels, opinions.probabilities)
 
 import contextlib
 import dataclasses
-import io
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,9 +18,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import nn
 
+from labeling.vision.images import BadImage, as_rgb, open_image
 from training.core.agreement import allows_bf16
 from training.core.calibration import LEAST_TEMPERATURE, MOST_TEMPERATURE, tempered
 from training.core.device import device_to_judge_on
@@ -181,7 +181,7 @@ def _temperature(folder: RunFolder, result: dict[str, Any] | None) -> float:
 
 def _opened(face: Face, name: str) -> Image.Image:
     if isinstance(face, Image.Image):
-        return face
+        return Image.fromarray(as_rgb(face))
     if isinstance(face, np.ndarray):
         return _from_array(face, name)
     if not isinstance(face, str | Path | bytes):
@@ -190,10 +190,8 @@ def _opened(face: Face, name: str) -> Image.Image:
         )
     name = str(face) if isinstance(face, str | Path) else name
     try:
-        with Image.open(io.BytesIO(face) if isinstance(face, bytes) else face) as image:
-            image.load()
-            return ImageOps.exif_transpose(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        return Image.fromarray(open_image(face if isinstance(face, bytes) else Path(face)))
+    except (OSError, BadImage) as error:
         raise BadImages(f"{name} is not an image that can be read: {error}") from error
 
 

@@ -40,9 +40,9 @@ def refuse_out(file: Path) -> None:
 
 
 def write_rows(file: Path, rows: Iterable[dict[str, Any]], classes: tuple[str, ...]) -> None:
-    """Rows of `rows_of`, by the file's ending; whole or not at all."""
+    """Rows of `rows_of`, by the file's ending; whole or not at all. A file's name that is no UTF-8 keeps its bytes."""
     text = as_csv(rows, classes) if file.suffix.lower() == ".csv" else as_json(rows)
-    write_atomically(file, lambda part: part.write_text(text, "utf-8"))
+    write_atomically(file, lambda part: part.write_text(text, "utf-8", "surrogateescape"))
 
 
 def as_json(rows: Iterable[dict[str, Any]]) -> str:

@@ -81,6 +81,24 @@ def test_a_picture_turned_by_its_camera_is_judged_upright(finished: Path, images
     np.testing.assert_allclose(marked, upright, atol=1e-5)
 
 
+def test_16_bits_and_transparency_are_judged_as_the_command_judges_them(
+    finished: Path, images: list[bytes], tmp_path: Path
+) -> None:
+    grey = np.asarray(Image.open(io.BytesIO(images[0])).convert("L"))
+    deep = Image.fromarray(grey.astype(np.uint16) * 257)
+    deep.save(tmp_path / "deep.png")
+    # Half of it is transparent, over whatever colour lies beneath; people see it on white.
+    shown, hidden = np.where(grey > 100, grey, 255).astype(np.uint8), np.where(grey > 100, 255, 0)
+    clear = Image.merge("LA", (Image.fromarray(grey), Image.fromarray(hidden.astype(np.uint8))))
+    clear.save(tmp_path / "clear.png")
+    faces = [grey, tmp_path / "deep.png", deep, shown, tmp_path / "clear.png", clear]
+    found = Predictor(finished).pixels(faces)
+    assert np.array_equal(found[1], found[0])
+    assert np.array_equal(found[2], found[0])
+    assert np.array_equal(found[4], found[3])
+    assert np.array_equal(found[5], found[3])
+
+
 @pytest.mark.parametrize(
     ("face", "said"),
     [

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import av
@@ -77,6 +78,15 @@ def test_csv_has_a_column_for_each_class(finished: Path, tmp_path: Path) -> None
     shares = {name: float(row[name]) for name in ("happy", "sad", "surprise")}
     assert row["top"] == max(shares, key=shares.__getitem__)
     assert (row["time_ms"], row["width"], row["height"]) == ("", "60", "40")
+
+
+def test_a_name_that_is_no_utf8_is_kept_in_csv_and_json(finished: Path, tmp_path: Path) -> None:
+    file = tmp_path / os.fsdecode(b"a-\xff.png")
+    Image.fromarray(noise(1)).save(file)
+    for out in (tmp_path / "out.csv", tmp_path / "out.json"):
+        assert main(["predict", str(finished), str(file), "--detector", "none", "--out", str(out)]) == 0
+    assert os.fsencode(file) in (tmp_path / "out.csv").read_bytes()
+    assert json.loads((tmp_path / "out.json").read_text())[0]["file"] == str(file)
 
 
 @pytest.mark.parametrize(
