@@ -38,6 +38,10 @@ def main(arguments: list[str] | None = None) -> int:
     except TrainingFailed as failure:
         print(f"error: {failure}", file=sys.stderr, flush=True)
         return 1
+    except OSError as error:
+        named = f"{error.filename}: " if error.filename else ""
+        print(f"error: {named}{error.strerror or error}", file=sys.stderr, flush=True)
+        return 1
     return code
 
 

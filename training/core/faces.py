@@ -186,16 +186,21 @@ def _decode_into(
     file: Path, snapshot: Snapshot, config: Config, side: int, between: Callable[[int], None]
 ) -> None:
     shape = (snapshot.rows, 1 if config.colour == "grey" else 3, side, side)
-    array = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+    header = {
+        "descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)),
+        "fortran_order": False,
+        "shape": shape,
+    }
     done = 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    # Not through a map of the file: where the disk is full that ends the process without a word.
+    with file.open("wb") as out, ThreadPoolExecutor(os.cpu_count()) as pool:
+        np.lib.format.write_array_header_1_0(out, header)
         for keys, images in _images(snapshot):
             with _of_snapshot():
                 pixels = decode_many(images, keys, side=side, colour=config.colour, pool=pool)
-            array[done : done + len(pixels)] = pixels
+            out.write(pixels.data)
             done += len(pixels)
             between(done)
-    array.flush()
 
 
 @contextlib.contextmanager

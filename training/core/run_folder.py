@@ -3,6 +3,7 @@ killed.
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -18,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from training.core.config import Config
+from training.core.device import out_of_memory
 from training.core.refusals import BadRunFolder
 
 FORMAT = "vemo-run/1"
@@ -127,7 +129,9 @@ class RunFolder:
 
     def save_best(self, weights: dict[str, Tensor]) -> None:
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-        write_atomically(self.best, lambda file: save_file(plain, file, metadata={"format": FORMAT}))
+        write_atomically(
+            self.best, _as_errors_of_files(lambda file: save_file(plain, file, metadata={"format": FORMAT}))
+        )
 
     def give_best(self, network: nn.Module) -> None:
         """Load the best weights into the run's network. Raises BadRunFolder where there are none that fit it."""
@@ -153,7 +157,7 @@ class RunFolder:
         return weights
 
     def save_last(self, checkpoint: dict[str, Any]) -> None:
-        write_atomically(self.last, lambda file: torch.save(checkpoint, file))
+        write_atomically(self.last, _as_errors_of_files(lambda file: torch.save(checkpoint, file)))
 
     def load_last(self) -> dict[str, Any] | None:
         """The last checkpoint, in main memory; None where there is none. Raises BadRunFolder for a damaged one."""
@@ -166,6 +170,21 @@ class RunFolder:
         return checkpoint
 
 
+def _as_errors_of_files(save: Callable[[Path], object]) -> Callable[[Path], None]:
+    """Torch and safetensors have errors of their own for a file that takes no more."""
+
+    def write(file: Path) -> None:
+        try:
+            save(file)
+        except (RuntimeError, safetensors.SafetensorError) as error:
+            if out_of_memory(error):
+                raise
+            first = str(error).partition("\n")[0]
+            raise OSError(errno.EIO, f"it could not be written ({first})", str(file)) from error
+
+    return write
+
+
 class Events:
     """metrics.jsonl: one JSON object a line, each flushed, so that a reader sees it at once. Without a file, for
     processes that others speak for, nothing is written.
@@ -175,13 +194,20 @@ class Events:
         self._file = file
         if file is not None:
             file.touch()
+            _cut_half_line(file)
 
     def write(self, event: str, **facts: object) -> None:
         if self._file is None:
             return
         line = json.dumps({"event": event, "time": round(time.time(), 3), **facts}, allow_nan=False)
-        with self._file.open("a", encoding="utf-8") as out:
-            out.write(line + "\n")
+        before = self.size()
+        try:
+            with self._file.open("a", encoding="utf-8") as out:
+                out.write(line + "\n")
+        except OSError:
+            # A full disk takes a part of the line.
+            os.truncate(self._file, before)
+            raise
 
     def size(self) -> int:
         """Bytes written so far; a checkpoint keeps it."""
@@ -191,6 +217,13 @@ class Events:
         """Cut off what the checkpoint did not know: those epochs are about to happen again."""
         if self._file is not None:
             os.truncate(self._file, min(size, self.size()))
+
+
+def _cut_half_line(file: Path) -> None:
+    """What a process was killed over: the next line shall not be written behind it."""
+    whole = file.read_bytes()
+    if whole and not whole.endswith(b"\n"):
+        os.truncate(file, whole.rfind(b"\n") + 1)
 
 
 def read_events(file: Path) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +50,33 @@ def train(
         with folder.locked() if world.first else contextlib.nullcontext():
             begun = folder.config.exists()
             try:
-                return _train(
-                    folder, snapshot, choose, stopper, display if world.first else Display.silent(), world
-                )
+                with _explained_disk(folder):
+                    return _train(
+                        folder, snapshot, choose, stopper, display if world.first else Display.silent(), world
+                    )
             except (BadConfig, BadSnapshot, TrainingFailed) as error:
                 if world.first and not folder.result.exists():
                     facts = error.facts if isinstance(error, TrainingFailed) else {}
-                    Events(folder.metrics).write("error", message=str(error), **facts)
+                    with contextlib.suppress(OSError):  # on a full disk there is no room for this either
+                        Events(folder.metrics).write("error", message=str(error), **facts)
                 if world.first and not begun and isinstance(error, Refusal):
                     folder.forget_start(whole=not here)
                 raise
+
+
+@contextlib.contextmanager
+def _explained_disk(folder: RunFolder) -> Iterator[None]:
+    """Turn a file that cannot be written or read into a TrainingFailed that names it."""
+    try:
+        yield
+    except BrokenPipeError:  # whoever read what is displayed has gone
+        raise
+    except OSError as error:
+        said = f"{error.filename or folder.path}: {error.strerror or error}".removesuffix(".")
+        raise TrainingFailed(
+            f"{said}. Make room, or mend what else is wrong there; the same command then goes on from the last "
+            f"checkpoint."
+        ) from error
 
 
 def _train(
