@@ -1,6 +1,7 @@
 """How near to what a machine could do at best a network learns and judges on it: `python -m bench.floor`.
 
     python -m bench.floor [--networks resmasking resnet34 resnet18] [--batch 96] [--image-size 224] [--json FILE]
+    python -m bench.floor --smoke
 
 Takes a CUDA card where there is one, else the processor, and first measures its rate of bfloat16 products (one large
 matrix product) and its bandwidth (one large copy). From them comes the floor, the time an image takes at the very
@@ -11,7 +12,8 @@ passes and the optimizer's reading and writing of weights, gradient and two stat
 Beside it, in turns: the steps of a training with bf16 and channels_last, its faces on the device; and plain PyTorch in
 32 bits with a DataLoader that changes one image after the other. Judging: a `Quick` by batches, and one face at a time
 in 32 bits. On a card also how much of the steps' time no kernel ran. Aims, on a card: half the floor's speed for
-ResMaskingNet learning at 224 pixels, and five times the plain loop's.
+ResMaskingNet learning at 224 pixels, and five times the plain loop's. --smoke runs all of it within a minute, with one
+network on small images: it says that the script works, nothing else.
 """
 
 import argparse
@@ -39,6 +41,8 @@ OPTIMIZER_BYTES = 4 * (4 + 3)
 """Per weight, with RAdam: weight, gradient and two states are read, all but the gradient written."""
 _SIDES = {"cuda": 8192, "cpu": 2048}
 _COPIED = {"cuda": 2**30, "cpu": 2**28}
+_SMALL = (128, 2**20)
+"""For a smoke run: without units for bfloat16 a processor is slow in it."""
 
 
 @dataclass(frozen=True)
@@ -110,13 +114,20 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=96)
     parser.add_argument("--steps", type=int, default=10, help="timed at once, in each of three turns")
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--smoke", action="store_true", help="a small network, small images, one step a turn")
     asked = parser.parse_args()
+    if asked.smoke:
+        asked.networks, asked.image_size, asked.batch, asked.steps = ["resnet18"], 64, 4, 1
     device = torch.device(asked.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     card = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     print(f"torch {torch.__version__}, {device.type}: {card}, load {os.getloadavg()[0]:.1f}")
-    machine = measure(device)
+    machine = measure(device, *(_SMALL if asked.smoke else (_SIDES[device.type], _COPIED[device.type])))
     print(f"{2 * machine.rate / 1e12:.2f} TFLOP/s in bfloat16, {machine.bandwidth / 1e9:.0f} GB/s")
     figures: dict[str, Any] = {"rate": machine.rate, "bandwidth": machine.bandwidth, "device": card}
+    if asked.smoke:
+        # What a smoke run finds must never be taken for a result.
+        print("A smoke run: these figures say nothing of the machine.")
+        figures["smoke"] = True
     for name in asked.networks:
         figures[name] = _network(name, device, machine, asked.image_size, asked.batch, asked.steps)
     print(f"load at the end {os.getloadavg()[0]:.1f}")
@@ -124,8 +135,8 @@ def main() -> None:
         asked.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
-def measure(device: torch.device) -> Machine:
-    side, copied = _SIDES[device.type], _COPIED[device.type]
+def measure(device: torch.device, side: int, copied: int) -> Machine:
+    """By a product of two matrices of that side, and a copy of so many bytes."""
     one = torch.randn(side, side, device=device).to(torch.bfloat16)
     there = torch.ones(copied, dtype=torch.uint8, device=device)
     back = torch.empty_like(there)
