@@ -18,9 +18,8 @@ from labeling.face_filter import ANY, in_source
 from labeling.models import Campaign, CampaignFace, Face, FaceLabel, Item, Snapshot, Source, Vote, WorkState
 from labeling.rules import may_manage, may_see_labels
 from labeling.snapshots import taken_in
-from labeling.snapshots.candidates import label_columns
 from labeling.snapshots.exports import FORMATS
-from labeling.snapshots.rule import USUAL_LABELS, Rule
+from labeling.snapshots.rule import USUAL_LABELS, Rule, label_columns
 
 SOURCE, MEDIA, FACES, VOTES, SNAPSHOT, EXPORT, RUN, ROUND, NEXT = (
     "source", "media", "faces", "votes", "snapshot", "export", "run", "round", "next",

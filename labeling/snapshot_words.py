@@ -12,8 +12,8 @@ from labeling import quality_words
 from labeling.expressions import word
 from labeling.licence_words import rule_line
 from labeling.models import Campaign
-from labeling.snapshots import candidates, comparing, diff
-from labeling.snapshots.reasons import LEFT_OUT
+from labeling.snapshots import comparing, diff
+from labeling.snapshots.reasons import LEFT_OUT, OPEN
 from labeling.snapshots.rule import (
     ADJUDICATED,
     ALIKE,
@@ -255,6 +255,6 @@ def kind_of_change(kind: str) -> str:
 
 def why_word(reason: str) -> str:
     """Why a face is in only one of two versions."""
-    if reason == candidates.OPEN:
+    if reason == OPEN:
         return _("was open: votes were missing")
     return _(WHY[reason]) if reason in WHY else left_out_word(reason)

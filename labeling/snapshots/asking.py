@@ -11,7 +11,6 @@ from labeling.licences import kept
 from labeling.models import Campaign, FaceLabel, Source
 from labeling.refusals import Refusal
 from labeling.snapshots import format as snapshots
-from labeling.snapshots.candidates import label_columns
 from labeling.snapshots.rule import (
     ALIKE,
     GROUPS,
@@ -22,6 +21,7 @@ from labeling.snapshots.rule import (
     USUAL_LABELS,
     WAYS,
     Rule,
+    label_columns,
     shares,
 )
 

@@ -1,45 +1,31 @@
 """The faces a snapshot could hold, read in one statement, kept small: a million of them take some 150 MB."""
 
 import hashlib
-import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from django.db.models import BooleanField, Case, Exists, OuterRef, QuerySet, Subquery, Value, When
-from django.db.models.fields.json import KeyTextTransform
 from numpy.typing import NDArray
 
-from labeling import bulk, quality_rule
+from labeling import bulk
 from labeling.expressions import OTHER_ANSWERS
 from labeling.licences import meeting
-from labeling.models import Campaign, CampaignFace, Face, FaceLabel, Item, Outcome
+from labeling.models import Campaign, Face
 from labeling.snapshots import format as snapshots
-from labeling.snapshots.rule import ADJUDICATED, AUTHOR, SOURCES, USUAL_LABELS, VOTES, Rule
+from labeling.snapshots.arrays import Narrow, Which, Whole, booleans, coded, narrow, whole_numbers
+from labeling.snapshots.origins import Labels
+from labeling.snapshots.reasons import LICENCE, OTHER_CLASS, OTHER_SOURCE, POOR, SMALL, TWICE
+from labeling.snapshots.rows_asked import BOX, columns_asked, from_sources, in_question
+from labeling.snapshots.rule import AUTHOR, USUAL_LABELS, Rule
 from labeling.snapshots.stored import Alive
+from labeling.snapshots.tallies import Tally
 from labeling.whose import spelt
 
-OPEN, LICENCE, FEW_VOTES, DISAGREEMENT = "open", "licence", "few_votes", "little_agreement"
-NO_LABEL, OTHER_CLASS, SMALL, POOR, OTHER_SOURCE = "no_label", "class", "small", "quality", "source"
-TWICE = "twice"
-"""Why faces stay out, besides the outcomes that are no label."""
 _KEY = 32
 _AT_ONCE = 5_000
-_TEXT, _WHOLE_NUMBER, _YES = pa.string(), pa.int64(), pa.bool_()
-_VOTED = {"state": _TEXT, "outcome": _TEXT, "label": _TEXT, "agreement": pa.float64(), "counts": _TEXT}
-_BOX = ("time_ms", "row", "x", "y", "width", "height")
-_FACE = {
-    "pk": _WHOLE_NUMBER, "media": _WHOLE_NUMBER, "media__sha256": _TEXT, "detector": _TEXT,
-    **dict.fromkeys(_BOX, _WHOLE_NUMBER), "likeness": _WHOLE_NUMBER, "fingerprint": _WHOLE_NUMBER,
-}  # fmt: skip
-Whole: TypeAlias = NDArray[np.int64]
-Narrow: TypeAlias = NDArray[np.integer[Any]]
-"""Whole numbers in as few bytes as all of them need."""
-Which: TypeAlias = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,10 +93,10 @@ def read(
     """
     found = _Columns(campaigns[0].expressions, rule)
     for campaign in campaigns:
-        found.take(bulk.tables(*_asked(_in_question(campaign), "face__", rule), reader), alive)
+        found.take(bulk.tables(*columns_asked(in_question(campaign), "face__", rule), reader), alive)
     if rule.labelled_sources:
-        faces = Face.objects.kept().filter(_from("media", rule.labelled_sources)).order_by()
-        found.take(bulk.tables(*_asked(faces, "", rule), reader), alive)
+        faces = Face.objects.kept().filter(from_sources("media", rule.labelled_sources)).order_by()
+        found.take(bulk.tables(*columns_asked(faces, "", rule), reader), alive)
     return found.finished()
 
 
@@ -120,25 +106,27 @@ def read_some(
     """Of these faces what `read` would say of them, as the reader sees them. Some need not be the campaign's."""
     found = _Columns(campaign.expressions, rule)
     chunks = [faces[start : start + _AT_ONCE] for start in range(0, len(faces), _AT_ONCE)]
-    rows = [_in_question(campaign).filter(bulk.Among("face", chunk)) for chunk in chunks]
-    asked = [_asked(some, "face__", rule) for some in rows]
+    rows = [in_question(campaign).filter(bulk.Among("face", chunk)) for chunk in chunks]
+    asked = [columns_asked(some, "face__", rule) for some in rows]
     if asked:
         found.take(bulk.table_each((some for some, _schema in asked), asked[0][1], reader), alive)
     return found.finished()
 
 
-def reasons(campaigns: Sequence[Campaign], rule: Rule, faces: Collection[int]) -> dict[int, str]:
+def why_out(campaigns: Sequence[Campaign], rule: Rule, faces: Collection[int]) -> dict[int, str]:
     """Of some hundred faces why `read` would leave each out as things stand now; empty where it would take the face.
 
     Those that are in none of the campaigns and labelled sources are left out.
     """
     found = _Columns(campaigns[0].expressions, rule)
     for campaign in campaigns:
-        rows = _in_question(campaign).filter(face__in=faces)
-        found.take([bulk.few(*_asked(rows, "face__", rule))], lambda: None)
+        rows = in_question(campaign).filter(face__in=faces)
+        found.take([bulk.few(*columns_asked(rows, "face__", rule))], lambda: None)
     if rule.labelled_sources:
-        joined = Face.objects.kept().filter(_from("media", rule.labelled_sources), pk__in=faces).order_by()
-        found.take([bulk.few(*_asked(joined, "", rule))], lambda: None)
+        joined = (
+            Face.objects.kept().filter(from_sources("media", rule.labelled_sources), pk__in=faces).order_by()
+        )
+        found.take([bulk.few(*columns_asked(joined, "", rule))], lambda: None)
     made = found.finished()
     why = dict.fromkeys(made.face.tolist(), "")
     for face, number in zip(made.out_face.tolist(), made.out_reason.tolist(), strict=True):
@@ -150,46 +138,6 @@ def words(keys: NDArray[np.void]) -> NDArray[np.uint64]:
     """(n, 2): the first 128 bits of face_keys of 32 bytes each."""
     whole = np.ascontiguousarray(keys).view(">u8").reshape(-1, _KEY // 8)
     return whole[:, :2].astype(np.uint64)
-
-
-def _in_question(campaign: Campaign) -> QuerySet[CampaignFace]:
-    rows = CampaignFace.objects.filter(campaign=campaign, face__isnull=False)
-    return rows.exclude(state=CampaignFace.State.GOLD).order_by()
-
-
-def label_columns(rule: Rule) -> list[str]:
-    """The columns of labels the rule asks."""
-    return [origin for origin in rule.labels if origin not in USUAL_LABELS]
-
-
-def _from(media: str, names: Collection[str]) -> Exists:
-    return Exists(Item.objects.filter(media=OuterRef(media), source__name__in=names))
-
-
-def _asked(rows: QuerySet[Any], to_face: str, rule: Rule) -> tuple[QuerySet[Any, Any], pa.Schema]:
-    """The columns of _VOTED, _FACE, and what else the rule asks: by the names that _Columns reads."""
-    columns: dict[str, pa.DataType] = dict(_VOTED) if to_face else {}
-    columns |= {to_face + name: kind for name, kind in _FACE.items()}
-    asked: dict[str, Any] = {"given_split": KeyTextTransform("split", f"{to_face}given")}
-    kinds = {"given_split": _TEXT}
-    if rule.licences:
-        columns[f"{to_face}media__licence_code"] = _TEXT
-    if AUTHOR in rule.groups:
-        columns[f"{to_face}media__author"] = _TEXT
-    if rule.quality:
-        poor = When(quality_rule.fails(rule.quality, at=to_face), then=Value(True))
-        asked["poor"], kinds["poor"] = Case(poor, default=Value(False), output_field=BooleanField()), _YES
-    if rule.sources:
-        asked["from_wanted"], kinds["from_wanted"] = _from(f"{to_face}media", rule.sources), _YES
-    if rule.splits == SOURCES:
-        for split, names in sorted(rule.split_sources.items()):
-            asked[f"from_{split}"], kinds[f"from_{split}"] = _from(f"{to_face}media", names), _YES
-    for number, column in enumerate(label_columns(rule)):
-        same = FaceLabel.objects.filter(face=OuterRef(f"{to_face}pk"), column=column)
-        asked[f"label_{number}"], kinds[f"label_{number}"] = Subquery(same.values("label")[:1]), _TEXT
-    names = [name.removeprefix("face__") for name in columns]
-    schema = pa.schema([*zip(names, columns.values(), strict=True), *kinds.items()])
-    return rows.annotate(**asked).values_list(*columns, *asked), schema
 
 
 _WHOLE = (
@@ -205,7 +153,7 @@ class _Columns:
         self._classes = tuple(name for name in expressions if not rule.classes or name in rule.classes)
         self._numbers = {name: number for number, name in enumerate(self._classes)}
         self._answers = (*self._classes, *OTHER_ANSWERS)
-        self._allowed = pa.array(sorted(meeting(rule.licences)), _TEXT) if rule.licences else None
+        self._allowed = pa.array(sorted(meeting(rule.licences)), pa.string()) if rule.licences else None
         self._given: dict[str, int] = {}
         self._reasons: dict[str, int] = {}
         self._out_face: list[Narrow] = [np.empty(0, np.int8)]
@@ -224,16 +172,16 @@ class _Columns:
             self._take(part)
 
     def _take(self, part: pa.Table) -> None:
-        tally = _Tally(part, self._answers)
-        found = _Labels(part, self._rule, tally)
-        pks = _numbers(part, "pk")
+        tally = Tally(part, self._answers)
+        found = Labels(part, self._rule, tally)
+        pks = whole_numbers(part, "pk")
         for reason, rows in found.without():
             self._leave(reason, pks[rows])
         kept = np.flatnonzero(found.origin >= 0)
         label = found.label.take(pa.array(kept))
         kept, label = self._wanted(part.take(pa.array(kept)), kept, label, found.origin[kept])
         rows = part.take(pa.array(kept))
-        words, of_word = _words(label)
+        words, of_word = coded(label)
         self._strange.update(
             {
                 word: int((of_word == number).sum())
@@ -242,7 +190,7 @@ class _Columns:
             }
         )
         numbers = np.array([self._numbers.get(word, -1) for word in words], np.int64)
-        given, of_given = _words(rows.column("given_split"))
+        given, of_given = coded(rows.column("given_split"))
         splits = np.array([self._given.setdefault(word, len(self._given)) for word in given], np.int64)
         sha256s = rows.column("media__sha256")
         keys = _keys(rows)
@@ -251,14 +199,14 @@ class _Columns:
         self._agreement.append(found.agreement[kept].astype(np.float32))
         self._votes.append(narrow(tally.votes)[tally.row[kept]])
         values = {
-            "face": _numbers(rows, "pk"),
-            "media": _numbers(rows, "media"),
+            "face": whole_numbers(rows, "pk"),
+            "media": whole_numbers(rows, "media"),
             "label": numbers[of_word],
             "origin": found.origin[kept],
             "given": splits[of_given],
-            "likeness": _numbers(rows, "likeness", -1),
+            "likeness": whole_numbers(rows, "likeness", -1),
             "author": self._authors(rows),
-            "fingerprint": _numbers(rows, "fingerprint"),
+            "fingerprint": whole_numbers(rows, "fingerprint"),
             "hashed": rows.column("fingerprint").is_valid().to_numpy().astype(np.int64),
             "source": _rank(rows),
         }
@@ -267,7 +215,7 @@ class _Columns:
 
     def _wanted(self, rows: pa.Table, kept: Whole, label: pa.Array, origin: Whole) -> tuple[Whole, pa.Array]:
         """Of faces with a label those that the rule lets in; the others are counted by the first reason."""
-        words, of_word = _words(label)
+        words, of_word = coded(label)
         known = np.array([word in self._numbers for word in words], np.bool_)[of_word]
         # What was voted on and is no class of the campaign any more is not passed over.
         expressions = np.array([word in self._expressions for word in words], np.bool_)[of_word]
@@ -275,17 +223,17 @@ class _Columns:
         reasons: list[tuple[str, Which]] = []
         if self._allowed is not None:
             allowed = pc.is_in(rows.column("media__licence_code"), self._allowed)
-            reasons.append((LICENCE, ~_booleans(allowed)))
+            reasons.append((LICENCE, ~booleans(allowed)))
         if self._rule.sources:
-            reasons.append((OTHER_SOURCE, ~_booleans(rows.column("from_wanted"))))
-        side = np.minimum(_numbers(rows, "width"), _numbers(rows, "height"))
+            reasons.append((OTHER_SOURCE, ~booleans(rows.column("from_wanted"))))
+        side = np.minimum(whole_numbers(rows, "width"), whole_numbers(rows, "height"))
         reasons.append((SMALL, side < self._rule.side_at_least))
         if self._rule.quality:
-            reasons.append((POOR, _booleans(rows.column("poor"))))
+            reasons.append((POOR, booleans(rows.column("poor"))))
         reasons.append((OTHER_CLASS, ~known & (expressions | ~voted)))
         there = np.ones(len(kept), np.bool_)
         for reason, out in reasons:
-            self._leave(reason, _numbers(rows, "pk")[there & out])
+            self._leave(reason, whole_numbers(rows, "pk")[there & out])
             there &= ~out
         which = np.flatnonzero(there)
         return kept[which], label.take(pa.array(which))
@@ -298,7 +246,7 @@ class _Columns:
     def _authors(self, rows: pa.Table) -> Whole:
         if AUTHOR not in self._rule.groups:
             return np.full(len(rows), -1, np.int64)
-        names, of_name = _words(rows.column("media__author"))
+        names, of_name = coded(rows.column("media__author"))
         plain = map(spelt, names)
         return np.array([_number(name) if name else -1 for name in plain], np.int64)[of_name]
 
@@ -352,140 +300,18 @@ class _Columns:
         return order[first], int((~first).sum())
 
 
-class _Tally:
-    """Votes by answer. row: of each face its row of votes and cast, which has one per distinct tally."""
-
-    def __init__(self, part: pa.Table, answers: Sequence[str]) -> None:
-        if "counts" in part.schema.names:
-            texts, self.row = _words(part.column("counts"))
-        else:
-            texts, self.row = ["{}"], np.zeros(len(part), np.int64)
-        self.counts: list[dict[str, int]] = [json.loads(text) if text else {} for text in texts]
-        cast = [[counts.get(answer, 0) for answer in answers] for counts in self.counts]
-        self.votes = np.array(cast, np.uint32).reshape(-1, len(answers))
-        self.cast = np.array([sum(counts.values()) for counts in self.counts], np.int64)
-
-    def agreeing(self, labels: pa.Array, rows: Whole) -> NDArray[np.float64]:
-        """The share of these faces' votes that is for these labels; 1 where nobody voted."""
-        tallies = (self.counts[number] for number in self.row[rows].tolist())
-        pairs = zip(tallies, labels.to_pylist(), strict=True)
-        return np.array(
-            [
-                counts.get(label, 0) / cast if (cast := sum(counts.values())) else 1.0
-                for counts, label in pairs
-            ]
-        )
-
-
-class _Labels:
-    """Of each face its label, the number of the origin (-1: none) and agreement; why: reason → faces without one."""
-
-    def __init__(self, part: pa.Table, rule: Rule, tally: _Tally) -> None:
-        size = len(part)
-        self._part, self._rule, self._tally = part, rule, tally
-        self.origin = np.full(size, -1, np.int64)
-        self.agreement = np.zeros(size)
-        self._few = self._doubted = np.zeros(size, np.bool_)
-        self._settled = self._is("state", CampaignFace.State.SETTLED)
-        voted = part.column("agreement").fill_null(0.0).to_numpy() if self._has_votes else np.zeros(size)
-        self.label = self._texts("label") if self._has_votes else pa.array([""] * size, _TEXT)
-        others = 0
-        for number, origin in enumerate(rule.labels):
-            pending = self.origin < 0
-            if origin == ADJUDICATED:
-                hit = pending & self._settled & self._is("outcome", Outcome.ADJUDICATED)
-                self.agreement[hit] = voted[hit]
-            elif origin == VOTES:
-                hit = self._agreed(pending, voted)
-                self.agreement[hit] = voted[hit]
-            else:
-                given = self._texts(f"label_{others}")
-                others += 1
-                hit = pending & (pc.binary_length(given).to_numpy() > 0)
-                rows = np.flatnonzero(hit)
-                self.agreement[rows] = tally.agreeing(given.take(pa.array(rows)), rows)
-                self.label = pc.if_else(pa.array(hit), given, self.label)
-            self.origin[hit] = number
-
-    @property
-    def _has_votes(self) -> bool:
-        return "state" in self._part.schema.names
-
-    def _texts(self, name: str) -> pa.Array:
-        return _one(self._part.column(name)).fill_null("")
-
-    def _is(self, name: str, value: str) -> Which:
-        if not self._has_votes:
-            return np.zeros(len(self._part), np.bool_)
-        return _booleans(pc.equal(self._texts(name), str(value)))
-
-    def _agreed(self, pending: Which, voted: NDArray[np.float64]) -> Which:
-        """Labels by votes; what is too few or too doubtful is noted."""
-        agreed = pending & self._settled & self._is("outcome", Outcome.AGREED)
-        self._few = agreed & (self._tally.cast[self._tally.row] < self._rule.votes_at_least)
-        self._doubted = agreed & ~self._few & (voted < self._rule.agreement_at_least)
-        return agreed & ~self._few & ~self._doubted
-
-    def without(self) -> Iterator[tuple[str, Whole]]:
-        """Why faces have none, and which."""
-        without = self.origin < 0
-        yield FEW_VOTES, np.flatnonzero(without & self._few)
-        yield DISAGREEMENT, np.flatnonzero(without & self._doubted)
-        rest = np.flatnonzero(without & ~self._few & ~self._doubted)
-        if not len(rest) or not self._has_votes:
-            yield NO_LABEL, rest
-            return
-        # A face re-opened for fresh votes still carries its former outcome; that is under question now.
-        is_open = self._is("state", CampaignFace.State.OPEN)[rest]
-        yield OPEN, rest[is_open]
-        words, of_word = _words(self._texts("outcome").take(pa.array(rest)))
-        for number, word in enumerate(words):
-            reason = NO_LABEL if word in ("", Outcome.AGREED, Outcome.ADJUDICATED) else word
-            yield reason, rest[~is_open & (of_word == number)]
-
-
-def narrow(numbers: Narrow) -> Narrow:
-    """The same numbers in as few bytes as they need."""
-    if not numbers.size:
-        return numbers.astype(np.int8)
-    least, most = int(numbers.min()), int(numbers.max())
-    for kind in (np.int8, np.int16, np.int32):
-        limits = np.iinfo(kind)
-        if limits.min <= least and most <= limits.max:
-            return numbers.astype(kind, copy=False)
-    return numbers
-
-
-def _one(column: Any) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-
-
-def _words(column: Any) -> tuple[list[str], Whole]:
-    """Distinct texts, and of each row which; no text is the empty one."""
-    coded = _one(column).fill_null("").dictionary_encode()
-    return coded.dictionary.to_pylist(), coded.indices.to_numpy().astype(np.int64)
-
-
-def _numbers(rows: pa.Table, name: str, none: int = 0) -> Whole:
-    return np.asarray(rows.column(name).fill_null(none).to_numpy(), np.int64)
-
-
-def _booleans(values: Any) -> Which:
-    return np.asarray(values.to_numpy(zero_copy_only=False), np.bool_)
-
-
 def _rank(rows: pa.Table) -> Whole:
     """Of each face the rank of the strictest split that its sources are named for."""
     found = np.zeros(len(rows), np.int64)
     for rank, split in enumerate(snapshots.SPLITS):
         if f"from_{split}" in rows.schema.names:
-            found[_booleans(rows.column(f"from_{split}"))] = rank
+            found[booleans(rows.column(f"from_{split}"))] = rank
     return found
 
 
 def _keys(rows: pa.Table) -> bytes:
     """The face_keys, 32 bytes each; see snapshots.face_key."""
-    named = [rows.column(name).cast(_TEXT) for name in ("media__sha256", "detector", *_BOX)]
+    named = [rows.column(name).cast(pa.string()) for name in ("media__sha256", "detector", *BOX)]
     texts = pc.binary_join_element_wise(*named, "/").cast(pa.binary()).to_pylist()
     sha256 = hashlib.sha256
     return b"".join([sha256(text).digest() for text in texts])

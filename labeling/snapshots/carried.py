@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from labeling.moments import Moment
 from labeling.snapshots import format as snapshots
 from labeling.snapshots import stored
-from labeling.snapshots.candidates import Candidates, Narrow
+from labeling.snapshots.arrays import Narrow
+from labeling.snapshots.candidates import Candidates
 from labeling.snapshots.stored import Alive
 from labeling.storage_paths import local_path
 

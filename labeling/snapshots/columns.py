@@ -15,7 +15,7 @@ from labeling import bulk, work
 from labeling.models import Face, FaceLabel, Item
 from labeling.sayings import gettext_noop
 from labeling.snapshots import format as snapshots
-from labeling.snapshots.candidates import Narrow
+from labeling.snapshots.arrays import Narrow
 from labeling.snapshots.choosing import Choice
 from labeling.snapshots.crops import NOT_THERE, Crops
 from labeling.snapshots.rule import USUAL_LABELS

@@ -20,7 +20,7 @@ from labeling import work
 from labeling.licences import meeting, understood
 from labeling.models import Campaign, CampaignFace, Face, Snapshot
 from labeling.sayings import gettext_noop
-from labeling.snapshots import candidates, diff, stored, taken_in
+from labeling.snapshots import candidates, diff, reasons, stored, taken_in
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.diff import ADDED, ALL, REMOVED, Change, Difference, Wanted
 from labeling.snapshots.rule import USUAL_LABELS, VOTES, Rule
@@ -162,7 +162,7 @@ class _Judge:
         self._is_older = is_older
         self._faces = {row[0]: row[1:] for row in _faces(faces)}
         campaigns = [each for each in taken_in.campaigns_of(lacking) if each is not None]
-        self._now = candidates.reasons(campaigns, self._rule, faces)
+        self._now = candidates.why_out(campaigns, self._rule, faces)
         self._asked = _asked(faces, campaigns)
 
     def why(self, row: Mapping[str, Any]) -> str:
@@ -181,8 +181,8 @@ class _Judge:
         if reason is None:
             return self._by_rule(row) or self._not_asked(face, left_out)
         if settled_at and settled_at > self._frozen_at and set(self._rule.labels) <= set(USUAL_LABELS):
-            return SETTLED_SINCE if self._is_older else candidates.OPEN
-        if reason == candidates.OPEN and self._is_older and outcome:
+            return SETTLED_SINCE if self._is_older else reasons.OPEN
+        if reason == reasons.OPEN and self._is_older and outcome:
             # Re-opened after the newer one was frozen; how it stood before says nobody.
             return self._by_rule(row) or UNKNOWN
         return reason or self._by_rule(row) or UNKNOWN
@@ -199,18 +199,18 @@ class _Judge:
         """From what it was in the other version."""
         rule = self._rule
         if row["label_origin"] not in rule.labels:
-            return candidates.NO_LABEL
+            return reasons.NO_LABEL
         if row["label_origin"] == VOTES and row["votes"] < rule.votes_at_least:
-            return candidates.FEW_VOTES
+            return reasons.FEW_VOTES
         if row["label_origin"] == VOTES and row["agreement"] < rule.agreement_at_least:
-            return candidates.DISAGREEMENT
+            return reasons.DISAGREEMENT
         if self._allowed is not None and understood(row["licence"]) not in self._allowed:
-            return candidates.LICENCE
+            return reasons.LICENCE
         if rule.sources and row["source"] not in rule.sources:
-            return candidates.OTHER_SOURCE
+            return reasons.OTHER_SOURCE
         if min(row["width"], row["height"]) < rule.side_at_least:
-            return candidates.SMALL
-        return "" if row["label"] in self._classes else candidates.OTHER_CLASS
+            return reasons.SMALL
+        return "" if row["label"] in self._classes else reasons.OTHER_CLASS
 
 
 def _faces(pks: Collection[int]) -> Iterable[tuple[Any, ...]]:

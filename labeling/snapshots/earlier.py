@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from labeling.models import Snapshot, WorkState
 from labeling.snapshots import candidates, stored
 from labeling.snapshots import format as snapshots
-from labeling.snapshots.candidates import Candidates, Narrow
+from labeling.snapshots.arrays import Narrow
+from labeling.snapshots.candidates import Candidates
 from labeling.snapshots.rule import STRATIFIED, Rule
 from labeling.snapshots.split import FREE
 from labeling.snapshots.stored import Alive

@@ -20,15 +20,15 @@ from labeling.models import Campaign, Snapshot, Verification, WorkState
 from labeling.sayings import gettext_noop, told
 from labeling.snapshots import candidates, carried, renewing, split, stored, taken_in
 from labeling.snapshots import format as snapshots
+from labeling.snapshots.arrays import narrow
 from labeling.snapshots.asking import FRACTIONS, CannotFreeze, columns_there, demand_name, rule_of
-from labeling.snapshots.candidates import label_columns
 from labeling.snapshots.carried import Carried
 from labeling.snapshots.choosing import Choice, choose, with_label
 from labeling.snapshots.columns import chunks
 from labeling.snapshots.crops import reading
 from labeling.snapshots.earlier import digests_before, newest_first, versions_before
 from labeling.snapshots.renewing import Faces
-from labeling.snapshots.rule import GIVEN, STRATIFIED, Rule
+from labeling.snapshots.rule import GIVEN, STRATIFIED, Rule, label_columns
 from labeling.snapshots.stored import local_folder, verify
 from labeling.snapshots.telling import Tell, Telling, nobody
 
@@ -314,8 +314,8 @@ def _carry(
         kept = {
             "read": found.read,
             "faces": choice.faces,
-            "split": candidates.narrow(choice.split),
-            "fold": candidates.narrow(choice.fold),
+            "split": narrow(choice.split),
+            "fold": narrow(choice.fold),
             "group": choice.group,
             "rows": rows,
             "tested": found.earlier.tested_with(choice.faces, choice.split),

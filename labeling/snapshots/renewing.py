@@ -15,6 +15,7 @@ from labeling import bulk, moments
 from labeling.licences import meeting
 from labeling.models import Campaign, CampaignFace, Face, FaceLabel, Item, Media, Snapshot, Source, Track
 from labeling.snapshots import candidates
+from labeling.snapshots.arrays import Narrow, narrow
 from labeling.snapshots.candidates import Candidates
 from labeling.snapshots.carried import Carried, Read
 from labeling.snapshots.certificate import Compared
@@ -224,7 +225,7 @@ def _merged(
         **columns,
         given_splits=given,
         given=_inserted(last.given[kept], at, _renumbered(fresh.given, fresh.given_splits, given)),
-        media=candidates.narrow(candidates.ranked(columns["media_id"], columns["prefix"])),
+        media=narrow(candidates.ranked(columns["media_id"], columns["prefix"])),
         keys=_inserted(last.keys[kept], at, fresh.keys),
         reasons=reasons,
         out_face=np.concatenate([last.out_face[stays_out], fresh.out_face]),
@@ -251,6 +252,6 @@ def _inserted(old: NDArray[Any], at: Whole, new: NDArray[Any]) -> NDArray[Any]:
     return np.insert(old.astype(kind, copy=False), at, new.astype(kind, copy=False), axis=0)
 
 
-def _renumbered(numbers: candidates.Narrow, names: Sequence[str], among: Sequence[str]) -> candidates.Narrow:
+def _renumbered(numbers: Narrow, names: Sequence[str], among: Sequence[str]) -> Narrow:
     places = np.array([among.index(name) for name in names], np.int64)
-    return candidates.narrow(places[numbers])
+    return narrow(places[numbers])

@@ -86,3 +86,8 @@ def shares(fractions: Mapping[str, float], splits: tuple[str, ...]) -> dict[str,
     if not total:
         raise ValueError("Fractions are not all 0.")
     return {split: round(fractions.get(split, 0.0) / total, 9) for split in splits}
+
+
+def label_columns(rule: Rule) -> list[str]:
+    """The columns of labels the rule asks."""
+    return [origin for origin in rule.labels if origin not in USUAL_LABELS]
