@@ -1,8 +1,10 @@
-"""Campaigns with settled faces, and snapshots frozen from them."""
+"""Campaigns with settled faces, snapshots frozen from them, and what was written of those."""
 
 from typing import Any
 
-from labeling.models import Campaign, Snapshot
+from django.core.files.storage import default_storage
+
+from labeling.models import Campaign, Export, Snapshot
 from labeling.snapshots import freezing
 from tests.factories import make_campaign, make_faces, settle
 
@@ -22,3 +24,10 @@ def frozen(campaign: Campaign, **rule: Any) -> Snapshot:
     freezing.run_freeze(snapshot.pk)
     snapshot.refresh_from_db()
     return snapshot
+
+
+def whole(row: Export) -> bytes:
+    """The export's file."""
+    with default_storage.open(row.stored_as) as file:
+        content: bytes = file.read()
+    return content

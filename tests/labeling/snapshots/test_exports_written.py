@@ -1,185 +1,33 @@
-"""What every export has in it, where else it may go, and what is refused before a disk is full."""
+"""What every export has in it, and what is refused before a disk is full."""
 
 import csv
-import hashlib
 import io
 import json
-import os
-import shutil
-import struct
 import subprocess
-import threading
 import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from django.core.management import CommandError, call_command
 from django.urls import reverse
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from labeling.expressions import EIGHT, FERPLUS_ANSWERS, OTHER_ANSWERS, SEVEN
-from labeling.fetching import buckets
 from labeling.models import Export, Media
 from labeling.snapshots import erasing, exporting, freezing
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.exports import FORMATS, card, ferplus, write
 from labeling.snapshots.exports.format import Given
-from labeling.snapshots.exports.tree import SUMS, Tree, unpacked
+from labeling.snapshots.exports.tree import SUMS
 from tests.factories import make_user
-from tests.labeling.snapshots.making import frozen, make_settled
+from tests.labeling.snapshots.making import frozen, make_settled, whole
 from tests.labeling.snapshots.test_exporting import inside, made
-from tests.labeling.sources.buckets import BUCKET, Storage, a_storage
 from tests.snapshot_folders import make_snapshot_folder
 
 pytestmark = pytest.mark.django_db
-NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\\\n\r\x00"), min_size=1, max_size=20)
-
-
-@given(
-    st.dictionaries(NAMES, st.binary(max_size=3_000), max_size=12),
-    st.integers(0, 12),
-    st.sampled_from(((1, 1), (999, 1), (3_000, 1), (1_000, 50), (65_535, 50), (70_000, 50))),
-)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_tree_gives_back_what_was_put_in(
-    tmp_path: Path, files: dict[str, bytes], few: int, cut: tuple[int, int]
-) -> None:
-    piece, times = cut
-    files.pop(SUMS, None)
-    names = list(files)
-    # Those written piece by piece are large enough for several blocks, or small enough for less than one.
-    for name in names[few:]:
-        files[name] *= times
-
-    def tree_of(target: Path, piece: int) -> bytes:
-        with Tree(target) as tree:
-            tree.add_many(
-                names[:few],
-                [files[name] for name in names[:few]],
-                [hashlib.sha256(files[name]).hexdigest() for name in names[:few]],
-            )
-            for name in names[few:]:
-                with tree.open(name) as member:
-                    for start in range(0, len(files[name]), piece):
-                        member.write(files[name][start : start + piece])
-        content = target.read_bytes()
-        assert tree.sha256 == hashlib.sha256(content).hexdigest()
-        return content
-
-    sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
-    target = tmp_path / "tree.zip"
-    content = tree_of(target, piece)
-    with zipfile.ZipFile(target) as archive:
-        assert archive.testzip() is None
-        assert archive.namelist() == [*names, SUMS]
-        assert {name: archive.read(name) for name in archive.namelist()} == {**files, SUMS: sums.encode()}
-    with target.open("rb") as file:
-        assert {name: b"".join(blocks) for name, blocks in unpacked(file)} == {
-            **files,
-            SUMS: sums.encode(),
-        }
-    assert [path.name for path in tmp_path.iterdir()] == ["tree.zip"]
-    assert tree_of(target, 1_000_000) == content
-
-
-@pytest.mark.parametrize("size", [0, 1, 65_534, 65_535, 65_536, 131_070, 3_000_000])
-def test_other_tools_open_a_tree_whatever_the_size_of_what_was_written_in_pieces(
-    tmp_path: Path, size: int
-) -> None:
-    content = bytes(range(251)) * (size // 251 + 1)
-    with Tree(tmp_path / "tree.zip") as tree:
-        tree.add("before.txt", b"small")
-        with tree.open("large.bin") as member:
-            member.write(content[:size])
-        tree.add("after.txt", b"too")
-    if shutil.which("unzip"):
-        tested = subprocess.run(
-            ["unzip", "-tq", tmp_path / "tree.zip"], capture_output=True, text=True, check=False
-        )
-        assert tested.returncode == 0, tested.stdout + tested.stderr
-    shutil.unpack_archive(tmp_path / "tree.zip", tmp_path / "out", "zip")
-    assert (tmp_path / "out" / "large.bin").read_bytes() == content[:size]
-    assert (tmp_path / "out" / "after.txt").read_bytes() == b"too"
-
-
-@pytest.mark.parametrize("most", [0, 2**32], ids=["small", "reckoned to be large"])
-def test_a_tree_is_read_from_front_to_end_as_others_do_it(tmp_path: Path, most: int) -> None:
-    content = bytes(range(251)) * 800
-    with Tree(tmp_path / "tree.zip") as tree:
-        with tree.open("pieces", most) as member:
-            member.write(content)
-        tree.add("whole", b"known")
-    found = dict(front_to_end((tmp_path / "tree.zip").read_bytes()))
-    assert list(found) == ["pieces", "whole", SUMS]
-    assert (found["pieces"], found["whole"]) == (content, b"known")
-    with (tmp_path / "tree.zip").open("rb") as file:
-        assert {name: b"".join(blocks) for name, blocks in unpacked(file)} == found
-
-
-def front_to_end(archive: bytes) -> Iterator[tuple[str, bytes]]:
-    """As APPNOTE.TXT has it (4.3.9.2): sizes behind a file have 64 bits exactly if its head has a part that says so."""
-    at = 0
-    while archive[at : at + 4] == b"PK\x03\x04":
-        flags, method, _time, _date, crc, stored, size, name, extra = struct.unpack_from(
-            "<6xHHHHIIIHH", archive, at
-        )
-        at += 30
-        begun = at + name + extra
-        large = archive[at + name : at + name + 2] == b"\x01\x00"
-        if method == 8:
-            reader = zlib.decompressobj(-15)
-            content = reader.decompress(archive[begun:])
-            assert reader.eof
-            end = len(archive) - len(reader.unused_data)
-            assert flags & 8
-            sign, crc, stored, size = struct.unpack_from("<IIQQ" if large else "<IIII", archive, end)
-            assert (sign, stored) == (0x08074B50, end - begun)
-            after = end + (24 if large else 16)
-        else:
-            content = archive[begun : begun + stored]
-            after = begun + stored
-        assert (zlib.crc32(content), len(content)) == (crc, size)
-        yield archive[at : at + name].decode(), content
-        at = after
-    assert archive[at : at + 4] == b"PK\x01\x02"
-
-
-@pytest.mark.parametrize("first", ["list", "sums"])
-def test_a_tree_that_cannot_begin_leaves_no_thread_and_no_file_open(tmp_path: Path, first: str) -> None:
-    (tmp_path / f"tree.zip.{first}").mkdir()
-    threads, files = threading.active_count(), len(os.listdir("/proc/self/fd"))
-    with pytest.raises(IsADirectoryError):
-        Tree(tmp_path / "tree.zip")
-    assert threading.active_count() == threads
-    assert len(os.listdir("/proc/self/fd")) == files
-
-
-def test_a_tree_that_ends_early_is_refused(tmp_path: Path) -> None:
-    target = tmp_path / "tree.zip"
-    with Tree(target) as tree, tree.open("large") as member:
-        member.write(b"l" * 2_000_000)
-    content = target.read_bytes()
-    for end in (10, 1_000, 1_999_999):
-        with pytest.raises(EOFError, match="ends early"):
-            list(unpacked(io.BytesIO(content[:end])))
-
-
-def test_a_tree_of_more_files_than_an_old_zip_counts_opens(tmp_path: Path) -> None:
-    target = tmp_path / "tree.zip"
-    names = [f"{number}" for number in range(70_000)]
-    with Tree(target) as tree:
-        tree.add_many(names, [b"x"] * len(names), ["0" * 64] * len(names))
-    with zipfile.ZipFile(target) as archive:
-        assert archive.namelist() == [*names, SUMS]
-        assert archive.read("69999") == b"x"
 
 
 @pytest.mark.parametrize("name", list(FORMATS))
@@ -311,14 +159,6 @@ def test_an_erased_face_is_in_no_export_and_the_card_counts_it(name: str) -> Non
         assert gone["image"] not in content
 
 
-def whole(row: Export) -> bytes:
-    from django.core.files.storage import default_storage
-
-    with default_storage.open(row.stored_as) as file:
-        content: bytes = file.read()
-    return content
-
-
 def test_other_words_make_another_file_and_the_same_words_none() -> None:
     snapshot = frozen(make_settled(6))
     first = made(snapshot, "votes", words={"contact": "faces@example.org"})
@@ -346,94 +186,6 @@ def test_what_would_fill_the_disk_is_refused_before_it_begins(settings) -> None:
 def test_the_room_asked_for_is_enough(name: str, tmp_path: Path) -> None:
     make_snapshot_folder(tmp_path / "s", images_per_class=60)
     assert packed(name, tmp_path).stat().st_size <= exporting.room_for(FORMATS[name], tmp_path / "s")
-
-
-def test_the_files_are_written_into_a_folder_and_replaced_whole(tmp_path: Path) -> None:
-    snapshot = frozen(make_settled(6))
-    row = made(snapshot, "imagefolder", to=str(tmp_path / "out"))
-    (folder,) = (tmp_path / "out").iterdir()
-    assert folder.name == f"{snapshot.digest[:12]}-imagefolder"
-    with zipfile.ZipFile(io.BytesIO(whole(row))) as archive:
-        wanted = {name: archive.read(name) for name in archive.namelist()}
-    assert {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
-    } == (wanted)
-    (folder / "old").write_text("left over")
-    made(snapshot, "imagefolder", to=str(tmp_path / "out"))
-    assert [path.name for path in (tmp_path / "out").iterdir()] == [folder.name]
-    assert not (folder / "old").exists()
-
-
-def test_from_outside_only_allowed_places_are_written_to(settings, tmp_path: Path) -> None:
-    snapshot = frozen(make_settled(6))
-    settings.EXPORT_ROOTS = [str(tmp_path / "allowed"), f"s3://{BUCKET}/out"]
-    ask = {"snapshot": snapshot, "format": "votes", "from_outside": True}
-    for place in (str(tmp_path), str(tmp_path / "allowed" / ".." / "x"), "/a\0b", f"/{'x' * 5_000}"):
-        with pytest.raises(exporting.CannotExport, match="outside the places this site may write to"):
-            exporting.export(**ask, to=place)
-    with pytest.raises(exporting.CannotExport, match="not a whole path"):
-        exporting.export(**ask, to="allowed")
-    with pytest.raises(exporting.CannotExport, match="knows no storage"):
-        exporting.export(**ask, to=f"s3://{BUCKET}/out/a")
-    assert not Export.objects.exists()
-    assert exporting.export(**ask, to=str(tmp_path / "allowed" / "a")).state == "waiting"
-
-
-@pytest.fixture
-def storage(settings) -> Iterator[Storage]:
-    with a_storage() as one:
-        settings.S3_PROFILES = {"lab": one.profile()}
-        settings.S3_FIRST_PAUSE_S = 0.01
-        settings.EXPORT_ROOTS = [f"s3://{BUCKET}/out"]
-        yield one
-
-
-def test_the_files_are_written_into_a_bucket_the_sums_last(storage: Storage) -> None:
-    snapshot = frozen(make_settled(6))
-    with pytest.raises(exporting.CannotExport, match="outside the places"):
-        exporting.export(snapshot=snapshot, format="votes", to=f"s3://{BUCKET}/other", from_outside=True)
-    row = made(snapshot, "votes", to=f"s3://{BUCKET}/out/a", from_outside=True)
-    assert (row.state, row.error) == ("done", "")
-    prefix = f"out/a/{snapshot.digest[:12]}-votes/"
-    stored = storage.client.list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"]
-    with zipfile.ZipFile(io.BytesIO(whole(row))) as archive:
-        wanted = {prefix + name: archive.read(name) for name in archive.namelist()}
-    assert {
-        one["Key"]: storage.client.get_object(Bucket=BUCKET, Key=one["Key"])["Body"].read() for one in stored
-    } == wanted
-    newest = max(stored, key=lambda one: (one["LastModified"], one["Key"] == prefix + SUMS))
-    assert newest["Key"] == prefix + SUMS
-
-
-def test_what_was_erased_leaves_the_bucket_and_what_lies_beside_the_export_stays(
-    storage: Storage, monkeypatch
-) -> None:
-    client = buckets._client
-
-    def with_short_pages(profile: buckets.Profile) -> Any:
-        far = client(profile)
-        whole = far.list_objects_v2
-        monkeypatch.setattr(far, "list_objects_v2", lambda **asked: whole(**asked, MaxKeys=2))
-        return far
-
-    monkeypatch.setattr(buckets, "_client", with_short_pages)
-    snapshot = frozen(make_settled(12))
-    made(snapshot, "imagefolder", to=f"s3://{BUCKET}/out/a", from_outside=True)
-    folder = f"out/a/{snapshot.digest[:12]}-imagefolder"
-    beside = {f"{folder}-mine/notes.txt": b"mine", f"{folder}.txt": b"mine", "out/a/notes.txt": b"mine"}
-    storage.put({**beside, **{f"{folder}/zzz/{number}.png": b"left" for number in range(5)}})
-    gone = snapshots.read_table(freezing.local_folder(snapshot)).to_pylist()[3]
-    erasing.erase([gone["face_key"]])
-    row = made(snapshot, "imagefolder", to=f"s3://{BUCKET}/out/a", from_outside=True)
-    assert (row.state, row.error) == ("done", "")
-    with zipfile.ZipFile(io.BytesIO(whole(row))) as archive:
-        wanted = {f"{folder}/{name}": archive.read(name) for name in archive.namelist()}
-    stored = storage.client.list_objects_v2(Bucket=BUCKET)["Contents"]
-    found = {
-        one["Key"]: storage.client.get_object(Bucket=BUCKET, Key=one["Key"])["Body"].read() for one in stored
-    }
-    assert found == {**wanted, **beside}
-    assert gone["image"] not in found.values()
 
 
 def test_by_command_with_words_and_a_folder(tmp_path: Path) -> None:
