@@ -71,11 +71,6 @@ def counts(faces: QuerySet[Face], column: str = EXPERT) -> dict[str, int]:
     return dict(rows.values_list("label").annotate(Count("pk")).order_by("label"))
 
 
-def in_campaign(campaign: Campaign, column: str = EXPERT) -> dict[str, int]:
-    """Label → how many faces of the campaign have it."""
-    return counts(Face.objects.filter(campaign_faces__campaign=campaign), column)
-
-
 def of_source(source: Source) -> dict[str, dict[str, int]]:
     """Column → label → faces of the source that have it. One statement."""
     rows = FaceLabel.objects.filter(in_source(source.pk, "face__")).order_by()

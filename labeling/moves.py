@@ -12,6 +12,7 @@ from labeling.voting import gold, line, settle
 from labeling.voting.votes import PUT_ASIDE
 
 _OPENED: dict[str, Any] = {"state": CampaignFace.State.OPEN, "settled_at": None}
+_KEPT = ("campaign_face_id", "round", "answer", "second", "client_key", "took_ms", "cast_at")
 
 
 def _locked_faces(pks: list[int]) -> list[CampaignFace]:
@@ -53,20 +54,13 @@ def _drop_gold_leases(rows: list[CampaignFace]) -> None:
             gold.drop_leases(row)
 
 
+def _said(vote: Vote | DiscardedVote) -> dict[str, Any]:
+    """What a vote is, wherever it is kept."""
+    return {name: getattr(vote, name) for name in _KEPT}
+
+
 def _set_aside(made: Discard, votes: list[Vote]) -> None:
-    DiscardedVote.objects.bulk_create(
-        DiscardedVote(
-            discard=made,
-            campaign_face_id=vote.campaign_face_id,
-            round=vote.round,
-            answer=vote.answer,
-            second=vote.second,
-            client_key=vote.client_key,
-            took_ms=vote.took_ms,
-            cast_at=vote.cast_at,
-        )
-        for vote in votes
-    )
+    DiscardedVote.objects.bulk_create(DiscardedVote(discard=made, **_said(vote)) for vote in votes)
     Vote.objects.filter(pk__in=[vote.pk for vote in votes]).delete()
 
 
@@ -162,18 +156,7 @@ def _without_those_given_anew(
 
 def _store_again(discard: Discard, aside: list[DiscardedVote]) -> None:
     Vote.objects.bulk_create(
-        Vote(
-            campaign=discard.campaign,
-            campaign_face_id=vote.campaign_face_id,
-            annotator=discard.annotator,
-            round=vote.round,
-            answer=vote.answer,
-            second=vote.second,
-            client_key=vote.client_key,
-            took_ms=vote.took_ms,
-            cast_at=vote.cast_at,
-        )
-        for vote in aside
+        Vote(campaign=discard.campaign, annotator=discard.annotator, **_said(vote)) for vote in aside
     )
     DiscardedVote.objects.filter(pk__in=[vote.pk for vote in aside]).delete()
 

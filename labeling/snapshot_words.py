@@ -79,7 +79,7 @@ def _told(rule: Rule, kept: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield _("Joined by their labels"), ", ".join(rule.labelled_sources)
     yield _("Only faces"), "; ".join(_only(rule))
     yield _("Rights"), rule_line(rule.licences) if rule.licences else ""
-    yield _("Splits"), _splits(rule, kept)
+    yield _("Splits"), _splits(rule)
     yield _("In one split"), _together(rule)
     yield _("Folds"), _n(rule.folds) if rule.folds else ""
     if not rule.test_stays:
@@ -115,7 +115,7 @@ def _only(rule: Rule) -> Iterator[str]:
         yield _("from {sources}").format(sources=", ".join(rule.sources))
 
 
-def _splits(rule: Rule, kept: Mapping[str, Any]) -> str:
+def _splits(rule: Rule) -> str:
     if rule.splits == GIVEN:
         return _("as the source gives them")
     if rule.splits == SOURCES:

@@ -37,7 +37,7 @@ def open_round(
     campaign than the rest.
     """
     with transaction.atomic():
-        faces = _take(run, set(campaign_face_ids))
+        faces = _take(set(campaign_face_ids))
         opened = RelabelRound.objects.create(
             run=run, campaign=faces[0].campaign, votes_per_face=votes_per_face, opened_by=opened_by
         )
@@ -47,7 +47,7 @@ def open_round(
     return opened
 
 
-def _take(run: TrainingRun, wanted: set[int]) -> list[CampaignFace]:
+def _take(wanted: set[int]) -> list[CampaignFace]:
     """Lock the faces, so that what is written down as "before" is what the fresh votes are added to."""
     if not wanted:
         raise CannotOpen(_("No face is chosen. Tick at least one."))

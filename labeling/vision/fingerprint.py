@@ -75,10 +75,6 @@ def to_signed(hashes: Hashes) -> list[int]:
     return [int(value) for value in hashes.view(np.int64)]
 
 
-def from_signed(numbers: Iterable[int]) -> Hashes:
-    return np.fromiter(numbers, np.int64).view(np.uint64)
-
-
 def _batches(pictures: Iterator[AnyPixels]) -> Iterator[list[AnyPixels]]:
     while batch := [_small(picture) for picture in islice(pictures, _BATCH)]:
         yield batch

@@ -7,20 +7,18 @@ from uuid import UUID
 from django import forms
 from django.conf import settings
 from django.core import signing
-from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from labeling import expressions, labels, uploads
 from labeling.models import Source
-from labeling.sayings import said
 from labeling.sources import ingest, places
 from labeling.sources.base import CannotAdd, CannotRead
 from labeling.sources.labelled.classes import CHOICES, guessed
 from labeling.sources.labelled.place import LabelledPlace, Survey
 from labeling.sources.roots import OutsideRoots, allowed
 from labeling.sources.s3 import SCHEME
-from labeling.web.source_forms import DETECTOR_NAMES, TOO_LARGE, bases, basis_note, detectors_offered, keep
+from labeling.web.source_forms import DETECTOR_NAMES, bases, basis_note, detectors_offered, keep, no_larger
 from labeling.web.storage_forms import watch_choices
 
 KIND = "labelled"
@@ -52,6 +50,7 @@ class LabelledSet(forms.Form):
         required=False,
         label=_("Or a zip from here"),
         help_text=_("With a folder per class, or a labels.csv."),
+        validators=[no_larger],
     )
     origin = forms.CharField(
         max_length=labels.LONGEST_ORIGIN,
@@ -110,12 +109,6 @@ class LabelledSet(forms.Form):
 
     def _choose(self, name: str, choices: list[tuple[Any, Any]]) -> None:
         self.fields[name].choices = choices  # type: ignore[attr-defined]
-
-    def clean_upload(self) -> "UploadedFile[bytes] | None":
-        upload: UploadedFile[bytes] | None = self.cleaned_data["upload"]
-        if upload is not None and (upload.size or 0) > settings.MAX_UPLOAD_BYTES:
-            raise forms.ValidationError(said(TOO_LARGE, most=settings.MAX_UPLOAD_BYTES // 1024**2))
-        return upload
 
     def clean(self) -> dict[str, Any]:
         data = self.cleaned_data

@@ -31,7 +31,7 @@ ELSEWHERE = (
     "flickr_from", "flickr_to", "flickr_place", "google_words", "youtube_page", "youtube_words",
 )  # fmt: skip
 """The fields that name where media are, if these are no files of the browser's."""
-TOO_LARGE = gettext_noop("This file is larger than {most:,} MB. Put it on the server and name its path.")
+_TOO_LARGE = gettext_noop("This file is larger than {most:,} MB. Put it on the server and name its path.")
 
 
 def detectors_offered() -> list[str]:
@@ -55,6 +55,12 @@ def bases() -> list[tuple[str, Any]]:
     return [("", _("— choose —")), *rights.BASES.items()]
 
 
+def no_larger(upload: "UploadedFile[bytes]") -> None:
+    """Raises ValidationError for a file that is too large to be sent in one piece."""
+    if (upload.size or 0) > settings.MAX_UPLOAD_BYTES:
+        raise forms.ValidationError(said(_TOO_LARGE, most=settings.MAX_UPLOAD_BYTES // 1024**2))
+
+
 class NewSource(FlickrPart, GooglePart, YouTubePart, StoragePart):
     location = forms.CharField(
         max_length=1000,
@@ -68,6 +74,7 @@ class NewSource(FlickrPart, GooglePart, YouTubePart, StoragePart):
         required=False,
         label=_("Or a file from here"),
         help_text=_("A zip, a picture, a video, a FER2013 CSV or a list of web addresses."),
+        validators=[no_larger],
     )
     batch = forms.UUIDField(required=False, widget=forms.HiddenInput)
     """What uploads.js has sent beforehand, in pieces."""
@@ -127,12 +134,6 @@ class NewSource(FlickrPart, GooglePart, YouTubePart, StoragePart):
 
     def clean_ferplus(self) -> str:
         return self._path("ferplus")
-
-    def clean_upload(self) -> "UploadedFile[bytes] | None":
-        upload: UploadedFile[bytes] | None = self.cleaned_data["upload"]
-        if upload is not None and (upload.size or 0) > settings.MAX_UPLOAD_BYTES:
-            raise forms.ValidationError(said(TOO_LARGE, most=settings.MAX_UPLOAD_BYTES // 1024**2))
-        return upload
 
     def clean(self) -> dict[str, Any]:
         data = self.cleaned_data

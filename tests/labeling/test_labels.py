@@ -56,7 +56,6 @@ def test_columns_and_counts_of_a_campaign() -> None:
         give(face, label)
     give(one, "sad", "team")
     assert labels.columns(campaign) == {"expert": 2, "team": 1}
-    assert labels.in_campaign(campaign) == {"happy": 2}
     assert labels.counts(Face.objects.all()) == {"happy": 2, "sad": 1}
     assert labels.all_labels() == ["happy", "sad"]
 
