@@ -73,6 +73,7 @@ class World:
         rows: dict[str, Any] = {
             "source": self.source,
             "media": media,
+            "thumbnail": media,
             "face": self.face.face,
             "crop": self.face.face,
             "snapshot": self.snapshot,
