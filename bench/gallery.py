@@ -64,12 +64,13 @@ RULES = {
 }
 MEDIA = """
     INSERT INTO labeling_media (sha256, kind, mime, stored_as, bytes, width, height, duration_ms, fps,
-                                original_name, licence, licence_code, licence_now, author, page_url, given, fetched_at)
+                                original_name, licence, licence_code, licence_now, licence_refused, author, page_url,
+                                given, fetched_at)
     SELECT lpad(n::text, 64, '0'), CASE WHEN n %% 5 = 0 THEN 'video' ELSE 'image' END, 'image/png', 'none', 1, 1920,
            1080, CASE WHEN n %% 5 = 0 THEN 60000 ELSE 0 END, 0, n || '.png', '',
            CASE WHEN dice < 0.5 THEN 'cc-by-4.0' WHEN dice < 0.6 THEN 'cc-by-sa-4.0'
                 WHEN dice < 0.602 THEN 'cc-by-nd-2.0' WHEN dice < 0.8 THEN 'cc0-1.0' ELSE '' END,
-           '', '', '', '{}', now()
+           '', '', '', '', '{}', now()
     FROM (SELECT n, random() dice FROM generate_series(1, %(media)s) n) drawn
 """
 ITEMS = """

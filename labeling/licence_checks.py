@@ -2,21 +2,25 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, TextField, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from labeling import whose
 from labeling.fetching.addresses import Rules
 from labeling.fetching.fetcher import Fetcher, Limits
 from labeling.fetching.refusals import CannotFetch
 from labeling.licences import understood
 from labeling.licences.pages import differs, is_page, said_in
-from labeling.models import Item, Media
+from labeling.models import Item, Media, RightsDecision
 from labeling.sayings import gettext_noop
 from labeling.sources import KINDS, SITES
 from labeling.sources.rights import BASIS
@@ -60,24 +64,51 @@ def due() -> QuerySet[Media]:
     return with_page.filter(stale, on_the_web, Exists(fetched))
 
 
-def changed() -> QuerySet[Media]:
-    """Media whose page names another licence now than the one under which they were taken in."""
+def changed(now: str | None = None) -> QuerySet[Media]:
+    """Media whose page names another licence now than the one that counts, and nobody has decided on that.
+
+    now: only where that licence is this one, by its code; empty: where it is not understood.
+    """
     looked_at = Media.objects.exclude(licence_now="")
-    sayings = looked_at.order_by().values_list("licence", "licence_code", "licence_now").distinct()
+    columns = ("licence", "licence_code", "licence_now", "licence_refused")
     different = Q(pk__in=())
-    for licence, code, now in sayings:
-        if _differs(licence, code, now):
-            different |= Q(licence=licence, licence_code=code, licence_now=now)
+    for said in looked_at.order_by().values_list(*columns).distinct():
+        if _differs(*said) and (now is None or understood(said[2]) == now):
+            different |= Q(**dict(zip(columns, said, strict=True)))
     return looked_at.filter(different)
 
 
 def has_changed(media: Media) -> bool:
-    return _differs(media.licence, media.licence_code, media.licence_now)
+    return _differs(media.licence, media.licence_code, media.licence_now, media.licence_refused)
 
 
-def _differs(licence: str, code: str, now: str) -> bool:
+def decide(*, media: Media, seen: str, take: bool, by: Any) -> Media:
+    """The licence that the media's page names now counts from here on, or the one that counted stays.
+
+    seen: what the page named when that was decided. by: a user, or None. Raises whose.CannotDecide.
+    """
+    with transaction.atomic():
+        row = Media.objects.select_for_update(no_key=True).get(pk=media.pk)
+        if not has_changed(row) or row.licence_now != seen:
+            raise whose.CannotDecide(_("That is decided already, or its page says something else by now."))
+        if whose.said_otherwise(row):
+            raise whose.CannotDecide(_("Its sources disagree. Decide on that first."))
+        was = whose.of_media(row)
+        if take:
+            right = replace(was, licence=row.licence_now)
+            whose.settle(row, right, RightsDecision.Kind.TAKEN, by=by)
+        else:
+            whose.put_on_record(row, was, RightsDecision.Kind.KEPT, by=by)
+            row.licence_refused = row.licence_now
+            row.save(update_fields=["licence_refused"])
+    return row
+
+
+def _differs(licence: str, code: str, now: str, refused: str) -> bool:
     # While sources disagree a licence that is understood has no code.
-    return differs(licence=licence, code=code or understood(licence), now=now)
+    if not differs(licence=licence, code=code or understood(licence), now=now):
+        return False
+    return not refused or differs(licence=refused, code=understood(refused), now=now)
 
 
 def _fetching() -> list[str]:

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from labeling.licences import UNKNOWN, understood
 from labeling.licences.reading import same
-from labeling.models import Media, Source
+from labeling.models import Media, RightsDecision, Source
 from labeling.refusals import Refusal
 
 OPEN, OVERRULED = "said_otherwise", "overruled"
@@ -98,7 +98,7 @@ def decide(*, media: Media, key: str, by: Any) -> Media:
         told = {was.key: was, **{one.rights.key: one.rights for one in others}}
         if not others or key not in told:
             raise CannotDecide(_("That is decided already, or is said no more. Look at the page again."))
-        _settle(row, told[key], by=by)
+        settle(row, told[key], RightsDecision.Kind.SOURCES, by=by)
     return row
 
 
@@ -106,17 +106,19 @@ def write_down(*, media: Media, rights: Rights, by: Any) -> Media:
     """What a person has written down by hand counts; all that was said is overruled."""
     with transaction.atomic():
         row = Media.objects.select_for_update(no_key=True).get(pk=media.pk)
-        _settle(row, rights, by=by)
+        if rights != of_media(row) or said_otherwise(row):
+            settle(row, rights, RightsDecision.Kind.BY_HAND, by=by)
     return row
 
 
-def _settle(row: Media, right: Rights, *, by: Any) -> None:
-    """Let this count, and keep what it goes against; the row is held."""
+def settle(row: Media, right: Rights, kind: str, *, by: Any) -> None:
+    """Let this count, keep what it goes against, and put that on record; the row is held by the caller."""
+    put_on_record(row, right, kind, by=by)
     was, when = of_media(row), timezone.now().isoformat(timespec="seconds")
     # Where a file lies says nothing of whose it is.
     first = [Saying(was)] if was.licence or was.author else []
     wrong = [one for one in [*first, *said_otherwise(row)] if one.rights != right]
-    decided = [Saying(one.rights, one.source, by.pk, when) for one in wrong]
+    decided = [Saying(one.rights, one.source, _key(by), when) for one in wrong]
     # Of what counts again it is not told any more that it does not.
     before = [one for one in overruled(row) if one.rights not in (right, *(one.rights for one in wrong))]
     row.given = {name: value for name, value in row.given.items() if name not in (OPEN, OVERRULED)}
@@ -125,6 +127,22 @@ def _settle(row: Media, right: Rights, *, by: Any) -> None:
     for name, value in {**right.columns(), **_page_anew(was, right)}.items():
         setattr(row, name, value)
     row.save()
+
+
+def put_on_record(row: Media, right: Rights, kind: str, *, by: Any) -> RightsDecision:
+    """by: a user, or None where nobody says who it is."""
+    return RightsDecision.objects.create(
+        media=row,
+        kind=kind,
+        was=asdict(of_media(row)),
+        now=asdict(right),
+        page_says=row.licence_now,
+        by_id=_key(by),
+    )
+
+
+def _key(by: Any) -> int | None:
+    return getattr(by, "pk", None)
 
 
 def _learnt(media: Media, said: Rights, source: Source) -> dict[str, Any]:
@@ -181,7 +199,13 @@ def _says_more(said: Rights, kept: Rights) -> bool:
 
 def _page_anew(was: Rights, now: Rights) -> dict[str, Any]:
     """What another page said is nothing about this one."""
-    return {} if was.page_url == now.page_url else {"licence_now": "", "licence_checked_at": None}
+    if was.page_url == now.page_url:
+        return {}
+    return {
+        "licence_now": "",
+        "licence_refused": "",
+        "licence_checked_at": None,
+    }
 
 
 def _kept(media: Media, name: str) -> list[Saying]:

@@ -2,19 +2,28 @@
 
 from typing import Any
 
+from django.db.models import Exists, OuterRef, QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import corrections
+from labeling import corrections, licence_checks, whose
 from labeling.api.asking import asked
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
+from labeling.api.rights import (
+    ChangedFilterSerializer,
+    ChangedMediaSerializer,
+    DecideLicenceSerializer,
+    DecideWhoseSerializer,
+    DisputedFilterSerializer,
+    DisputedMediaSerializer,
+)
 from labeling.api.serializers.common import MOST
 from labeling.api.serializers.media import FaceSerializer, MediaSerializer
-from labeling.models import Face, Media
+from labeling.models import Face, Item, Media
 from labeling.rules import may_manage, may_see_labels
 
 MOST_PIXELS = 100_000
@@ -29,6 +38,51 @@ class MediaViewSet(viewsets.ReadOnlyModelViewSet[Media]):
     serializer_class = MediaSerializer
     permission_classes = [Readers]
     pagination_class = NewestFirst
+
+    @extend_schema(responses=ChangedMediaSerializer(many=True), parameters=[ChangedFilterSerializer])
+    @action(detail=False, url_path="changed-licences", permission_classes=[Managers])
+    def changed_licences(self, request: Request) -> Response:
+        """Media whose page names another licence than the one that counts, until somebody has decided."""
+        wanted = asked(ChangedFilterSerializer, request)
+        rows = licence_checks.changed(wanted.get("now"))
+        if "licence" in wanted:
+            rows = rows.filter(licence_code=wanted["licence"])
+        return self._page(ChangedMediaSerializer, _of_source(rows, wanted))
+
+    @extend_schema(responses=DisputedMediaSerializer(many=True), parameters=[DisputedFilterSerializer])
+    @action(detail=False, permission_classes=[Managers])
+    def disputed(self, request: Request) -> Response:
+        """Media of which sources say different things, until somebody has decided."""
+        return self._page(
+            DisputedMediaSerializer, _of_source(whose.disputed(), asked(DisputedFilterSerializer, request))
+        )
+
+    @extend_schema(request=DecideLicenceSerializer, responses=MediaSerializer)
+    @action(detail=True, methods=["post"], url_path="decide-licence", permission_classes=[Managers])
+    def decide_licence(self, request: Request, pk: str) -> Response:
+        """Of a media whose page names another licence now: which one counts."""
+        wanted = asked(DecideLicenceSerializer, request)
+        row = licence_checks.decide(
+            media=self.get_object(), seen=wanted["now"], take=wanted["take"], by=request.user
+        )
+        return Response(self.get_serializer(row).data)
+
+    @extend_schema(request=DecideWhoseSerializer, responses=MediaSerializer)
+    @action(detail=True, methods=["post"], url_path="decide-whose", permission_classes=[Managers])
+    def decide_whose(self, request: Request, pk: str) -> Response:
+        """Of a media of which sources say different things: which of that counts."""
+        key = asked(DecideWhoseSerializer, request)["said"]
+        row = whose.decide(media=self.get_object(), key=key, by=request.user)
+        return Response(self.get_serializer(row).data)
+
+    def _page(self, serializer: type[serializers.BaseSerializer[Any]], rows: QuerySet[Media]) -> Response:
+        return self.get_paginated_response(serializer(self.paginate_queryset(rows), many=True).data)
+
+
+def _of_source(media: QuerySet[Media], wanted: dict[str, Any]) -> QuerySet[Media]:
+    if "source" not in wanted:
+        return media
+    return media.filter(Exists(Item.objects.filter(media=OuterRef("pk"), source=wanted["source"])))
 
 
 class FaceFilterSerializer(serializers.Serializer[Any]):

@@ -7,6 +7,7 @@ from labeling.api.erasures import ErasureViewSet
 from labeling.api.label_studio import LabelStudioViewSet
 from labeling.api.me import MeView
 from labeling.api.media import FaceViewSet, MediaViewSet
+from labeling.api.rights import DecisionViewSet
 from labeling.api.snapshots import SnapshotViewSet
 from labeling.api.sources import SourceViewSet
 from labeling.api.uploads import BatchView, SeveralView, UploadsView, UploadView
@@ -15,6 +16,7 @@ from labeling.api.voting import CampaignViewSet
 router = SimpleRouter()
 router.register("sources", SourceViewSet, "api-sources")
 router.register("media", MediaViewSet, "api-media")
+router.register("rights-decisions", DecisionViewSet, "api-rights-decisions")
 router.register("faces", FaceViewSet, "api-faces")
 router.register("campaigns", CampaignViewSet, "api-campaigns")
 router.register("snapshots", SnapshotViewSet, "api-snapshots")

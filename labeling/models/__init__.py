@@ -13,6 +13,7 @@ from labeling.models.face import Detection, Face, FaceLabel, Scan, Track
 from labeling.models.gold import Example, Gold, GoldAnswer
 from labeling.models.label_studio import LabelStudioImport
 from labeling.models.preferences import Preferences
+from labeling.models.rights import RightsDecision
 from labeling.models.snapshot import Export, Snapshot, Verification
 from labeling.models.source import Item, Media, Source, Upload
 from labeling.models.vote import Lease, Participation, Skip, Vote, WithdrawnKey
@@ -44,6 +45,7 @@ __all__ = [
     "Participation",
     "Preferences",
     "Pulse",
+    "RightsDecision",
     "Scan",
     "Skip",
     "Snapshot",

@@ -97,6 +97,12 @@ class Media(models.Model):
     licence_now = models.CharField(
         max_length=200, blank=True, default="", help_text="As its page said when it was last looked at."
     )
+    licence_refused = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        help_text="What its page said when a person decided that the licence stays.",
+    )
     licence_checked_at = models.DateTimeField(null=True, blank=True)
     author = models.CharField(max_length=200, blank=True, default="")
     page_url = models.CharField(max_length=2000, blank=True, default="")

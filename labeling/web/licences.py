@@ -1,5 +1,6 @@
 """Media whose page names another licence now than when they were taken in, or of which sources say different things."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.contrib import messages
@@ -13,13 +14,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling import licence_checks, whose
 from labeling.licence_words import licence_line
-from labeling.models import Media, Source
+from labeling.models import Media, RightsDecision, Source
 from labeling.refusals import Refusal
 from labeling.rules import may_manage
 from labeling.web import paging
 from labeling.web.doors import door
 
 MEDIA_PER_PAGE = 100
+DECISIONS_PER_PAGE = 20
 
 
 @door(may_manage)
@@ -36,7 +38,16 @@ def licences_changed(request: HttpRequest) -> HttpResponseBase:
         )
         for media in disputes.rows
     ]
-    context = {"page": page, "rows": rows, "disputes": disputes, "disputed": disputed}
+    every = RightsDecision.objects.select_related("media", "by")
+    decisions = paging.newest_first(every, request, "decided_before", DECISIONS_PER_PAGE)
+    context = {
+        "page": page,
+        "rows": rows,
+        "disputes": disputes,
+        "disputed": disputed,
+        "decisions": decisions,
+        "decided": [(one, rights_line(one.was), rights_line(one.now)) for one in decisions.rows],
+    }
     return render(request, "labeling/licences_changed.html", context)
 
 
@@ -51,6 +62,22 @@ def decide(request: HttpRequest, pk: int) -> HttpResponseBase:
         messages.error(request, str(refusal))
     else:
         messages.success(request, _("It is decided. What other sources say is kept, and counts no more."))
+    return redirect(reverse("labeling:media", args=[pk]))
+
+
+@door(may_manage)
+@require_POST
+def decide_licence(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Whether the licence that the media's page names now counts, or the one that did."""
+    row = get_object_or_404(Media, pk=pk)
+    take = request.POST.get("take") == "1"
+    try:
+        licence_checks.decide(media=row, seen=request.POST.get("now", ""), take=take, by=request.user)
+    except Refusal as refusal:
+        messages.error(request, str(refusal))
+    else:
+        text = _("The licence its page names now counts.") if take else _("The licence stays as it was.")
+        messages.success(request, text)
     return redirect(reverse("labeling:media", args=[pk]))
 
 
@@ -79,6 +106,17 @@ def overruled(media: Media) -> list[Line]:
 def whose_line(rights: whose.Rights) -> str:
     """Licence and author."""
     return f"{licence_line(rights.licence)}, {rights.author or _('author not known')}"
+
+
+def decisions_on(media: Media) -> list[tuple[RightsDecision, str, str]]:
+    """The newest decisions on the media, with what counted before and after."""
+    rows = media.decisions.select_related("by").order_by("-pk")[:DECISIONS_PER_PAGE]
+    return [(one, rights_line(one.was), rights_line(one.now)) for one in rows]
+
+
+def rights_line(kept: Mapping[str, str]) -> str:
+    """Licence and author, as a decision keeps them."""
+    return whose_line(whose.Rights(**kept))
 
 
 def _lines(sayings: list[whose.Saying]) -> list[Line]:

@@ -43,6 +43,7 @@ urlpatterns = [
     path("media/<int:pk>/", media.media, name="media"),
     path("media/<int:pk>/picture.jpg", media.thumbnail, name="thumbnail"),
     path("media/<int:pk>/whose/", licences.decide, name="media_whose"),
+    path("media/<int:pk>/licence/", licences.decide_licence, name="media_licence"),
     path("media/<int:pk>/draw/", media.draw, name="media_draw"),
     path("faces/", faces.faces, name="faces"),
     path("faces/act/", gallery.act, name="faces_act"),

@@ -55,6 +55,7 @@ def media(request: HttpRequest, pk: int) -> HttpResponseBase:
             "whose_key": whose.of_media(row).key,
             "said_otherwise": licences.otherwise(row),
             "overruled": licences.overruled(row),
+            "decisions": licences.decisions_on(row),
             "page_link": licences.is_link(row.page_url),
             "at": at,
             "marks": marks,

@@ -223,5 +223,5 @@ def test_the_list_costs_the_same_however_long(client: Client, django_assert_num_
     for rows in (1, 3):
         for _ in range(rows):
             make_media(licence="CC BY 2.0", licence_code="cc-by-2.0", licence_now=BY_NC)
-        with django_assert_num_queries(5):  # session, user, what is said, media, disputed
+        with django_assert_num_queries(6):  # session, user, what is said, media, disputed, decisions
             client.get(reverse("labeling:licences_changed"))

@@ -173,7 +173,9 @@ def test_a_manager_sees_both_and_decides(client: Client, source: Source, right: 
     page = client.get(address).content.decode()
     assert "Which is right?" not in page
     assert "Overruled" in page
-    assert address not in client.get(reverse("labeling:licences_changed")).content.decode()
+    page = client.get(reverse("labeling:licences_changed")).content.decode()
+    assert 'id="disputed"' not in page
+    assert address in page.partition('id="decided"')[2]
 
 
 def test_what_was_decided_against_is_not_asked_again(source: Source) -> None:

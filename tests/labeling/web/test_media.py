@@ -86,7 +86,7 @@ def test_the_page_draws_a_box_per_face_at_the_same_cost(
     for n in range(faces):
         make_faces(1, media=media, x=10 * n)
     Scan.objects.create(media=media, detector="haar", faces=faces)
-    with django_assert_num_queries(7):  # session, user, media, boxes, items, scans, faces
+    with django_assert_num_queries(8):  # session, user, media, boxes, decisions, items, scans, faces
         page = manager.get(reverse("labeling:media", args=[media.pk])).content.decode()
     assert page.count('class="box box-haar"') == faces
     assert 'viewBox="0 0 48 48"' in page
@@ -155,8 +155,8 @@ def test_each_track_of_a_video_is_a_row_at_the_same_cost(
     manager: Client, django_assert_num_queries, faces: int
 ) -> None:
     video, track, shown = make_video_with_track(faces)
-    # session, user, media, moments, tracks, their faces, boxes, items, scans, faces
-    with django_assert_num_queries(10):
+    # session, user, media, moments, tracks, their faces, boxes, decisions, items, scans, faces
+    with django_assert_num_queries(11):
         response = manager.get(reverse("labeling:media", args=[video.pk]))
     (row,) = response.context["tracks"]
     assert (row.track, row.faces, [tick.face for tick in row.ticks]) == (
