@@ -200,7 +200,11 @@ def _given(note: Note) -> dict[str, str]:
 
 
 def take_rows(*, rows: Sequence[tuple[Item, RowContent]], source: Source) -> None:
-    """Make rows of a table Media and Faces, all in one transaction, in a handful of statements."""
+    """Make rows of a table Media and Faces, all in one transaction, in a handful of statements; or refuse them."""
+    if reason := rights.why_not(source.options, source.licence):
+        keys = [item.pk for item, _ in rows]
+        Item.objects.filter(pk__in=keys).update(state=Item.State.REFUSED, reason=reason[:500], media=None)
+        return
     left, shas = _not_erased(rows)
     if not left:
         return

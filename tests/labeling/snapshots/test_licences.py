@@ -1,6 +1,7 @@
 """What a snapshot asks of licences."""
 
 import io
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -9,11 +10,12 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from labeling import campaigns
-from labeling.models import Campaign, CampaignFace, Media, Snapshot
+from labeling.models import Campaign, CampaignFace, Face, Media, Snapshot
 from labeling.snapshots import format as snapshots
 from labeling.snapshots import freezing
-from tests.factories import make_user
+from tests.factories import make_campaign, make_user, settle
 from tests.labeling.snapshots.making import frozen, make_settled
+from tests.labeling.sources.places import fer_csv, fer_row, taken_in
 
 pytestmark = pytest.mark.django_db
 
@@ -130,3 +132,17 @@ def test_the_rule_of_a_snapshot_by_command_and_by_api(campaign) -> None:
     body = {"campaign": campaign.pk, "licences": ["no_nd"]}
     made = client.post("/api/v1/snapshots/", body, format="json").json()
     assert made["rule"]["licences"] == ["no_nd"]
+
+
+def test_rows_of_tables_are_frozen_by_the_licence_of_their_source(tmp_path: Path) -> None:
+    licences = ("CC BY 4.0", "CC BY-NC 4.0", "CC BY-ND 4.0", "", "research only")
+    for number, licence in enumerate(licences):
+        rows = [fer_row(3, 10 * number + row) for row in range(8)]
+        taken_in(fer_csv(tmp_path / f"{number}.csv", rows), licence=licence)
+    # The same pixels under two licences: nobody has decided which.
+    taken_in(fer_csv(tmp_path / "again.csv", [fer_row(3, 0)]), licence="CC BY-SA 4.0")
+    campaign = make_campaign(list(Face.objects.order_by("pk")))
+    for number, row in enumerate(campaign.campaign_faces.all()):
+        settle(row, ("happy", "sad")[number % 2])
+    said = manifest(frozen(campaign, licences=["no_unknown", "no_nc", "no_nd"]))
+    assert (said.rows, said.left_out) == (7, {"licence": 33})

@@ -162,3 +162,28 @@ def test_many_rows_take_few_statements(tmp_path: Path, django_assert_max_num_que
     with django_assert_max_num_queries(64):
         ingest.ingest(source.pk)
     assert Face.objects.count() == 300
+
+
+@pytest.mark.parametrize(
+    ("licence", "why"),
+    [
+        ("", "names no licence"),
+        ("All rights reserved", "not an open one"),
+        ("research only", "not understood"),
+        ("CC BY-NC 4.0", ""),
+    ],
+)
+def test_rows_come_in_as_openly_licensed_only_under_an_open_licence(
+    tmp_path: Path, licence: str, why: str
+) -> None:
+    table = fer_csv(tmp_path / "f.csv", [fer_row(0, 1), fer_row(3, 2)])
+    source = taken_in(table, licence=licence, options={"basis": "open"})
+    wanted = {"row 1": "refused", "row 2": "refused"} if why else {"row 1": "ingested", "row 2": "ingested"}
+    assert states(source) == wanted
+    assert all(why in reason for reason in reasons(source).values())
+    assert Media.objects.count() == len(faces()) == (0 if why else 2)
+
+
+def test_rows_on_any_other_basis_need_no_licence(tmp_path: Path) -> None:
+    source = taken_in(fer_csv(tmp_path / "f.csv", [fer_row(0, 1)]), options={"basis": "contract"})
+    assert states(source) == {"row 1": "ingested"}
