@@ -132,7 +132,7 @@ class RelabelRoundAdmin(ForTrainers, admin.ModelAdmin):  # type: ignore[type-arg
         address = reverse("training:relabel_round", args=[opened.pk])
         # Formatted first: format_html makes a string of whatever it is handed.
         when = f"{timezone.localtime(opened.opened_at):%Y-%m-%d %H:%M %Z}"
-        return format_html('<a href="{}">{}</a>', address, when)
+        return format_html('<a class="nowrap" href="{}">{}</a>', address, when)
 
     @admin.display(description="faces")
     def face_count(self, opened: Any) -> int:

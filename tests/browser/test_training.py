@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from django.urls import reverse
 
 from labeling import suggestions
 from labeling.models import CampaignFace
@@ -115,3 +116,11 @@ def _wait_for_opinions(page, site: str, run: TrainingRun) -> None:
             return
         page.wait_for_timeout(1000)
     raise AssertionError(page.inner_text("main"))
+
+
+def test_the_admins_list_of_runs_is_sound(enter, live_server, trainer, complaints: list[str]) -> None:
+    finish(make_run())
+    page = enter(trainer)
+    page.goto(live_server.url + reverse("admin:training_trainingrun_changelist"))
+    assert serious(page) == []
+    assert complaints == []
