@@ -246,6 +246,7 @@ SAME_EVERYWHERE = frozenset(
             "auto",
             "cpu",
             "cuda",
+            "mps",
             '{"rotation": 10}',
         ),  # settings
         *("360p", "480p", "720p", "1080p", "1440p", "2160p"),  # heights of videos
