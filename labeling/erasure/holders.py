@@ -78,19 +78,28 @@ def _forget_stored(row: Snapshot) -> None:
 
 
 def _make_exports_anew(snapshot: int) -> None:
-    for row in Export.objects.filter(snapshot=snapshot):
-        taken = row.state == WorkState.RUNNING and work.begin_again(row, wake=False)
-        _forget_attempts(row)
-        delivering.forget_parts(row)
-        Export.objects.filter(pk=row.pk).update(sha256="", bytes=0)
-        # Equal snapshots have equal exports: all of them are made anew.
-        if row.stored_as:
-            default_storage.delete(row.stored_as)
-        if taken:
-            work.enqueue(row)
-        elif row.is_over and (row.state == WorkState.DONE or row.sha256 or row.written):
-            # One that failed or was stopped too, where a file of it was to be had, or lies somewhere else.
-            work.restart(row, also_done=True)
+    exports = Export.objects.filter(snapshot=snapshot)
+    for pk in exports.values_list("pk", flat=True):
+        with transaction.atomic():
+            # Looked at again and held: none is begun, or done, while its files go.
+            row = exports.select_for_update(of=("self",)).filter(pk=pk).first()
+            if row is not None:
+                _make_anew(row)
+
+
+def _make_anew(row: Export) -> None:
+    if row.state == WorkState.RUNNING:
+        work.begin_again(row)
+    _forget_attempts(row)
+    delivering.forget_parts(row)
+    # Equal snapshots have equal exports: all of them are made anew.
+    if row.stored_as:
+        default_storage.delete(row.stored_as)
+    # One that failed or was stopped too, where a file of it was to be had, or lies somewhere else.
+    is_due = row.state == WorkState.DONE or row.sha256 or row.written
+    Export.objects.filter(pk=row.pk).update(sha256="", bytes=0, stored_as="")
+    if row.is_over and is_due:
+        work.restart(row, also_done=True)
 
 
 def _forget_attempts(row: Work) -> None:

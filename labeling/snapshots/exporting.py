@@ -166,7 +166,11 @@ def _store(row: Export, made: Path, sha256: str, total: int, telling: Telling) -
     # The row names the file before it is there: what a killed attempt stores is never without an owner.
     telling(_STORING, total, total, stored_as=name, **({"sha256": "", "bytes": 0} if is_other else {}))
     stored.put_file(made, name)
-    telling(_STORING, total, total, sha256=sha256, bytes=size, taking={})
+    try:
+        telling(_STORING, total, total, sha256=sha256, bytes=size, taking={})
+    except work.ClaimLost:
+        _forget_ownerless(row, name)
+        raise
     return local_path(name) or made
 
 
@@ -232,6 +236,15 @@ def _whole_folder(snapshot: Snapshot, telling: Telling, *, images: bool) -> Path
 def _demand_whole(snapshot: Snapshot, folder: Path, telling: Telling, *, images: bool) -> None:
     if problems := stored.checked(folder, snapshot.digest, partial(telling, _CHECKING), images=images):
         raise work.Refused(stored.damaged(problems))
+
+
+def _forget_ownerless(row: Export, name: str) -> None:
+    """Remove what was stored after an erasure had the row let go of its file, unless an export has it."""
+    with transaction.atomic():
+        # Held: the next attempt names its file before it stores it, and waits here to do so.
+        Export.objects.select_for_update(of=("self",)).filter(pk=row.pk).first()
+        if not Export.objects.filter(stored_as=name).exists():
+            default_storage.delete(name)
 
 
 def _forget_other_file(row: Export, name: str) -> None:

@@ -363,11 +363,28 @@ def _store(
     telling(_STORING, folder=name, packs=sorted({*before.packs, *manifest.packs}))
     alive = telling.alive(_STORING)
     if stored.problems_of(manifest.digest, lambda rows: alive()):
-        stored.put_snapshot(folder, manifest.digest, alive=alive)
+        try:
+            stored.put_snapshot(folder, manifest.digest, alive=lambda: telling.now(_STORING))
+        except work.ClaimLost:
+            _forget_ownerless(snapshot.pk, name, manifest.packs)
+            raise
     there = stored.manifest_of(manifest.digest)
     telling(_STORING, packs=list(there.packs))
     _forget_others(before, there, set(manifest.packs))
     return there
+
+
+def _forget_ownerless(pk: int, folder: str, packs: Collection[str]) -> None:
+    """Remove what was stored after an erasure had the row let go of its files, unless a snapshot has them."""
+    with transaction.atomic():
+        # Held: the next attempt names its files before it stores them, and waits here to do so.
+        Snapshot.objects.select_for_update(of=("self",)).filter(pk=pk).first()
+        rows = Snapshot.objects.all()
+        if not rows.filter(folder=folder).exists():
+            stored.remove_folder(folder)
+        owned = {pack for each in rows.values_list("packs", flat=True) for pack in each}
+        for pack in set(packs) - owned:
+            default_storage.delete(stored.pack_of(pack))
 
 
 def _forget_others(before: Snapshot, there: snapshots.Manifest, packs: set[str]) -> None:

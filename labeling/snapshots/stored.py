@@ -4,6 +4,7 @@ snapshots/DIGEST/          manifest.json and the rows' shards
 snapshots/packs/NAME       images, shared by the snapshots that hold them
 """
 
+import errno
 import os
 import shutil
 import tempfile
@@ -94,12 +95,14 @@ def put_snapshot(made: Path, digest: str, *, alive: Alive) -> None:
     """Store a snapshot under its digest, in the place of what may be there: first its packs, its manifest last.
 
     In a local folder it appears by one rename. Elsewhere nothing counts as there before the manifest is.
+    alive: called before and after each file.
     """
     packs = made / snapshots.PACKS
     if packs.is_dir():
         for file in sorted(packs.iterdir()):
             alive()
             put_file(file, pack_of(file.name))
+            alive()
         shutil.rmtree(packs, ignore_errors=True)
     name = folder_of(digest)
     target = local_path(name)
@@ -107,11 +110,11 @@ def put_snapshot(made: Path, digest: str, *, alive: Alive) -> None:
         for file in sorted(made.iterdir(), key=lambda file: (file.name == snapshots.MANIFEST, file.name)):
             alive()
             _upload(file, f"{name}/{file.name}")
+            alive()
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileNotFoundError):
-        target.rename(made.with_name("replaced"))
-    _rename(made, target)
+    _move(made, target, _replace_folder)
+    alive()
 
 
 def put_file(made: Path, name: str) -> None:
@@ -121,7 +124,7 @@ def put_file(made: Path, name: str) -> None:
         _upload(made, name)
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(made, target)
+    _move(made, target, os.replace)
 
 
 @contextmanager
@@ -265,6 +268,25 @@ def demand_frozen(snapshot: Snapshot) -> None:
     """Raises Refused for a snapshot that is not frozen, or not yet."""
     if snapshot.state != WorkState.DONE:
         raise work.Refused(said(_NOT_FROZEN, name=snapshot.name, state=snapshot.get_state_display()))
+
+
+def _move(made: Path, target: Path, rename: Callable[[Path, Path], None]) -> None:
+    """Put it in the place of what may be there, by the rename; where it was made on another disk, by way of a copy."""
+    try:
+        rename(made, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with tempfile.TemporaryDirectory(prefix="moving-", dir=target.parent) as place:
+            near = Path(place) / "made"
+            (shutil.copytree if made.is_dir() else shutil.copyfile)(made, near)
+            rename(near, target)
+
+
+def _replace_folder(made: Path, target: Path) -> None:
+    with suppress(FileNotFoundError):
+        target.rename(made.with_name("replaced"))
+    _rename(made, target)
 
 
 def _rename(made: Path, target: Path) -> None:

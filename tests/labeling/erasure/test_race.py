@@ -6,12 +6,13 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
+from django.core.files.storage import default_storage
 from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from labeling import campaigns, erasure
-from labeling.models import Campaign, Erasure, Face, Snapshot
-from labeling.snapshots import freezing
+from labeling.models import Campaign, Erasure, Export, Face, Snapshot
+from labeling.snapshots import exporting, freezing
 from labeling.voting import votes
 from labeling.voting.integrity import check
 from tests.factories import make_faces, make_user
@@ -111,6 +112,40 @@ def test_a_version_that_is_done_at_this_moment_keeps_its_files() -> None:
     row.refresh_from_db()
     assert (snapshot.state, row.state) == ("done", "done")
     assert freezing.verify(snapshot=snapshot) == []
+
+
+def test_an_export_that_is_done_at_this_moment_is_made_anew() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite lets one write at a time.")
+    campaign = make_settled(12)
+    snapshot = frozen(campaign)
+    export = exporting.export(snapshot=snapshot, format="attribution", wake=False)
+    exporting.run_export(export.pk)
+    export.refresh_from_db()
+    rows = Export.objects.filter(pk=export.pk)
+    rows.update(state="running", worker="another", ended_at=None)
+    row = erasure.demand("face", [campaign.campaign_faces.first().face_id], reason="Asked to", wake=False)
+    held = threading.Event()
+
+    def end() -> None:
+        with transaction.atomic():
+            rows.update(state="done", worker="", ended_at=timezone.now())
+            held.set()
+            wait_for_one_that_waits()
+
+    def erase() -> None:
+        held.wait(60)
+        erasure.carry_out(row.pk)
+
+    together(end, erase)
+    row.refresh_from_db()
+    export.refresh_from_db()
+    assert (row.state, export.state, export.sha256) == ("done", "waiting", "")
+    exporting.run_export(export.pk)
+    export.refresh_from_db()
+    assert (export.state, export.error) == ("done", "")
+    assert export.sha256 != ""
+    assert default_storage.size(export.stored_as) == export.bytes
 
 
 def wait_for_one_that_waits() -> None:

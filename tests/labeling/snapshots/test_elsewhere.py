@@ -1,7 +1,7 @@
 """Snapshots in an S3 bucket."""
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
@@ -9,10 +9,12 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from moto import mock_aws
+from storages.backends.s3 import S3Storage
 
 from labeling import work
 from labeling.snapshots import exporting, freezing
 from labeling.snapshots import format as snapshots
+from tests.labeling.erasure.erasing import erase
 from tests.labeling.snapshots.making import frozen, make_settled
 
 pytestmark = pytest.mark.django_db
@@ -87,3 +89,60 @@ def test_an_export_is_stored_and_made_again_when_it_is_gone() -> None:
     with default_storage.open(row.stored_as) as file, zipfile.ZipFile(file) as archive:
         assert len(archive.namelist()) == 19
         assert archive.testzip() is None
+
+
+class SlowBucket(S3Storage):
+    """While it stores the first file below `folder`, something else happens."""
+
+    folder = ""
+    meanwhile: Callable[[], object] | None = None
+
+    def save(self, name, content, max_length=None):
+        kept = super().save(name, content, max_length)
+        happens = SlowBucket.meanwhile
+        if happens is not None and str(name).startswith(SlowBucket.folder):
+            SlowBucket.meanwhile = None
+            happens()
+        return kept
+
+
+@pytest.fixture
+def slow(settings) -> type[SlowBucket]:
+    default = {**settings.STORAGES["default"], "BACKEND": f"{__name__}.SlowBucket"}
+    settings.STORAGES = {**settings.STORAGES, "default": default}
+    return SlowBucket
+
+
+@pytest.mark.parametrize("folder", ["snapshots/packs", "snapshots/"])
+def test_what_is_stored_after_an_erasure_let_go_of_it_does_not_stay(slow, folder: str) -> None:
+    campaign = make_settled(12)
+    snapshot = freezing.freeze(campaign=campaign, wake=False)
+    slow.folder = folder
+    slow.meanwhile = lambda: erase("face", [campaign.campaign_faces.first().face_id])
+    freezing.run_freeze(snapshot.pk)
+    snapshot.refresh_from_db()
+    assert (snapshot.state, snapshot.folder, snapshot.packs) == ("waiting", "", [])
+    assert stored("snapshots/packs") == []
+    freezing.run_freeze(snapshot.pk)
+    snapshot.refresh_from_db()
+    assert (snapshot.state, snapshot.error) == ("done", "")
+    assert stored("snapshots/packs") == snapshot.packs
+    assert freezing.verify(snapshot=snapshot) == []
+
+
+def test_an_export_stored_after_an_erasure_let_go_of_it_does_not_stay(slow) -> None:
+    campaign = make_settled(12)
+    snapshot = frozen(campaign)
+    row = exporting.export(snapshot=snapshot, format="imagefolder", wake=False)
+    slow.folder = "exports/"
+    slow.meanwhile = lambda: erase("face", [campaign.campaign_faces.first().face_id])
+    exporting.run_export(row.pk)
+    row.refresh_from_db()
+    assert (row.state, row.stored_as, row.sha256) == ("waiting", "", "")
+    assert stored(f"exports/{snapshot.digest}") == []
+    exporting.run_export(row.pk)
+    row.refresh_from_db()
+    assert (row.state, [row.stored_as]) == (
+        "done",
+        [f"exports/{snapshot.digest}/{name}" for name in stored(f"exports/{snapshot.digest}")],
+    )
