@@ -8,12 +8,16 @@ Every move is one conditional UPDATE, so of two workers only one wins and the ot
             ...
 
 Leaving the block normally finishes the row; an exception that is `Refused` fails it with its message;
-any other exception fails it and is raised on, for the log.
+any other exception fails it and is raised on, for the log. Where that is the disk's fault, the row says what to do.
+
+When a row ended, the clock of the database says, so that of two the one that ended first is told whatever the clocks
+of their workers.
 
 What is written into the row is English, whatever language the process speaks: pages show it by
 `labeling.sayings.told`, in the language of who reads.
 """
 
+import errno
 import logging
 import os
 import secrets
@@ -29,6 +33,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
@@ -43,6 +48,22 @@ _STOPPED = gettext_noop("Stopped.")
 _DIED = gettext_noop(
     "The worker died {times:,} times at this, perhaps for want of memory. See its log, then restart."
 )
+_DISK_FULL = gettext_noop(
+    "A disk is full: the one with the storage, or the one with WORK_ROOT ({error}). Make room there, then go on."
+)
+_DISK_READ_ONLY = gettext_noop(
+    "A disk can only be read ({error}). Have it mounted so that it can be written to, then go on."
+)
+_DISK_CLOSED = gettext_noop(
+    "The worker may not use a file or folder it needs ({error}). Give it the permission, then go on."
+)
+_DISK = {
+    errno.ENOSPC: _DISK_FULL,
+    errno.EDQUOT: _DISK_FULL,
+    errno.EROFS: _DISK_READ_ONLY,
+    errno.EACCES: _DISK_CLOSED,
+    errno.EPERM: _DISK_CLOSED,
+}
 
 
 class CannotMove(Refusal):
@@ -102,9 +123,7 @@ class Job(Generic[W]):
 
     def leave(self, state: WorkState, **fields: Any) -> None:
         """Give the row up in the given end state."""
-        ended = self._mine().update(
-            state=state, worker="", stop_asked=False, ended_at=timezone.now(), **fields
-        )
+        ended = self._mine().update(state=state, worker="", stop_asked=False, ended_at=Now(), **fields)
         if not ended:
             raise ClaimLost(f"{self.row!r} was taken over by another worker; this one stops.")
         self.row.refresh_from_db()
@@ -154,11 +173,18 @@ def claimed(model: type[W], pk: int) -> Iterator[Job[W]]:
     except Refused as refusal:
         job.leave(WorkState.FAILED, error=str(refusal), message="")
     except Exception as error:
-        job.leave(WorkState.FAILED, error=f"{type(error).__name__}: {error}", message="")
+        job.leave(WorkState.FAILED, error=_told(error), message="")
         raise
     else:
         if job.row.state == WorkState.RUNNING:
             job.leave(WorkState.DONE)
+
+
+def _told(error: Exception) -> str:
+    plain = f"{type(error).__name__}: {error}"
+    # Of connections, which are OSErrors too, none has these numbers.
+    sentence = _DISK.get(error.errno or 0) if isinstance(error, OSError) else None
+    return plain if sentence is None else sentence.format(error=error)
 
 
 @contextmanager
@@ -174,7 +200,7 @@ def stop(row: Work) -> None:
     """Ask for the work to stop. A waiting row stops at once, a running one at its next beat."""
     rows = type(row)._default_manager.filter(pk=row.pk)
     waiting = rows.filter(state=WorkState.WAITING)
-    if not waiting.update(state=WorkState.STOPPED, ended_at=timezone.now()):
+    if not waiting.update(state=WorkState.STOPPED, ended_at=Now()):
         rows.filter(state=WorkState.RUNNING).update(stop_asked=True)
     row.refresh_from_db()
 
@@ -189,7 +215,7 @@ def has_ended(row: Work) -> bool:
 
 
 def _end(dead: Any) -> None:
-    dead.update(state=WorkState.STOPPED, worker="", stop_asked=False, ended_at=timezone.now())
+    dead.update(state=WorkState.STOPPED, worker="", stop_asked=False, ended_at=Now())
 
 
 def restart(row: Work, *, also_done: bool = False, wake: bool = True, anew: bool = True) -> None:
@@ -254,7 +280,7 @@ def _sweep_dead(model: type[Work], stale: datetime) -> int:
             _end(dead)
         elif row.attempt >= settings.MAX_ATTEMPTS:
             # Work that kills its worker every time must not take the whole queue down with it.
-            dead.update(state=WorkState.FAILED, worker="", ended_at=timezone.now(), error=_died(row))
+            dead.update(state=WorkState.FAILED, worker="", ended_at=Now(), error=_died(row))
         elif dead.update(state=WorkState.WAITING, worker="", queued_at=timezone.now()):
             enqueue(row)
             count += 1

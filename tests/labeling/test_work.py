@@ -1,5 +1,7 @@
 """The door through which every long job's state moves."""
 
+import errno
+import os
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -85,6 +87,36 @@ def test_an_unforeseen_error_fails_the_row_and_is_raised_on() -> None:
         raise ZeroDivisionError("division by zero")
     source.refresh_from_db()
     assert (source.state, source.error) == ("failed", "ZeroDivisionError: division by zero")
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.ENOSPC, "A disk is full"),
+        (errno.EDQUOT, "A disk is full"),
+        (errno.EROFS, "A disk can only be read"),
+        (errno.EACCES, "The worker may not use a file"),
+    ],
+)
+def test_a_disk_that_refuses_is_told_with_what_to_do(number: int, sentence: str) -> None:
+    source = make_source()
+    with pytest.raises(OSError, match="making"), work.claimed(Source, source.pk):
+        raise OSError(number, os.strerror(number), "/srv/media/making")
+    source.refresh_from_db()
+    assert source.error.startswith(sentence)
+    assert source.error.endswith(", then go on.")
+    assert f"{os.strerror(number)}: '/srv/media/making'" in source.error
+    assert source.state == "failed"
+
+
+def test_when_it_ended_is_the_database_s_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = timezone.now() - timedelta(seconds=1)
+    source = make_source()
+    monkeypatch.setattr(timezone, "now", lambda: before + timedelta(days=1))
+    with work.claimed(Source, source.pk):
+        pass
+    source.refresh_from_db()
+    assert before < source.ended_at < before + timedelta(hours=1)
 
 
 def test_a_running_row_stops_at_its_next_beat() -> None:
