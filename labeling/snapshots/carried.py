@@ -26,7 +26,7 @@ from labeling.snapshots.candidates import Candidates
 from labeling.snapshots.stored import Alive
 from labeling.storage_paths import local_path
 
-FORMAT = "vemo-carried/2"
+FORMAT = "vemo-carried/3"
 """Raise the number when freezing reads something else of a face, or makes something else of it."""
 _PLACE = "snapshots/carried"
 logger = logging.getLogger(__name__)
@@ -183,7 +183,7 @@ _FACE_ARRAYS = (
     "face", "media_id", "prefix", "label", "origin", "agreement", "votes", "given", "likeness", "author", "fingerprint",
     "hashed", "source", "out_face", "out_reason", "media", "keys",
 )  # fmt: skip
-_OWN_ARRAYS = ("split", "fold", "group", "rows", "tested")
+_OWN_ARRAYS = ("split", "fold", "group", "rows")
 
 
 def _head(carried: Carried) -> dict[str, Any]:
@@ -197,6 +197,7 @@ def _head(carried: Carried) -> dict[str, Any]:
 
 
 def _arrays(carried: Carried) -> Iterable[tuple[str, NDArray[Any]]]:
+    yield "tested", carried.tested
     if carried.read is None or carried.faces is None:
         return
     yield "items", carried.read.items
@@ -211,6 +212,7 @@ def _carried(head: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Carried:
     plain = {
         each.name: head[each.name] for each in fields(Carried) if each.name in head and each.name != "faces"
     }
+    plain["tested"] = arrays["tested"]
     if "moment" not in head:
         return Carried(**plain)
     own: dict[str, Any] = {name: arrays[name] for name in _OWN_ARRAYS}

@@ -1,14 +1,17 @@
 """In which splits earlier versions of a campaign had its faces."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
 from django.db.models import QuerySet
 from numpy.typing import NDArray
 
+from labeling import work
 from labeling.models import Snapshot, WorkState
-from labeling.snapshots import candidates, stored
+from labeling.sayings import gettext_noop
+from labeling.snapshots import candidates, carried, stored
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.arrays import Narrow
 from labeling.snapshots.candidates import Candidates
@@ -19,6 +22,10 @@ from labeling.snapshots.stored import Alive
 Words: TypeAlias = NDArray[np.uint64]
 """(n, 2): the first 128 bits of face_keys, in their order."""
 _TEST = snapshots.SPLITS.index("test")
+_UNKNOWN = gettext_noop(
+    "Of “{name}”, a version of before, the rows cannot be read, so nobody can tell which faces it tests on and must "
+    "stay in test. Put the folder {folder} back from a backup; or freeze without keeping faces in test."
+)
 _NONE = np.empty((0, 2), np.uint64)
 
 
@@ -102,19 +109,52 @@ def digests_before(snapshot: Snapshot) -> list[str]:
     return list(_rows_before(snapshot))
 
 
-def versions_before(snapshot: Snapshot, alive: Alive = lambda: None) -> Earlier:
-    """Of the snapshot's campaign. Damaged ones are left out: what they held cannot be known, and `verify` tells."""
+def versions_before(snapshot: Snapshot, rule: Rule, alive: Alive = lambda: None) -> Earlier:
+    """Of the snapshot's campaign. rule: of the version that is made.
+
+    Of a damaged one, what the newest has left tells which faces are tested on. Where that is gone too it is as if that
+    version had not been, if faces that were tested on may be learnt; else Refused is raised.
+    """
     newest, tested, digests = None, [], []
-    for digest, rule in _rows_before(snapshot).items():
-        with stored.rows_of(digest, alive) as folder:
-            try:
-                version = _read(Rule.of(rule), folder)
-            except (snapshots.NotASnapshot, OSError, ValueError):
-                continue
-        newest = newest or version
-        tested.append(version.tested)
-        digests.append(digest)
+
+    @cache
+    def left() -> carried.Carried | None:
+        row = newest_first(snapshot).first()
+        return None if row is None else carried.load(row.campaign_id, row.pk, alive)
+
+    for digest, its_rule in _rows_before(snapshot).items():
+        version = _stored(digest, its_rule, alive) or _told_by(left(), digest)
+        if version is not None:
+            newest = newest or version
+            tested.append(version.tested)
+            digests.append(digest)
+        elif rule.test_stays:
+            raise work.Refused(_unknown(snapshot, digest))
     return Earlier(newest, _together(tested), tuple(digests))
+
+
+def _stored(digest: str, rule: Any, alive: Alive) -> Version | None:
+    """None for one that is damaged."""
+    with stored.rows_of(digest, alive) as folder:
+        try:
+            return _read(Rule.of(rule), folder)
+        except (snapshots.NotASnapshot, OSError, ValueError):
+            return None
+
+
+def _told_by(left: carried.Carried | None, digest: str) -> Version | None:
+    """None where it does not tell. Of any but the newest: all that any of them tests on, and nothing else."""
+    if left is None or digest not in left.versions:
+        return None
+    rule = Rule.of(left.rule)
+    if digest == left.versions[0] and left.faces is not None:
+        return Version(rule, left.split, candidates.words(left.faces.keys))
+    return Version(rule, np.full(len(left.tested), _TEST, np.int8), left.tested)
+
+
+def _unknown(snapshot: Snapshot, digest: str) -> str:
+    named = newest_first(snapshot).filter(digest=digest).values_list("name", "folder")
+    return _UNKNOWN.format(**dict(zip(("name", "folder"), named[0], strict=True)))
 
 
 def _rows_before(snapshot: Snapshot) -> dict[str, Any]:

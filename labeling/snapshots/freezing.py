@@ -113,7 +113,8 @@ def preview(*, campaign: Campaign, **wanted: Any) -> Choice:
     try:
         with translation.override("en"):
             faces = candidates.read([campaign, *wanted.get("also", ())], rule)
-            return choose(faces=faces, rule=rule, earlier=versions_before(Snapshot(campaign=campaign)))
+            earlier = versions_before(Snapshot(campaign=campaign), rule)
+            return choose(faces=faces, rule=rule, earlier=earlier)
     except work.Refused as refusal:
         raise CannotFreeze(told(str(refusal))) from refusal
 
@@ -309,16 +310,16 @@ def _carry(
 ) -> None:
     """Keep for the next freezing what this one read, and wrote. rows: None if they lie elsewhere than they were put."""
     rule, digest = Rule.of(snapshot.rule), there.digest
-    kept: dict[str, Any] = {}
+    # All that is ever tested on, also where nothing else can be carried: should files of this version be damaged.
+    kept: dict[str, Any] = {"tested": found.earlier.tested_with(choice.faces, choice.split)}
     if rows is not None and found.read is not None:
-        kept = {
+        kept |= {
             "read": found.read,
             "faces": choice.faces,
             "split": narrow(choice.split),
             "fold": narrow(choice.fold),
             "group": choice.group,
             "rows": rows,
-            "tested": found.earlier.tested_with(choice.faces, choice.split),
         }
     with stored.rows_of(digest) as folder:
         manifest = carried.manifest_sha256(folder)

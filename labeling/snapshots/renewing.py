@@ -77,7 +77,7 @@ def read(
         if found is not None:
             return found
     faces = candidates.read(campaigns, rule, alive, reader)
-    return Faces(faces, versions_before(snapshot, alive), known if can_carry(rule) else None)
+    return Faces(faces, versions_before(snapshot, rule, alive), known if can_carry(rule) else None)
 
 
 def _known(reader: bulk.Reader) -> Read | None:

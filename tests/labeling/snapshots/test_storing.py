@@ -1,5 +1,6 @@
 """A frozen snapshot in the storage: there whole or not at all, whatever is damaged, killed or stopped."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,57 @@ def test_freezing_again_mends_what_is_damaged(damage: str) -> None:
     second = frozen(campaign)
     assert (second.state, second.digest) == ("done", first.digest)
     assert freezing.verify(snapshot=second) == freezing.verify(snapshot=first) == []
+
+
+def keys_in_test(snapshot: Snapshot) -> set[str]:
+    rows = snapshots.read_table(freezing.local_folder(snapshot), ["face_key"], "test")
+    return set(rows.column("face_key").to_pylist())
+
+
+@pytest.mark.parametrize("gone", ["manifest.json", "faces-00000.parquet"])
+def test_what_a_damaged_version_tests_on_is_known_or_nothing_is_frozen(gone: str) -> None:
+    campaign = make_settled(30)
+    first = frozen(campaign, fractions={"train": 0.2, "validation": 0.2, "test": 0.6})
+    tested = keys_in_test(first)
+    assert len(tested) == 18
+    (freezing.local_folder(first) / gone).unlink()
+    fractions = {"train": 0.8, "validation": 0.1, "test": 0.1}
+    second = frozen(campaign, fractions=fractions)
+    assert (second.state, second.counts["certificate"]["earlier"]["learnt_now"]) == ("done", 0)
+    assert tested <= keys_in_test(second)
+    carried.forget()
+    third = frozen(campaign, fractions=fractions)
+    assert (third.state, third.error) == (
+        "failed",
+        f"Of “{first.name}”, a version of before, the rows cannot be read, so nobody can tell which faces it tests on "
+        f"and must stay in test. Put the folder {first.folder} back from a backup; or freeze without keeping faces in "
+        "test.",
+    )
+    with pytest.raises(freezing.CannotFreeze, match="back from a backup"):
+        freezing.preview(campaign=campaign)
+    assert frozen(campaign, fractions=fractions, test_stays=False).state == "done"
+    # One that heeds the promise again does not take the one that did not for an answer.
+    assert frozen(campaign, fractions=fractions).state == "failed"
+
+
+def test_a_snapshot_moves_to_another_disk() -> None:
+    other = Path("/dev/shm")
+    root = Path(default_storage.path(""))
+    root.mkdir(parents=True, exist_ok=True)
+    if not other.is_dir() or other.stat().st_dev == root.stat().st_dev:
+        pytest.skip("There is no second disk.")
+    with tempfile.TemporaryDirectory(dir=other) as place:
+        (root / "snapshots").symlink_to(place)
+        campaign = make_settled(12)
+        first = frozen(campaign)
+        assert (first.state, first.error) == ("done", "")
+        assert freezing.verify(snapshot=first) == []
+        # In the place of a damaged one, and beside one whose shards it shares.
+        (freezing.local_folder(first) / "faces-00000.parquet").write_bytes(b"half")
+        assert freezing.verify(snapshot=frozen(campaign)) == []
+        assert freezing.verify(snapshot=frozen(campaign, seed=1)) == []
+        assert list(Path(place).rglob("moving-*")) == []
+        (root / "snapshots").unlink()
 
 
 def test_the_stored_folder_of_the_same_content_is_left_alone() -> None:
