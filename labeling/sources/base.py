@@ -49,11 +49,18 @@ class Reader:
     """A file whose failures to be read are the item's fault, not ours: read raises Unusable.
 
     Only reading is guarded. A full disk met while the bytes are written elsewhere stays what it is.
+    size: how many bytes it has; None where that is not known before.
     """
 
     def __init__(
-        self, file: BinaryIO, *, broken: tuple[type[Exception], ...], declared: int | None = None
+        self,
+        file: BinaryIO,
+        *,
+        broken: tuple[type[Exception], ...],
+        size: int | None = None,
+        declared: int | None = None,
     ) -> None:
+        self.size = declared if size is None else size
         self._file = file
         self._broken = broken
         self._left = declared

@@ -27,6 +27,7 @@ from labeling.sources.notes import BadNotes, Notes, parse
 
 _NO_FOLDER = gettext_noop("There is no folder at “{location}” that can be read.")
 _FOLDER_CLOSED = gettext_noop("The folder cannot be read ({error}).")
+_LEADS_OUT = gettext_noop("This is a link to a place outside the folder.")
 _FILE_CLOSED = gettext_noop("The file cannot be opened ({error}).")
 
 
@@ -45,7 +46,7 @@ class Folder:
 class FolderPlace:
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._notes = Notes(lambda name: opened(root / name))
+        self._notes = Notes(lambda name: opened(root / name, root))
 
     def find(self) -> Iterator[Offer]:
         closed: list[OSError] = []
@@ -65,8 +66,8 @@ class FolderPlace:
         """The file of that name, with slashes, whether or not `find` offers it."""
         path = self._root / name
         if not _inside(path, self._root):
-            return BadContent(locator, gettext_noop("This is a link to a place outside the folder."))
-        return FileContent(locator, partial(_opened_steady, path), self._notes.of(name))
+            return BadContent(locator, _LEADS_OUT)
+        return FileContent(locator, partial(_opened_steady, path, self._root), self._notes.of(name))
 
     def opened(self, name: str) -> AbstractContextManager[Reader]:
         """The file of that name, for reading. Raises Unusable, and NotYet where it changes meanwhile."""
@@ -82,15 +83,15 @@ class FolderPlace:
     def _offer(self, path: Path) -> Iterator[Offer]:
         name = path.relative_to(self._root).as_posix()
         if path.name.lower() == NOTES_NAME:
-            yield from _offer_notes(name, path)
+            yield from _offer_notes(name, path, self._root)
         elif is_media_name(name):
             yield replace(locator_of(name), changed_at=_changed_at(path))
 
 
-def _offer_notes(name: str, path: Path) -> Iterator[Offer]:
+def _offer_notes(name: str, path: Path, root: Path) -> Iterator[Offer]:
     """The notes are no media; but one nobody can read must not be passed over in silence."""
     try:
-        with opened(path) as file:
+        with opened(path, root) as file:
             parse(file)
     except (BadNotes, Unusable) as reason:
         yield Offer(locator_of(name).locator, str(reason))
@@ -103,6 +104,18 @@ def _inside(path: Path, root: Path) -> bool:
         return False
 
 
+def is_of(descriptor: int, path: Path, root: Path) -> bool:
+    """Whether what is open lies inside the root: a link may have come between the look and the opening."""
+    try:
+        return Path(os.readlink(f"/proc/self/fd/{descriptor}")).is_relative_to(root)
+    except FileNotFoundError:
+        # Not Linux: what the path leads to now, without a link, must be what is open.
+        there = path.resolve()
+        with suppress(OSError):
+            return there.is_relative_to(root) and os.path.samestat(os.lstat(there), os.fstat(descriptor))
+        return False
+
+
 def _changed_at(path: Path) -> float | None:
     with suppress(OSError):
         return path.stat().st_mtime
@@ -110,11 +123,11 @@ def _changed_at(path: Path) -> float | None:
 
 
 @contextmanager
-def _opened_steady(path: Path) -> Iterator[Reader]:
+def _opened_steady(path: Path, root: Path) -> Iterator[Reader]:
     """As `opened`. Raises NotYet where somebody wrote to the file while it was read, whatever was read of it."""
     before = _state(path)
     try:
-        with opened(path) as file:
+        with opened(path, root) as file:
             yield file
     except Unusable as reason:
         if _state(path) != before:
@@ -132,16 +145,24 @@ def _state(path: Path) -> tuple[int, int] | None:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Reader]:
-    """The file, for reading. Raises Unusable: a pipe or a device is never waited for."""
+def opened(path: Path, root: Path | None = None) -> Iterator[Reader]:
+    """The file, for reading. Raises Unusable: a pipe or a device is never waited for.
+
+    root: resolved; what lies outside is refused, whatever links are put there meanwhile.
+    """
+    if root is not None and not _inside(path, root):
+        raise Unusable(_LEADS_OUT)
     try:
         # Without O_NONBLOCK opening a pipe would wait for somebody to write into it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
         raise Unusable(_FILE_CLOSED.format(error=error.strerror)) from error
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        if root is not None and not is_of(descriptor, path, root):
+            raise Unusable(_LEADS_OUT)
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
             raise Unusable(
                 gettext_noop("This is neither a file nor a folder but a pipe, a socket or a device.")
             )
-        yield Reader(file, broken=(OSError,))
+        yield Reader(file, broken=(OSError,), size=found.st_size)

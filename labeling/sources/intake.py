@@ -122,6 +122,9 @@ def _copy(content: FileContent, part: Path, alive: Alive) -> tuple[str, int]:
     with content.open() as file, part.open("wb") as target:
         block = file.read(_BLOCK)
         most = _most_bytes(block[:HEADER_BYTES])
+        if file.size is not None and file.size > most:
+            # A file of nothing but a hole is as long as it says, and read to that length.
+            raise Unusable(_TOO_LONG.format(most=most))
         while block:
             size += len(block)
             if size > most:

@@ -14,8 +14,9 @@ from django.db import connections
 
 from labeling import work
 from labeling.models import Detection, Item, Media, Source
-from labeling.sources import ingest
-from labeling.sources.base import CannotAdd
+from labeling.sources import ingest, intake
+from labeling.sources.base import CannotAdd, Unusable
+from labeling.sources.folder import FolderPlace, is_of
 from labeling.sources.places import guess_kind
 from tests.labeling.sources.places import (
     again,
@@ -121,6 +122,35 @@ def test_a_name_that_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
     (folder / os.fsdecode(b"caf\xe9.png")).write_bytes(png(2))
     source = taken_in(folder)
     assert reasons(source) == {"caf\\xe9.png": "Its name is not valid UTF-8. Rename the file."}
+
+
+def test_a_file_of_nothing_but_a_hole_is_not_read_to_its_limit(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", {"hole.png": png()})
+    os.truncate(folder / "hole.png", 200 * 1000**3)
+    place = FolderPlace(folder)
+    (content,) = place.contents(["hole.png"])
+    looks = []
+    with pytest.raises(Unusable, match="It is longer than the 867,108,864 bytes allowed"):
+        intake.staged(content, tmp_path / "part", lambda: looks.append(1))
+    assert looks == []
+
+
+def test_a_link_put_in_between_the_look_and_the_opening_leads_nowhere(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", {"deep/a.png": png()}).resolve()
+    outside = write(tmp_path / "out", {"a.png": png(2)})
+    descriptor = os.open(outside / "a.png", os.O_RDONLY)
+    try:
+        assert not is_of(descriptor, folder / "deep" / "a.png", folder)
+    finally:
+        os.close(descriptor)
+    (content,) = FolderPlace(folder).contents(["deep/a.png"])
+    (folder / "deep").rename(folder / "before")
+    (folder / "deep").symlink_to(outside)
+    with pytest.raises(Unusable, match="a link to a place outside the folder"), content.open():
+        pass
+    (folder / "before" / "sources.csv").symlink_to("/etc/passwd")
+    (offer,) = [offer for offer in FolderPlace(folder).find() if offer.reason]
+    assert (offer.locator, "outside the folder" in offer.reason) == ("before/sources.csv", True)
 
 
 def test_a_file_longer_than_allowed_is_refused(tmp_path: Path, settings) -> None:
