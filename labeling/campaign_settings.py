@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from labeling import quality_rule
-from labeling.expressions import EIGHT, OTHER_ANSWERS, word
+from labeling.expressions import EIGHT, OTHER_ANSWERS, is_formula, word
 from labeling.licences import DEMANDS
 from labeling.models import Campaign
 from labeling.preferences import KEYS, LOOK_KEYS, OTHER_KEYS
@@ -51,7 +51,7 @@ class Problem:
 def problems(campaign: Campaign) -> list[Problem]:
     """All that keeps these settings from working, by field; empty when they are sound. Asks for the name alone."""
     found = [
-        *_of_expressions(campaign.expressions),
+        *_of_expressions(campaign),
         *(Problem("keys", text) for text in key_problems(campaign.expressions, campaign.keys)),
         *_of_icons(campaign),
         *_of_people(campaign),
@@ -78,9 +78,20 @@ def kept_keys(keys: Mapping[str, str]) -> dict[str, str]:
     return {name: key.strip().lower() for name, key in keys.items() if key.strip()}
 
 
-def _of_expressions(names: list[str]) -> Iterator[Problem]:
+def _of_expressions(campaign: Campaign) -> Iterator[Problem]:
+    names = campaign.expressions
     if text := _wrong_with(names):
         yield Problem("expressions", text)
+    elif formulas := {name for name in names if is_formula(name)}:
+        # What a campaign of before has stays: it may have been answered.
+        kept = Campaign.objects.filter(pk=campaign.pk).values_list("expressions", flat=True).first()
+        for name in sorted(formulas.difference(kept or ()))[:1]:
+            yield Problem(
+                "expressions",
+                _(
+                    "“{name}” begins with {sign}, which spreadsheets take for a formula. Begin it with a letter."
+                ).format(name=name, sign=name[0]),
+            )
 
 
 def _wrong_with(names: list[str]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Count, QuerySet
 
+from labeling.expressions import is_formula
 from labeling.face_filter import in_source
 from labeling.models import Campaign, Face, FaceLabel, Source
 from labeling.refusals import Refusal
@@ -19,6 +20,9 @@ _OTHERWISE = gettext_noop(
     "The face is labelled “{theirs}” by {origin} already, and “{ours}” here. Nothing was changed."
 )
 _NO_LABEL = gettext_noop("A label has 1 to {most:,} characters.")
+_FORMULA = gettext_noop(
+    "The label “{label}” begins with a sign that spreadsheets take for a formula. Begin it with a letter."
+)
 _NO_ORIGIN = gettext_noop("Say whose label it is, in 1 to {most:,} characters.")
 _NO_COLUMN = gettext_noop("A column’s name has 1 to {most:,} characters.")
 
@@ -91,6 +95,8 @@ def check(*, label: str, origin: str, column: str = EXPERT) -> None:
     ):
         if not text.strip() or len(text) > most or "\x00" in text:
             raise CannotLabel(said(words, most=most))
+    if is_formula(label):
+        raise CannotLabel(said(_FORMULA, label=label))
 
 
 @transaction.atomic

@@ -80,6 +80,16 @@ def test_expressions_come_and_change_places_but_none_goes_that_was_answered() ->
         campaigns.change(campaign=campaign, expressions=["contempt", "sad"])
 
 
+def test_a_formula_that_is_there_may_stay_and_no_other_comes() -> None:
+    campaign = make_campaign(1, expressions=["happy", "sad"])
+    Campaign.objects.filter(pk=campaign.pk).update(expressions=["happy", "+sad"])
+    campaign.refresh_from_db()
+    campaigns.change(campaign=campaign, question="And now?")
+    campaigns.change(campaign=campaign, expressions=["+sad", "happy"])
+    with pytest.raises(campaigns.CannotChange, match="“-fear” begins with -"):
+        campaigns.change(campaign=campaign, expressions=["+sad", "-fear"])
+
+
 def test_more_votes_per_face_are_places_for_those_that_are_being_voted_on() -> None:
     campaign = make_campaign(3, votes_per_face=2)
     vote_on(campaign, {0: ["happy", "happy"], 1: ["sad"]})

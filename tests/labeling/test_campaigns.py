@@ -51,6 +51,8 @@ def test_a_new_campaign_is_open_and_asks_ten_people_for_one_of_seven() -> None:
         (["happy", " "], "at least two expressions"),
         (["happy", "happy"], "“happy” is named twice"),
         (["happy", "not_a_face"], "“not a face” is always offered"),
+        (["happy", "=cmd|' /C calc'!A0"], "begins with =, which spreadsheets take for a formula"),
+        (["happy", "@sad"], "begins with @, which spreadsheets"),
         ([f"look {n}" for n in range(len(KEYS) + 1)], f"keys for {len(KEYS)} expressions"),
         (["happy", "x" * 41], "more than 40 characters"),
         (["happy", "s\x07ad"], "character that cannot be seen"),

@@ -43,6 +43,7 @@ def test_what_is_no_label_is_not_given() -> None:
         ("a", " ", "x"),
         ("a", "A", ""),
         ("a\x00", "A", "x"),
+        ("=1+1", "A", "x"),
     ):
         with pytest.raises(CannotLabel):
             labels.give([Wanted(face.pk, label, origin)], column=column)

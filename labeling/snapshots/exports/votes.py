@@ -1,6 +1,7 @@
 """Every vote by itself: task, worker, label. Workers are pseudonyms."""
 
 from labeling.sayings import gettext_noop
+from labeling.snapshots.exports.attribution import harmless
 from labeling.snapshots.exports.format import BALLOT_COLUMNS, Given
 from labeling.snapshots.exports.tables import csv_text
 from labeling.snapshots.exports.tree import Tree
@@ -33,8 +34,9 @@ def write(given: Given, tree: Tree) -> str:
         file.write(csv_text([("task", *columns[1:])]))
         for batch in given.batches(columns):
             shares = [f"{share:.6f}" for share in batch.column("agreement").to_pylist()]
-            rest = (batch.column(name).to_pylist() for name in columns[:-1])
-            file.write(csv_text(zip(*rest, shares, strict=True)))
+            keys, found, origins, splits = (batch.column(name).to_pylist() for name in columns[:-1])
+            # The label stays as it is, for who reads it back; whose it is may be any text.
+            file.write(csv_text(zip(keys, found, map(harmless, origins), splits, shares, strict=True)))
             given.progress(done)
     return left_out(missing)
 
