@@ -23,7 +23,7 @@ FOREVER = "private, max-age=31536000, immutable"
 """For what is named by its content: the browser never asks again, and no shared cache keeps it."""
 SIGNED_S = 15 * 60
 """So long an address that the storage signed can be begun with."""
-_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})$")
+_RANGE = re.compile(r"bytes=(\d{0,4000})-(\d{0,4000})$", re.ASCII)
 
 
 class Part:

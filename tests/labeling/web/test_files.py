@@ -63,6 +63,8 @@ def test_a_whole_file_comes_with_its_name_length_and_checksum(manager: Client, e
         ("bytes=-10", 767_990, 768_000),
         ("bytes=767990-99999999", 767_990, 768_000),
         ("bytes=-99999999", 0, 768_000),
+        ("bytes=767990-" + "9" * 99, 767_990, 768_000),
+        ("bytes=-" + "9" * 99, 0, 768_000),
     ],
 )
 def test_a_range_is_right_to_the_byte(
@@ -74,7 +76,9 @@ def test_a_range_is_right_to_the_byte(
     assert response["Content-Length"] == str(end - start)
 
 
-@pytest.mark.parametrize("asked", ["bytes=768000-", "bytes=999999999999-", "bytes=-0"])
+@pytest.mark.parametrize(
+    "asked", ["bytes=768000-", "bytes=999999999999-", "bytes=-0", "bytes=" + "9" * 99 + "-"]
+)
 def test_a_range_outside_the_file_is_refused_with_its_size(
     manager: Client, export: Export, asked: str
 ) -> None:
