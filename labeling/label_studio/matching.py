@@ -96,7 +96,11 @@ class _Names:
 
 def _path_of(picture: str) -> PurePosixPath:
     """The path a task names, whichever way Label Studio serves it."""
-    address = urlsplit(picture)
+    try:
+        address = urlsplit(picture)
+    except ValueError:
+        # What looks like an address and is none, as “http://[” is: nothing of it names a file.
+        return PurePosixPath(picture)
     named = parse_qs(address.query).get("d", [""])[0] or unquote(address.path)
     return PurePosixPath(named.lstrip("/"))
 
@@ -116,8 +120,8 @@ def _sha256(picture: str, folder: Path | None) -> str:
             if one.resolve().is_relative_to(root) and one.is_file():
                 with one.open("rb") as content:
                     return hashlib.file_digest(content, "sha256").hexdigest()
-        except OSError:
-            # A name longer than a disk can hold, or a file that may not be read.
+        except (OSError, ValueError):
+            # A name longer than a disk can hold, or with a NUL, or a file that may not be read.
             continue
     return ""
 

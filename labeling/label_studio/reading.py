@@ -78,7 +78,11 @@ def read(file: Path, *, name: str = "") -> Read:
         each = _flat(told)
     else:
         raise CannotTakeIn(said(_NO_TASKS, file=name))
-    found = Read(sha256=_sha256(told))
+    try:
+        found = Read(sha256=_sha256(told))
+    except RecursionError:
+        # It was read with a few levels to spare; to write it again takes some more.
+        raise CannotTakeIn(said(_CANNOT_READ, file=name, error=said(_TOO_DEEP))) from None
     for number, (picture, answers) in enumerate(each, start=1):
         if not picture:
             found.refused[number] = _NO_PICTURE
@@ -100,11 +104,13 @@ def _parsed(file: Path, name: str) -> Any:
         raise CannotTakeIn(said(_CANNOT_READ, file=name, error=error)) from error
 
 
-def _sha256(told: Any) -> str:
-    found = hashlib.sha256()
-    # Piece by piece: the whole of it is in memory once already.
-    for piece in json.JSONEncoder(sort_keys=True, separators=(",", ":")).iterencode(told):
-        found.update(piece.encode())
+def _sha256(told: list[Any]) -> str:
+    found = hashlib.sha256(b"[")
+    # Task by task: the whole of it is in memory once already. In smaller pieces it takes a step a level for each.
+    for number, one in enumerate(told):
+        text = json.dumps(one, sort_keys=True, separators=(",", ":"))
+        found.update(f",{text}".encode() if number else text.encode())
+    found.update(b"]")
     return found.hexdigest()
 
 

@@ -36,6 +36,19 @@ def test_a_file_of_another_kind_is_refused(text: str, reason: str, tmp_path: Pat
         read(file, name="people’s.json")
 
 
+def test_no_depth_is_more_than_a_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    said = []
+    for deep in range(850, 1000):
+        file.write_text(f'[{json.dumps(task("a.png", "sad"))[:-1]}, "x": {"[" * deep}{"]" * deep}}}]')
+        try:
+            said.append(str(len(read(file).tasks)))
+        except CannotTakeIn as refusal:
+            said.append(str(refusal))
+    assert "nested too deeply" in said[-1]
+    assert set(said) <= {"1", said[-1]}
+
+
 def test_a_file_too_large_to_hold_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "x.json"
     with file.open("wb") as wide:

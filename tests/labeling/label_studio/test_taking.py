@@ -51,6 +51,19 @@ def test_one_annotation_a_task_is_a_label_and_no_vote(tmp_path: Path) -> None:
     }
 
 
+def test_an_address_that_is_none_and_a_name_no_disk_can_hold_are_refused_alone(tmp_path: Path) -> None:
+    (face,) = make_faces(1)
+    names = put_crops(tmp_path, [face])
+    strange = ["http://[", "images/%00.png", "/data/local-files/?d=" + "x" * 5000, "../../etc/passwd"]
+    tasks = [*(task(name, "sad") for name in strange), task(names[0], "=1+1"), task(names[0], "fear")]
+    with pytest.raises(label_studio.CannotTakeIn, match="take for a formula"):
+        label_studio.take_in(file=file_of(tmp_path, *tasks), pictures=tmp_path)
+    source = named([face])
+    del tasks[4]
+    taken = label_studio.take_in(file=file_of(tmp_path, *tasks), pictures=tmp_path, source=source)
+    assert (taken.labelled, sorted(taken.refused)) == (1, [1, 2, 3, 4])
+
+
 def test_a_picture_is_known_by_the_address_it_was_fetched_from(tmp_path: Path) -> None:
     source = Source.objects.create(name="web", kind="weblist", location="l")
     faces = make_faces(3, per_media=1)
