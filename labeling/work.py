@@ -167,17 +167,32 @@ def claimed(model: type[W], pk: int) -> Iterator[Job[W]]:
         with translation.override("en"):
             yield job
     except StopAsked:
-        job.leave(WorkState.STOPPED, message=_STOPPED)
+        _leave(job, WorkState.STOPPED, message=_STOPPED)
     except ClaimLost:
-        logger.warning("%r was taken over by another worker", job.row)
+        _warn_of_loss(job)
     except Refused as refusal:
-        job.leave(WorkState.FAILED, error=str(refusal), message="")
+        _leave(job, WorkState.FAILED, error=str(refusal), message="")
     except Exception as error:
-        job.leave(WorkState.FAILED, error=_told(error), message="")
-        raise
+        # Whoever has lost the row may find its files gone, too: that is no failure to tell of.
+        if _leave(job, WorkState.FAILED, error=_told(error), message=""):
+            raise
     else:
         if job.row.state == WorkState.RUNNING:
-            job.leave(WorkState.DONE)
+            _leave(job, WorkState.DONE)
+
+
+def _leave(job: Job[Any], state: WorkState, **fields: Any) -> bool:
+    """Returns whether the row was still ours."""
+    try:
+        job.leave(state, **fields)
+    except ClaimLost:
+        _warn_of_loss(job)
+        return False
+    return True
+
+
+def _warn_of_loss(job: Job[Any]) -> None:
+    logger.warning("%r was taken over by another worker", job.row, exc_info=True)
 
 
 def _told(error: Exception) -> str:

@@ -146,6 +146,22 @@ def test_a_worker_whose_claim_was_taken_writes_nothing_more() -> None:
     assert (source.state, source.worker, source.done) == ("running", "another", 0)
 
 
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError("its folder is gone"), work.Refused("no"), work.StopAsked(), None]
+)
+def test_however_a_worker_ends_whose_claim_was_taken_it_tells_of_that_alone(
+    error: Exception | None, caplog
+) -> None:
+    source = make_source()
+    with work.claimed(Source, source.pk):
+        Source.objects.filter(pk=source.pk).update(worker="another")
+        if error is not None:
+            raise error
+    source.refresh_from_db()
+    assert (source.state, source.worker, source.error) == ("running", "another", "")
+    assert "taken over by another worker" in caplog.text
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_stopped_row_goes_on_when_restarted(sent: list[tuple[str, int]]) -> None:
     source = make_source()
