@@ -28,23 +28,27 @@ def draw(*, media: Media, box: tuple[int, int, int, int], time_ms: int = 0, by: 
     """Keep a face a person has drawn, its crop cut and measured as those of detectors. Raises CannotDraw.
 
     box: x, y, width, height in pixels of the upright picture; what is outside the picture is cut off. time_ms: of a
-    video, a moment at which faces were looked for. With which others it is alike is found by the next search.
+    video, the moment; the frame shown then is the face's. With which others it is alike is found by the next search.
     """
     frame = 0
     if media.kind == Media.Kind.VIDEO:
-        known = Face.objects.filter(media=media, time_ms=time_ms).values_list("frame", flat=True).first()
-        if known is None:
-            raise CannotDraw(
-                _(
-                    "In a video a box can be drawn at moments at which a detector found a face: choose one on the "
-                    "timeline, or search with another detector first."
-                )
-            )
-        frame = known
+        time_ms, frame = _frame_at(media, time_ms)
     face = prepared(media=media, box=box, frame=frame, time_ms=time_ms)
     keep(face)
     _log.info("%s drew face %d in media %d", by, face.pk, media.pk)
     return face
+
+
+def _frame_at(media: Media, time_ms: int) -> tuple[int, int]:
+    """When the frame shown at this moment begins, and its number. Raises CannotDraw."""
+    known = Face.objects.filter(media=media, time_ms=time_ms).values_list("frame", flat=True).first()
+    if known is not None:
+        return time_ms, known
+    try:
+        begins = pictures.moment(media, time_ms)
+        return begins, pictures.frame_number(media, begins)
+    except pictures.CannotShow as reason:
+        raise CannotDraw(told(str(reason))) from reason
 
 
 def prepared(*, media: Media, box: tuple[int, int, int, int], frame: int, time_ms: int) -> Face:

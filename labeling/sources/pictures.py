@@ -1,6 +1,9 @@
 """Small upright JPEGs of media, for pages: made once, kept in the storage."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from django.core.files.storage import default_storage
 from PIL import Image
@@ -31,13 +34,42 @@ def kept(*, media: Media, longest_side: int, time_ms: int = 0) -> str:
     return name
 
 
-def upright(media: Media, time_ms: int = 0) -> Pixels:
-    """The whole picture, (height, width, 3) RGB; of a video at a moment. Raises CannotShow."""
+def passing(*, media: Media, longest_side: int, time_ms: int) -> bytes:
+    """JPEG of a video at any moment, which is kept nowhere: of one film there are very many. Raises CannotShow."""
+    return _jpeg(upright(media, time_ms, most=video.MOST_SOUGHT), longest_side)
+
+
+def upright(media: Media, time_ms: int = 0, *, most: int | None = None) -> Pixels:
+    """The whole picture, (height, width, 3) RGB; of a video at a moment. Raises CannotShow.
+
+    most: so many frames of it may be decoded to get there.
+    """
+    with _file(media) as path:
+        if media.kind == Media.Kind.VIDEO:
+            return video.frame_at(path, time_ms, most=most)
+        return images.open_image(path)
+
+
+def moment(media: Media, time_ms: int, *, step: int = 0) -> int:
+    """When the frame that a video shows at this moment begins, in ms; or that before it (-1), or after (1).
+
+    Raises CannotShow.
+    """
+    with _file(media) as path:
+        return video.moment(path, time_ms, step=step)
+
+
+def frame_number(media: Media, time_ms: int) -> int:
+    """Which of the video's frames is shown at this moment, from 0. Raises CannotShow."""
+    with _file(media) as path:
+        return video.index_at(path, time_ms)
+
+
+@contextmanager
+def _file(media: Media) -> Iterator[Path]:
     try:
         with store.local_file(media.stored_as) as path:
-            if media.kind == Media.Kind.VIDEO:
-                return video.frame_at(path, time_ms)
-            return images.open_image(path)
+            yield path
     except (FileNotFoundError, images.BadImage, video.BadVideo) as reason:
         raise CannotShow(str(reason)) from reason
 

@@ -25,6 +25,7 @@ _TOO_LARGE = gettext_noop("Its frames are {width:,} × {height:,} pixels, more t
 _LEFT_OUT = gettext_noop("{places} damaged places were left out ({error}).")
 _TOO_MANY = gettext_noop("It has more than {most:,} frames a second; the rest was not looked at.")
 _GIVEN_UP = gettext_noop("Reading was given up after {most:,} packets in a row without a picture.")
+_TOO_FAR = gettext_noop("More than {most:,} frames would have to be read to get to this moment.")
 _TAIL_LOST = gettext_noop("The video says it runs {announced} s, but its pictures end at {shown} s.")
 
 
@@ -35,6 +36,10 @@ _MOST_PER_SECOND, _SPARE = 1000, 10_000
 _MOST_EMPTY = 10_000
 """Packets in a row without a picture, after which no more are tried."""
 _MOST_MS = 2**53
+MOST_SOUGHT = 3_000
+"""Frames decoded to get to a moment: a film with a single key frame may not hold up a web server for minutes."""
+_EARLIER_S = (1, 15, 120)
+"""So much before a moment the search for the frame before it begins, as long as none is found."""
 _OURS_ONLY = {"protocol_whitelist": "file", "enable_drefs": "0", "use_absolute_path": "0"}
 """No file may have FFmpeg open another file, let alone an address."""
 
@@ -137,8 +142,11 @@ class Reading:
             self.problem = _problem(damage, last, _duration_s(container, stream), stream)
 
 
-def frame_at(path: Path, time_ms: int, *, max_pixels: int = MAX_PIXELS) -> Pixels:
-    """The picture shown at that moment: the first frame at or after it, or the last. Raises BadVideo."""
+def frame_at(path: Path, time_ms: int, *, most: int | None = None, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """The picture shown at that moment: the first frame at or after it, or the last.
+
+    most: so many frames may be decoded to get there. Raises BadVideo.
+    """
     with _opened(path, max_pixels) as (container, stream, _):
         first = next(_decoded(container, stream, _Damage()), None)
         if first is None:
@@ -149,11 +157,76 @@ def frame_at(path: Path, time_ms: int, *, max_pixels: int = MAX_PIXELS) -> Pixel
         wanted = Fraction(2 * time_ms - 1, 2000)  # moments are kept rounded to a millisecond
         _seek(container, stream, start, wanted)
         picked = first
-        for frame in _decoded(container, stream, _Damage()):
+        for frame in _few(_decoded(container, stream, _Damage()), most):
             picked = frame
             if frame.pts is not None and (frame.pts - start) * stream.time_base >= wanted:
                 break
         return _pixels(picked)
+
+
+def moment(path: Path, time_ms: int, *, step: int = 0, max_pixels: int = MAX_PIXELS) -> int:
+    """When the frame that frame_at gives is shown, in ms; with step -1 the one before it, with 1 the one after.
+
+    Before the first frame comes the first, and after the last the last. Decodes MOST_SOUGHT frames at most. Raises
+    BadVideo.
+    """
+    with _opened(path, max_pixels) as (container, stream, _):
+        start = _start(container, stream)
+        for early in _EARLIER_S:
+            before, here, after = _around(container, stream, start, time_ms, early)
+            if before is not None or not here:
+                break
+    if step < 0:
+        return here if before is None else before
+    return after if step > 0 else here
+
+
+def index_at(path: Path, time_ms: int, *, max_pixels: int = MAX_PIXELS) -> int:
+    """How many frames are shown before that moment, by what the file says of them: none is decoded. Raises BadVideo."""
+    with _opened(path, max_pixels) as (container, stream, _):
+        start = _start(container, stream)
+        container.seek(start, stream=stream, backward=True)
+        until = Fraction(2 * time_ms - 1, 2000) / stream.time_base
+        shown = (packet.pts for packet in container.demux(stream) if packet.pts is not None)
+        return len({pts for pts in shown if start <= pts < start + until})
+
+
+def _start(container: Any, stream: Any) -> int:
+    """When the first frame is shown, by the stream's clock. Raises BadVideo."""
+    first = next(_decoded(container, stream, _Damage()), None)
+    if first is None:
+        raise BadVideo(_NO_PICTURE)
+    return first.pts if first.pts is not None else 0
+
+
+def _around(container: Any, stream: Any, start: int, time_ms: int, early: int) -> tuple[int | None, int, int]:
+    """The frame before, the one at the moment, and the one after it, in ms. Decoding begins so many seconds earlier."""
+    _seek(container, stream, start, Fraction(max(0, time_ms), 1000) + 1 - early)
+    before: int | None = None
+    last: int | None = None
+    here: int | None = None
+    for frame in _few(_decoded(container, stream, _Damage()), MOST_SOUGHT):
+        if frame.pts is None:
+            continue
+        at = max(0, round((frame.pts - start) * stream.time_base * 1000))
+        if here is not None and at > here:
+            return before, here, at
+        if here is None and at >= time_ms:
+            here = at
+        elif here is None:
+            before, last = at, before
+    if here is not None:
+        return before, here, here
+    # Behind its end a film goes on showing its last frame.
+    return (None, 0, 0) if before is None else (last, before, before)
+
+
+def _few(decoded: Iterator[Any], most: int | None) -> Iterator[Any]:
+    """Raises BadVideo behind so many frames."""
+    for count, frame in enumerate(decoded):
+        if most is not None and count >= most:
+            raise BadVideo(_TOO_FAR.format(most=most))
+        yield frame
 
 
 def _seek(container: Any, stream: Any, start: int, wanted: Fraction) -> None:

@@ -77,6 +77,15 @@ def send(request: HttpRequest, *, name: str, filename: str, mime: str, key: str)
     return response
 
 
+def send_bytes(data: bytes, *, filename: str, mime: str, key: str) -> HttpResponseBase:
+    """The same of an image that lies in no storage."""
+    response = HttpResponse(data, content_type=mime)
+    response["Content-Disposition"] = content_disposition_header(False, filename) or ""
+    response["Cache-Control"] = FOREVER
+    response["ETag"] = f'"{key}"'
+    return response
+
+
 def download(
     request: HttpRequest, *, name: str, filename: str, mime: str, size: int, sha256: str
 ) -> HttpResponseBase:

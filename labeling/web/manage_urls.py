@@ -42,6 +42,7 @@ urlpatterns = [
     path("media/licences/", licences.licences_changed, name="licences_changed"),
     path("media/<int:pk>/", media.media, name="media"),
     path("media/<int:pk>/picture.jpg", media.thumbnail, name="thumbnail"),
+    path("media/<int:pk>/moment/", media.media_moment, name="media_moment"),
     path("media/<int:pk>/whose/", licences.decide, name="media_whose"),
     path("media/<int:pk>/licence/", licences.decide_licence, name="media_licence"),
     path("media/<int:pk>/draw/", media.draw, name="media_draw"),

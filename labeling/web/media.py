@@ -27,6 +27,9 @@ from labeling.web.doors import door
 FACES_PER_PAGE = 120
 WIDTHS = (320, 1280)
 """Longest sides a picture may be asked for in, in pixels."""
+_STEPS = {"before": -1, "after": 1}
+_LONGEST_MS = 48 * 3600 * 1000
+"""Of a video that does not say how long it is."""
 
 
 @door(may_manage)
@@ -170,17 +173,41 @@ def thumbnail(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The picture, upright, as JPEG: `?size=1280` for the large one, `?at=` for a moment of a video."""
     row = get_object_or_404(Media, pk=pk)
     size, at = paging.number(request, "size") or WIDTHS[0], paging.number(request, "at") or 0
-    if size not in WIDTHS or (at and not Face.objects.filter(media=row, time_ms=at).exists()):
+    passing = bool(at) and not Face.objects.filter(media=row, time_ms=at).exists()
+    if size not in WIDTHS or (passing and not _is_within(row, at)):
         raise Http404(_("There is no such picture of this media."))
     key = f"{row.sha256}-{size}-{at}"
     known = files.not_modified(request, f'"{key}"')
     if known is not None:
         return known
     try:
+        if passing:
+            jpeg = pictures.passing(media=row, longest_side=size, time_ms=at)
+            return files.send_bytes(jpeg, filename=f"{pk}.jpg", mime="image/jpeg", key=key)
         name = pictures.kept(media=row, longest_side=size, time_ms=at)
     except pictures.CannotShow as reason:
         raise Http404(told(str(reason))) from reason
     return files.send(request, name=name, filename=f"{pk}.jpg", mime="image/jpeg", key=key)
+
+
+@door(may_manage)
+@require_safe
+def media_moment(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """To a moment of a video: `?at=` in ms, with `?step=before` or `?step=after` to the frame beside that."""
+    row = get_object_or_404(Media, pk=pk, kind=Media.Kind.VIDEO)
+    at = min(paging.number(request, "at") or 0, row.duration_ms or _LONGEST_MS)
+    address = reverse("labeling:media", args=[pk])
+    try:
+        at = pictures.moment(row, at, step=_STEPS.get(request.GET.get("step", ""), 0))
+    except pictures.CannotShow as reason:
+        messages.error(request, told(str(reason)))
+        return redirect(address)
+    return redirect(f"{address}?at={at}")
+
+
+def _is_within(media: Media, at: int) -> bool:
+    """Whether the video may show something at that moment."""
+    return media.kind == Media.Kind.VIDEO and at <= (media.duration_ms or _LONGEST_MS)
 
 
 def _correcting(request: HttpRequest, media: Media) -> Face | None:

@@ -262,10 +262,11 @@ NOTHING_TO_SHOW = {
     "labeling:vote_second": 404,
     "labeling:export_download": 404,
     "labeling:frozen_face": 404,
+    "labeling:media_moment": 404,
     "labeling:snapshot_compare_csv": 404,
     "labeling:snapshot_compare_json": 404,
 }
-"""Addresses of files that are not there, or that nobody has said of what."""
+"""Addresses of files that are not there, of moments of a picture, or that nobody has said of what."""
 FORMS = (
     "account",
     "labeling:source_new",

@@ -105,6 +105,7 @@ PAGES: dict[str, set[str]] = {
     "labeling:face": READERS,
     "labeling:media_draw": MANAGERS,
     "labeling:media_whose": MANAGERS,
+    "labeling:media_moment": MANAGERS,
     "labeling:media_licence": MANAGERS,
     "labeling:face_remove": MANAGERS,
     "labeling:face_correct": MANAGERS,

@@ -1,6 +1,7 @@
 """Faces that people draw by hand."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from django.urls import reverse
 from PIL import Image
 
 from labeling.models import Face, Media
-from labeling.sources import handmade
+from labeling.sources import handmade, store
 from labeling.sources.handmade import CannotDraw
-from labeling.vision import crops
+from labeling.vision import crops, video
 from tests.factories import make_campaign, make_faces, make_media, make_user
+from tests.labeling.erasure.erasing import erase
+from tests.labeling.vision.films import SIZE, number_in, write_film
 
 pytestmark = pytest.mark.django_db
 
@@ -65,9 +68,46 @@ def test_the_same_box_twice_is_refused(photo: Media) -> None:
         handmade.draw(media=photo, box=(50, 30, 40, 50), by=None)
 
 
-def test_a_moment_nobody_looked_at_is_refused() -> None:
-    with pytest.raises(CannotDraw, match="choose one on the timeline"):
+@pytest.fixture
+def film(tmp_path: Path) -> Media:
+    """In which no face was found: 50 frames at 25 a second."""
+    path = write_film(tmp_path / "film.mp4", rate=25, count=50)
+    name = default_storage.save("media/film.mp4", ContentFile(path.read_bytes()))
+    size = {"width": SIZE[0], "height": SIZE[1]}
+    return make_media(stored_as=name, kind="video", mime="video/mp4", duration_ms=2_000, fps=25.0, **size)
+
+
+def test_a_face_is_drawn_at_any_moment_of_a_video(film: Media) -> None:
+    face = handmade.draw(media=film, box=(0, 30, 160, 66), time_ms=1_001, by=None)
+    # The frame shown then begins a little later.
+    assert (face.time_ms, face.frame) == (1_040, 26)
+    with store.local_file(film.stored_as) as path:
+        shown = video.frame_at(path, 1_040)
+    assert number_in(shown) == 26
+    assert np.array_equal(pixels_of(face.crop), crops.crop(shown, (0, 30, 160, 66)))
+    again = handmade.draw(media=film, box=(0, 30, 100, 66), time_ms=1_040, by=None)
+    assert (again.time_ms, again.frame) == (1_040, 26)
+    with pytest.raises(CannotDraw, match="there already"):
+        handmade.draw(media=film, box=(0, 30, 160, 66), time_ms=1_039, by=None)
+
+
+def test_behind_its_end_a_video_shows_its_last_frame(film: Media) -> None:
+    face = handmade.draw(media=film, box=(0, 0, 20, 20), time_ms=10**9, by=None)
+    assert (face.time_ms, face.frame) == (1_960, 49)
+
+
+def test_a_face_that_was_erased_is_not_drawn_again_a_moment_later(film: Media) -> None:
+    face = handmade.draw(media=film, box=(0, 0, 40, 40), time_ms=1_000, by=None)
+    erase("face", [face.pk])
+    with pytest.raises(CannotDraw, match="was erased"):
+        handmade.draw(media=film, box=(1, 1, 40, 40), time_ms=1_120, by=None)
+    handmade.draw(media=film, box=(1, 1, 40, 40), time_ms=1_800, by=None)
+
+
+def test_in_a_video_that_is_none_nothing_is_drawn() -> None:
+    with pytest.raises(CannotDraw, match="not a video"):
         handmade.draw(media=make_media(kind="video"), box=(0, 0, 20, 20), time_ms=7, by=None)
+    assert not Face.objects.exists()
 
 
 def test_a_picture_that_is_gone_is_refused(photo: Media) -> None:

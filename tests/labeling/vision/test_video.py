@@ -137,6 +137,58 @@ def test_a_moment_of_a_video_is_the_frame_found_there(tmp_path: Path, name: str)
     assert number_in(video.frame_at(path, 99_000)) == 119
 
 
+@pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.avi"])
+def test_a_film_is_stepped_through_frame_by_frame(tmp_path: Path, name: str) -> None:
+    path = write_film(tmp_path / name, rate=Fraction(30_000, 1001), count=120)
+    times = [frame.time_ms for frame in video.frames(path, 1000)]
+    assert len(times) == 120
+    for number in (0, 1, 2, 11, 12, 13, 60, 118, 119):
+        at = times[number]
+        assert video.moment(path, at) == at
+        assert video.moment(path, at, step=-1) == times[max(0, number - 1)]
+        assert video.moment(path, at, step=1) == times[min(119, number + 1)]
+        assert video.index_at(path, at) == number
+    # Between two frames the later one is shown; behind the end the last.
+    assert [video.moment(path, times[5] + 1, step=step) for step in (-1, 0, 1)] == times[5:8]
+    assert [video.moment(path, 10**9, step=step) for step in (-1, 0, 1)] == [
+        times[118],
+        times[119],
+        times[119],
+    ]
+
+
+def test_a_film_of_long_pauses_is_stepped_through_too(tmp_path: Path) -> None:
+    times = [0, 4_000, 44_000, 44_040, 300_000]
+    path = write_film(tmp_path / "film.mkv", rate=25, count=5, times=times)
+    assert [video.moment(path, at) for at in times] == times
+    assert [video.moment(path, at, step=1) for at in times] == [*times[1:], 300_000]
+    assert [video.moment(path, at, step=-1) for at in times] == [0, *times[:-1]]
+
+
+def test_a_film_of_one_frame_has_one_moment(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "film.mp4", rate=25, count=1)
+    assert [video.moment(path, at, step=step) for at in (0, 999) for step in (-1, 0, 1)] == [0] * 6
+
+
+def test_what_is_too_far_from_a_key_frame_is_not_sought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_film(tmp_path / "film.mp4", rate=25, count=100)
+    monkeypatch.setattr(video, "MOST_SOUGHT", 5)
+    with pytest.raises(video.BadVideo, match="More than 5 frames"):
+        video.moment(path, 3_900)
+    with pytest.raises(video.BadVideo, match="More than 5 frames"):
+        video.frame_at(path, 3_900, most=5)
+    assert video.moment(path, 80) == 80
+
+
+def test_what_is_no_film_has_no_moments(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"no film")
+    with pytest.raises(video.BadVideo):
+        video.moment(path, 0)
+
+
 @pytest.mark.parametrize(
     ("packets", "times", "said", "looked_at"),
     [

@@ -2,7 +2,9 @@
 
 import io
 from datetime import date
+from pathlib import Path
 
+import numpy as np
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -14,6 +16,7 @@ from PIL import Image
 from labeling import timeline_queries
 from labeling.models import Face, Media, Scan, Track
 from tests.factories import make_faces, make_media, make_user
+from tests.labeling.vision.films import SIZE, number_in, write_film
 
 pytestmark = pytest.mark.django_db
 
@@ -72,6 +75,82 @@ def test_sizes_and_moments_nobody_offers_are_not_made(manager: Client, query: di
     assert picture(manager, make_media(), **query).status_code == 404
 
 
+# ---- any moment of a video ----
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Media:
+    """In which no face was found: 50 frames at 25 a second."""
+    path = write_film(tmp_path / "film.mp4", rate=25, count=50)
+    name = default_storage.save("media/film.mp4", ContentFile(path.read_bytes()))
+    size = {"width": SIZE[0], "height": SIZE[1]}
+    return make_media(stored_as=name, kind="video", mime="video/mp4", duration_ms=2_000, fps=25.0, **size)
+
+
+def shown(client: Client, film: Media, **query: object) -> str:
+    answer = client.get(reverse("labeling:media_moment", args=[film.pk]), query)
+    assert answer.status_code == 302
+    return answer.url.removeprefix(reverse("labeling:media", args=[film.pk]))
+
+
+def test_a_manager_goes_to_any_moment_of_a_video_and_steps_from_there(manager: Client, film: Media) -> None:
+    assert shown(manager, film, at=1_001) == "?at=1040"
+    assert shown(manager, film, at=1_040, step="after") == "?at=1080"
+    assert shown(manager, film, at=1_040, step="before") == "?at=1000"
+    assert shown(manager, film, at=0, step="before") == "?at=0"
+    assert shown(manager, film, at=10**14) == "?at=1960"
+    assert shown(manager, film, at="x", step="x") == "?at=0"
+    page = manager.get(reverse("labeling:media", args=[film.pk]), {"at": 1_040}).content.decode()
+    moment = reverse("labeling:media_moment", args=[film.pk])
+    assert f"{moment}?at=1040&amp;step=before" in page
+    assert f"{moment}?at=1040&amp;step=after" in page
+    assert f"{reverse('labeling:thumbnail', args=[film.pk])}?size=1280&amp;at=1040" in page
+    assert "A face is missing" in page
+
+
+def test_a_passing_moment_is_shown_and_kept_by_nobody_but_the_browser(manager: Client, film: Media) -> None:
+    answer = picture(manager, film, size=1280, at=1_040)
+    assert (answer.status_code, answer["Content-Type"]) == (200, "image/jpeg")
+    assert number_in(np.asarray(Image.open(io.BytesIO(answer.content)).convert("RGB"))) == 26
+    assert "immutable" in answer["Cache-Control"]
+    folder = f"pictures/{film.sha256[:2]}"
+    assert not default_storage.exists(f"{folder}/{film.sha256}-1280-1040.jpg")
+    held = {"if-none-match": answer["ETag"]}
+    address = reverse("labeling:thumbnail", args=[film.pk])
+    assert manager.get(address, {"size": 1280, "at": 1_040}, headers=held).status_code == 304
+    make_faces(1, media=film, time_ms=1_040)
+    assert b"".join(picture(manager, film, size=1280, at=1_040))
+    assert default_storage.exists(f"{folder}/{film.sha256}-1280-1040.jpg")
+
+
+@pytest.mark.parametrize("query", [{"at": 2_001}, {"at": 40, "size": 999}])
+def test_a_video_shows_no_moment_behind_its_end(manager: Client, film: Media, query: dict[str, int]) -> None:
+    assert picture(manager, film, **query).status_code == 404
+
+
+def test_a_video_of_unknown_length_is_stepped_through(manager: Client, film: Media) -> None:
+    Media.objects.filter(pk=film.pk).update(duration_ms=0)
+    assert shown(manager, film, at=1_000, step="after") == "?at=1040"
+    assert picture(manager, film, at=1_040).status_code == 200
+    page = manager.get(reverse("labeling:media", args=[film.pk]), {"at": 1_040}).content.decode()
+    assert 'type="range"' not in page
+    assert "step=after" in page
+
+
+def test_a_picture_has_no_moments(manager: Client) -> None:
+    media = make_media()
+    assert manager.get(reverse("labeling:media_moment", args=[media.pk])).status_code == 404
+    assert "data-moments" not in manager.get(reverse("labeling:media", args=[media.pk])).content.decode()
+
+
+def test_a_video_whose_file_is_gone_says_so(manager: Client, film: Media) -> None:
+    default_storage.delete(film.stored_as)
+    assert shown(manager, film, at=1_000) == ""
+    page = manager.get(reverse("labeling:media", args=[film.pk])).content.decode()
+    assert "holds no file" in page
+    assert picture(manager, film, at=1_000).status_code == 404
+
+
 def test_a_picture_whose_file_is_gone_is_not_found(manager: Client) -> None:
     media = make_media()
     default_storage.delete(media.stored_as)
@@ -126,17 +205,6 @@ def test_what_its_site_said_of_it_is_shown(manager: Client) -> None:
     page = manager.get(reverse("labeling:media", args=[evil.pk])).content.decode()
     assert "one day" in page
     assert 'href="javascript:' not in page
-
-
-def test_in_a_video_a_box_is_offered_only_where_one_can_be_drawn(manager: Client) -> None:
-    video = make_media(kind="video", mime="video/mp4", duration_ms=60_000, fps=25.0)
-    address, draw = (reverse(f"labeling:{name}", args=[video.pk]) for name in ("media", "media_draw"))
-    empty = manager.get(address).content.decode()
-    assert draw not in empty
-    assert "search with another detector first" in empty
-    make_faces(1, media=video, time_ms=2_000)
-    assert draw in manager.get(address).content.decode()
-    assert draw not in manager.get(address, {"at": 7}).content.decode()
 
 
 def make_video_with_track(faces: int) -> tuple[Media, Track, list[Face]]:
