@@ -77,11 +77,15 @@ class DisputedFilterSerializer(serializers.Serializer[Any]):
 class ChangedFilterSerializer(DisputedFilterSerializer):
     licence = serializers.ChoiceField(
         choices=_CODES,
+        allow_blank=True,
         required=False,
         help_text="The code of the licence that counts; empty: not understood.",
     )
     now = serializers.ChoiceField(
-        choices=_CODES, required=False, help_text="The code of what the page names; empty: not understood."
+        choices=_CODES,
+        allow_blank=True,
+        required=False,
+        help_text="The code of what the page names; empty: not understood.",
     )
 
 
