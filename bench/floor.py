@@ -12,8 +12,8 @@ passes and the optimizer's reading and writing of weights, gradient and two stat
 Beside it, in turns: the steps of a training with bf16 and channels_last, its faces on the device; and plain PyTorch in
 32 bits with a DataLoader that changes one image after the other. Judging: a `Quick` by batches, and one face at a time
 in 32 bits. On a card also how much of the steps' time no kernel ran. Aims, on a card: half the floor's speed for
-ResMaskingNet learning at 224 pixels, and five times the plain loop's. --smoke runs all of it within a minute, with one
-network on small images: it says that the script works, nothing else.
+ResMaskingNet learning at 224 pixels, and five times the plain loop's. --smoke runs all of it in a minute or two, with
+one network on small images: it says that the script works, nothing else.
 """
 
 import argparse

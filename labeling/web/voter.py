@@ -109,7 +109,7 @@ def _read(key: str, now: datetime) -> _Known | None:
         return None
     row = _session.row({"session": key, "now": now})
     said = SessionStore().decode(row[0]) if row is not None else {}
-    if row is None or said.get(BACKEND_SESSION_KEY) != "django.contrib.auth.backends.ModelBackend":
+    if row is None or said.get(BACKEND_SESSION_KEY) != settings.PASSWORD_BACKEND:
         return None
     user = int(said[SESSION_KEY])
     password = next(iter(_password.row({"user": user}) or [""]))

@@ -391,7 +391,8 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 X_FRAME_OPTIONS = "DENY"
-AUTHENTICATION_BACKENDS = ["vemo.accounts.guessing.PasswordBackend"]
+PASSWORD_BACKEND = "vemo.accounts.guessing.PasswordBackend"
+AUTHENTICATION_BACKENDS = [PASSWORD_BACKEND]
 SIGNIN_ATTEMPTS = env.int("SIGNIN_ATTEMPTS", default=10)
 """Wrong passwords for one name from one address, after which none is looked at; 0: any number."""
 SIGNIN_LOCK_MINUTES = env.float("SIGNIN_LOCK_MINUTES", default=15.0)
