@@ -374,6 +374,8 @@ SPECTACULAR_SETTINGS = {
         "ItemState": "labeling.models.source.Item.State",
         "CampaignState": "labeling.models.campaign.Campaign.State",
         "LicenceDemand": "labeling.licences.DEMANDS",
+        "MediaKind": "labeling.models.source.Media.Kind",
+        "RightsDecisionKind": "labeling.models.rights.RightsDecision.Kind",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

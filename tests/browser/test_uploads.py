@@ -300,7 +300,7 @@ def test_in_a_second_tab_another_source_is_made_while_the_first_sends(
 
 def test_by_keyboard_the_pickers_are_reached(new: Page) -> None:
     new.focus("#id_location")
-    new.keyboard.press("Tab")
+    new.keyboard.press("Shift+Tab")
     assert new.evaluate("document.activeElement.matches('[data-uploads] input[type=file]')")
 
 

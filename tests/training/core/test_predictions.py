@@ -62,7 +62,7 @@ def test_the_result_is_what_the_files_say(finished: Path) -> None:
     result = json.loads((finished / "result.json").read_text())
     said = {split: read_predictions(finished, split) for split in ("validation", "test")}
     assert judgement(said) == {"splits": result["splits"], "groups": result["groups"]}
-    assert set(result) == {"classes", "best_epoch", "splits", "groups", "data", "bf16"}
+    assert set(result) == {"classes", "best_epoch", "splits", "groups", "data", "bf16", "device"}
 
 
 def test_what_is_written_is_read_again(tmp_path: Path, finished: Path) -> None:
