@@ -6,7 +6,7 @@ connection stays free for heartbeats. Inside a transaction, whose rows no other 
 
 import io
 import json
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import Full, Queue
 from threading import Event, Thread
@@ -36,70 +36,40 @@ turns, it reads all of the table for them, each time."""
 Put = Callable[[bytes], None]
 
 
-class _OneOf(Func):
-    """Django's `__in` takes each value through its field and hands it over by itself: as long as looking the rows up
-    takes.
+class Among(Func):
+    """For filter(): whether a column is one of these whole numbers, or of these texts, however many.
+
+    They are put as one value. Django's `__in` takes each through its field and hands it over by itself: as long as
+    looking the rows up takes.
     """
 
     output_field = BooleanField()
-    kind = ""
 
-    def __init__(self, column: str, values: Hashable) -> None:
-        super().__init__(F(column), values=values)
+    def __init__(self, column: str, values: NDArray[np.integer[Any]] | Sequence[str]) -> None:
+        is_number = isinstance(values, np.ndarray)
+        super().__init__(
+            F(column), values=",".join(map(str, values.tolist())) if is_number else tuple(values)
+        )
 
     def as_postgresql(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_context: Any
     ) -> tuple[str, tuple[Any, ...]]:
-        return self._said(
-            compiler, f"{{column}} = ANY(%s::{self.kind}[])", self.as_array(self.extra["values"])
-        )
+        values = self.extra["values"]
+        if isinstance(values, str):
+            return self._said(compiler, "{column} = ANY(%s::bigint[])", f"{{{values}}}")
+        return self._said(compiler, "{column} = ANY(%s::text[])", list(values))
 
     def as_sqlite(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_context: Any
     ) -> tuple[str, tuple[Any, ...]]:
-        values = self.as_json(self.extra["values"])
-        return self._said(compiler, "{column} IN (SELECT value FROM json_each(%s))", values)
+        values = self.extra["values"]
+        array = f"[{values}]" if isinstance(values, str) else json.dumps(values)
+        return self._said(compiler, "{column} IN (SELECT value FROM json_each(%s))", array)
 
     def _said(self, compiler: SQLCompiler, condition: str, values: Any) -> tuple[str, tuple[Any, ...]]:
         [column] = self.source_expressions
         name, before = compiler.compile(column)
         return condition.format(column=name), (*before, values)
-
-    def as_array(self, values: Any) -> Any:
-        raise NotImplementedError
-
-    def as_json(self, values: Any) -> str:
-        raise NotImplementedError
-
-
-class Among(_OneOf):
-    """For filter(): whether a column is one of these whole numbers, however many. Put as one value."""
-
-    kind = "bigint"
-
-    def __init__(self, column: str, numbers: NDArray[np.integer[Any]]) -> None:
-        super().__init__(column, ",".join(map(str, numbers.tolist())))
-
-    def as_array(self, values: str) -> str:
-        return f"{{{values}}}"
-
-    def as_json(self, values: str) -> str:
-        return f"[{values}]"
-
-
-class AmongTexts(_OneOf):
-    """The same of texts."""
-
-    kind = "text"
-
-    def __init__(self, column: str, texts: Sequence[str]) -> None:
-        super().__init__(column, tuple(texts))
-
-    def as_array(self, values: tuple[str, ...]) -> list[str]:
-        return list(values)
-
-    def as_json(self, values: tuple[str, ...]) -> str:
-        return json.dumps(values)
 
 
 def tables(rows: QuerySet[Any, Any], schema: pa.Schema, reader: "Reader | None" = None) -> Iterator[pa.Table]:

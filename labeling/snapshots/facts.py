@@ -40,7 +40,7 @@ class AboutMedia:
         rows = Media.objects.order_by().annotate(
             page_title=KeyTextTransform("title", "given"), fetched=fetched
         )
-        asked = (rows.filter(bulk.AmongTexts("sha256", part)).values_list(*_ASKED.names) for part in parts)
+        asked = (rows.filter(bulk.Among("sha256", part)).values_list(*_ASKED.names) for part in parts)
         for found in bulk.table_each(asked, _ASKED):
             yield self._told(found)
 

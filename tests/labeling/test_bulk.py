@@ -35,9 +35,9 @@ def test_among_numbers_is_one_condition_of_several() -> None:
 def test_among_texts_that_databases_write_otherwise(text: str) -> None:
     media = [face.media for face in make_faces(3)]
     Media.objects.filter(pk=media[1].pk).update(original_name=text)
-    rows = Media.objects.filter(bulk.AmongTexts("original_name", [text, "none of them"]))
+    rows = Media.objects.filter(bulk.Among("original_name", [text, "none of them"]))
     assert [row.pk for row in rows] == [media[1].pk]
-    assert not Media.objects.filter(bulk.AmongTexts("original_name", [])).exists()
+    assert not Media.objects.filter(bulk.Among("original_name", [])).exists()
 
 
 def test_a_table_for_each_of_several_sets_of_keys() -> None:

@@ -3,11 +3,13 @@
 import random
 import threading
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.core.files.storage import default_storage
 from django.db import connection, connections, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from labeling import campaigns, erasure
@@ -95,19 +97,7 @@ def test_a_version_that_is_done_at_this_moment_keeps_its_files() -> None:
     row = erasure.demand("face", [make_faces(1)[0].pk], reason="Asked to", wake=False)
     rows = Snapshot.objects.filter(pk=snapshot.pk)
     rows.update(state="running", worker="another", ended_at=None, digest="")
-    held = threading.Event()
-
-    def end() -> None:
-        with transaction.atomic():
-            rows.update(state="done", worker="", ended_at=timezone.now(), digest=snapshot.digest)
-            held.set()
-            wait_for_one_that_waits()
-
-    def erase() -> None:
-        held.wait(60)
-        erasure.carry_out(row.pk)
-
-    together(end, erase)
+    erased_while_it_ends(row, rows, digest=snapshot.digest)
     snapshot.refresh_from_db()
     row.refresh_from_db()
     assert (snapshot.state, row.state) == ("done", "done")
@@ -125,19 +115,7 @@ def test_an_export_that_is_done_at_this_moment_is_made_anew() -> None:
     rows = Export.objects.filter(pk=export.pk)
     rows.update(state="running", worker="another", ended_at=None)
     row = erasure.demand("face", [campaign.campaign_faces.first().face_id], reason="Asked to", wake=False)
-    held = threading.Event()
-
-    def end() -> None:
-        with transaction.atomic():
-            rows.update(state="done", worker="", ended_at=timezone.now())
-            held.set()
-            wait_for_one_that_waits()
-
-    def erase() -> None:
-        held.wait(60)
-        erasure.carry_out(row.pk)
-
-    together(end, erase)
+    erased_while_it_ends(row, rows)
     row.refresh_from_db()
     export.refresh_from_db()
     assert (row.state, export.state, export.sha256) == ("done", "waiting", "")
@@ -146,6 +124,23 @@ def test_an_export_that_is_done_at_this_moment_is_made_anew() -> None:
     assert (export.state, export.error) == ("done", "")
     assert export.sha256 != ""
     assert default_storage.size(export.stored_as) == export.bytes
+
+
+def erased_while_it_ends(row: Erasure, rows: QuerySet[Any, Any], **more: Any) -> None:
+    """The erasure comes by while another worker's last transaction has the row of these done, but has not ended."""
+    held = threading.Event()
+
+    def end() -> None:
+        with transaction.atomic():
+            rows.update(state="done", worker="", ended_at=timezone.now(), **more)
+            held.set()
+            wait_for_one_that_waits()
+
+    def erase() -> None:
+        held.wait(60)
+        erasure.carry_out(row.pk)
+
+    together(end, erase)
 
 
 def wait_for_one_that_waits() -> None:
