@@ -46,10 +46,8 @@ class Among(Func):
     output_field = BooleanField()
 
     def __init__(self, column: str, values: NDArray[np.integer[Any]] | Sequence[str]) -> None:
-        is_number = isinstance(values, np.ndarray)
-        super().__init__(
-            F(column), values=",".join(map(str, values.tolist())) if is_number else tuple(values)
-        )
+        put = ",".join(map(str, values.tolist())) if isinstance(values, np.ndarray) else tuple(values)
+        super().__init__(F(column), values=put)
 
     def as_postgresql(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_context: Any
