@@ -11,6 +11,8 @@ from labeling import erasure
 from labeling.models import Erasure, Face, Source
 from tests.factories import make_faces, make_media, make_user
 from tests.labeling.snapshots.making import frozen, make_settled
+from tests.training.making import make_run
+from vemo.accounts.models import User
 
 pytestmark = pytest.mark.django_db
 
@@ -49,6 +51,23 @@ def test_a_demand_is_previewed_then_made_then_told(manager: Client) -> None:
     live = manager.get(reverse("labeling:erasure_live", args=[row.pk])).json()
     assert live["stage"] == "over"
     assert "Asked to" in text(manager, reverse("labeling:erasures"))
+
+
+@pytest.mark.parametrize("trains", [False, True])
+def test_models_are_named_to_all_and_linked_for_who_may_open_them(client: Client, trains: bool) -> None:
+    user = make_user("manager")
+    User.objects.filter(pk=user.pk).update(is_trainer=trains)
+    client.force_login(user)
+    campaign = make_settled(12)
+    run = make_run(frozen(campaign))
+    link = f'<a href="{reverse("training:run", args=[run.pk])}">{run.name}</a>'
+    face = campaign.campaign_faces.first().face_id
+    page = text(client, f"{reverse('labeling:erasure_new')}?scope=face&what={face}")
+    row = erasure.demand("face", [face], reason="Asked to", wake=False)
+    erasure.carry_out(row.pk)
+    for shown in (page, text(client, reverse("labeling:erasure", args=[row.pk]))):
+        assert run.name in shown
+        assert (link in shown) is trains
 
 
 def test_without_a_reason_nothing_is_demanded(manager: Client) -> None:
