@@ -7,8 +7,12 @@ Every move is one conditional UPDATE, so of two workers only one wins and the ot
             job.beat(done=n, total=m, message="...")   # raises StopAsked or ClaimLost
             ...
 
-Leaving the block normally finishes the row; an exception that is `Refused` fails it with its message;
-any other exception fails it and is raised on, for the log. Where that is the disk's fault, the row says what to do.
+Leaving the block normally finishes the row; an exception that is `Refused` fails it with its message; `Killed` puts
+it back into the queue, so long as it has not died too often; any other exception fails it and is raised on, for the
+log. Where that is the disk's fault, the row says what to do.
+
+Whatever dies is taken up again by itself, MAX_ATTEMPTS times without getting any further. Work that knows when it has
+got further begins the count anew (`Job.got_further`).
 
 When a row ended, the clock of the database says, so that of two the one that ended first is told whatever the clocks
 of their workers.
@@ -23,7 +27,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -48,6 +52,7 @@ _STOPPED = gettext_noop("Stopped.")
 _DIED = gettext_noop(
     "The worker died {times:,} times at this, perhaps for want of memory. See its log, then restart."
 )
+_DIED_GOES_ON = gettext_noop("Its worker died; another one goes on with it.")
 _DISK_FULL = gettext_noop(
     "A disk is full: the one with the storage, or the one with WORK_ROOT ({error}). Make room there, then go on."
 )
@@ -84,6 +89,18 @@ class StopAsked(Exception):
 
 class Refused(Refusal):
     """The work cannot be done; the message says what happened and what to do."""
+
+
+class Killed(Exception):
+    """A process that did the work for this one was killed. What is here may be begun again.
+
+    message: what the row says while it waits for that. error: given how often it died, what the row says once that is
+    too often.
+    """
+
+    def __init__(self, message: str, error: Callable[[int], str]) -> None:
+        super().__init__(message)
+        self.message, self.error = message, error
 
 
 def enqueue(row: Work) -> None:
@@ -127,6 +144,10 @@ class Job(Generic[W]):
         if not ended:
             raise ClaimLost(f"{self.row!r} was taken over by another worker; this one stops.")
         self.row.refresh_from_db()
+
+    def got_further(self) -> None:
+        """What ended earlier attempts does not lie here: they count no more. Raises as `beat` does."""
+        self.beat(force=True, attempt=1)
 
     def put_back(self, *, message: str) -> None:
         """Give the row up unfinished, for another worker to go on with once the sweeper sends it out.
@@ -172,6 +193,8 @@ def claimed(model: type[W], pk: int) -> Iterator[Job[W]]:
         _warn_of_loss(job)
     except Refused as refusal:
         _leave(job, WorkState.FAILED, error=str(refusal), message="")
+    except Killed as killed:
+        _take_up_again(job, killed)
     except Exception as error:
         # Whoever has lost the row may find its files gone, too: that is no failure to tell of.
         if _leave(job, WorkState.FAILED, error=_told(error), message=""):
@@ -179,6 +202,19 @@ def claimed(model: type[W], pk: int) -> Iterator[Job[W]]:
     else:
         if job.row.state == WorkState.RUNNING:
             _leave(job, WorkState.DONE)
+
+
+def _take_up_again(job: Job[Any], killed: Killed) -> None:
+    job.row.refresh_from_db(fields=["attempt"])
+    if job.row.attempt >= settings.MAX_ATTEMPTS:
+        _leave(job, WorkState.FAILED, error=killed.error(job.row.attempt), message="")
+        return
+    try:
+        job.put_back(message=killed.message)
+    except StopAsked:
+        _leave(job, WorkState.STOPPED, message=_STOPPED)
+    except ClaimLost:
+        _warn_of_loss(job)
 
 
 def _leave(job: Job[Any], state: WorkState, **fields: Any) -> bool:
@@ -296,7 +332,7 @@ def _sweep_dead(model: type[Work], stale: datetime) -> int:
         elif row.attempt >= settings.MAX_ATTEMPTS:
             # Work that kills its worker every time must not take the whole queue down with it.
             dead.update(state=WorkState.FAILED, worker="", ended_at=Now(), error=_died(row))
-        elif dead.update(state=WorkState.WAITING, worker="", queued_at=timezone.now()):
+        elif dead.update(state=WorkState.WAITING, worker="", queued_at=timezone.now(), message=_DIED_GOES_ON):
             enqueue(row)
             count += 1
     return count

@@ -30,6 +30,11 @@ _UNASKED = gettext_noop("The campaign does not ask for {labels}.")
 _COLLECTING = gettext_noop("Collecting faces: {done:,} of {total:,}.")
 _NO_FACES = gettext_noop("The campaign has no face with a picture. Add faces to it first.")
 _LOOKING = gettext_noop("The network is looking at the faces.")
+_KILLED = gettext_noop("The network's process was killed by signal {signal:,}; it looks again.")
+_KILLED_EACH_TIME = gettext_noop(
+    "The network's process was killed {times:,} times, the last time by signal {signal:,}, perhaps for want of memory. "
+    "Look into the machine's own log, then ask the network again. Its log ends:\n{log}"
+)
 _ENDED = gettext_noop("The prediction ended with exit code {code:,}. Its log ends:\n{log}")
 _KEEPING = gettext_noop("Keeping opinions: {done:,} of {total:,}.")
 
@@ -157,8 +162,13 @@ def _ask_core(job: work.Job[Prediction], images: Path, answers: Path) -> None:
     log.unlink(missing_ok=True)
     process = child.start("predict", runs.folder(job.row.run), images, answers, log=log)
     code = child.follow(process, lambda: job.beat(message=_LOOKING))
+    last = "\n".join(log.read_text(errors="replace").strip().splitlines()[-12:])
+    if code < 0:
+        raise work.Killed(
+            _KILLED.format(signal=-code),
+            lambda times: _KILLED_EACH_TIME.format(times=times, signal=-code, log=last),
+        )
     if code:
-        last = "\n".join(log.read_text(errors="replace").strip().splitlines()[-12:])
         raise work.Refused(_ENDED.format(code=code, log=last))
 
 

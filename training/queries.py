@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,24 @@ def runs_for_list() -> QuerySet[TrainingRun]:
     return TrainingRun.objects.select_related("snapshot", "created_by").prefetch_related(
         Prefetch("evaluations", Evaluation.objects.order_by("split"))
     )
+
+
+@dataclass(frozen=True)
+class TakenUp:
+    """That a run was gone on with by itself. why: in English, as a worker wrote it."""
+
+    at: datetime
+    epoch: int
+    """Whole epochs done by then."""
+    why: str
+
+
+def taken_up(run: TrainingRun) -> list[TakenUp]:
+    """Each time the run was taken up after its process or worker had died, the newest first."""
+    return [
+        TakenUp(datetime.fromisoformat(said["at"]), said["epoch"], said["why"])
+        for said in reversed(run.taken_up)
+    ]
 
 
 def evaluation_of(run: TrainingRun, split: str) -> Evaluation | None:

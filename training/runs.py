@@ -8,6 +8,7 @@ import json
 import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,22 @@ MADE = "config.json"
 """What the core made of it."""
 LOCK = "lock"
 """What the core holds a flock on while it trains."""
+CHECKPOINT = "last.pt"
+"""What the core replaces each time it has got further."""
 _INTERRUPTED = gettext_noop("Interrupted; goes on from its last checkpoint.")
 _FETCHING = gettext_noop("Fetching the snapshot.")
 _WAITING = gettext_noop("Waiting for the last attempt to write its checkpoint.")
 _PREPARING = gettext_noop("Preparing.")
 _EPOCH = gettext_noop("Epoch {epoch:,} of {epochs:,}.")
 _STEP = gettext_noop("Epoch {epoch:,} of {epochs:,}, step {step:,} of {steps:,}.")
-_KILLED = gettext_noop("The training was killed by signal {signal:,}. Its log ends:\n{log}")
+_KILLED = gettext_noop(
+    "The training's process was killed by signal {signal:,}; it goes on from its last checkpoint."
+)
+_KILLED_EACH_TIME = gettext_noop(
+    "The training's process was killed {times:,} times without getting any further, the last time by signal "
+    "{signal:,}, perhaps for want of memory or over one image. Look into the machine's log and this one, then resume. "
+    "Its log ends:\n{log}"
+)
 _ENDED = gettext_noop("The training ended with exit code {code:,}. Its log ends:\n{log}")
 
 
@@ -134,18 +144,30 @@ def train(run_id: int, *, tell: Callable[[metrics.Progress], None] | None = None
     """
     with work.claimed(TrainingRun, run_id) as job:
         run = job.row
+        _note_that_it_was_taken_up(job)
         snapshot = _fetched(job)
         folder(run).mkdir(parents=True, exist_ok=True)
         code = _train_in_child(job, snapshot, lambda: _report(job, tell))
         if code == child.CAN_GO_ON:
             # Somebody else stopped it (a machine going down): nothing is wrong, so it waits for a worker.
             job.put_back(message=_INTERRUPTED)
+        elif code < 0:
+            raise work.Killed(_KILLED.format(signal=-code), partial(_killed_each_time, run, -code))
         elif code:
             raise work.Refused(_why(run, code))
         else:
             evaluations.take_in(run=run, folder=folder(run))
             columns = _columns(metrics.progress(metrics.read(folder(run))))
             job.leave(WorkState.DONE, message="", **columns, **_made_fast(run))
+
+
+def _note_that_it_was_taken_up(job: work.Job[TrainingRun]) -> None:
+    """Keep when it was taken up by itself, and why, as whoever put it back has said. What people resume begins at 1."""
+    run = job.row
+    if run.attempt > 1:
+        assert run.started_at is not None
+        said = {"at": run.started_at.isoformat(), "epoch": run.epoch, "why": run.message}
+        job.beat(force=True, taken_up=[*run.taken_up, said])
 
 
 def _fetched(job: work.Job[TrainingRun]) -> Path:
@@ -173,10 +195,40 @@ def _train_in_child(job: work.Job[TrainingRun], snapshot: Path, report: Callable
     child.wait_until_free(home / LOCK, lambda: job.beat(message=_WAITING))
     (home / CONFIG).write_text(json.dumps(job.row.config, indent=1))
     fast = ["--fast"] if job.row.fast else []
+    checkpoints = _Checkpoints(job)
+
+    def beat() -> None:
+        report()
+        checkpoints()
+
     process = child.start(
         "train", snapshot, home, "--config", home / CONFIG, *fast, "--stop-with-parent", log=home / LOG
     )
-    return child.follow(process, report)
+    code = child.follow(process, beat)
+    if code < 0:
+        checkpoints()
+    return code
+
+
+class _Checkpoints:
+    """Calls of it notice the first checkpoint of this attempt: with it earlier attempts count no more."""
+
+    def __init__(self, job: work.Job[TrainingRun]) -> None:
+        self._job, self._file = job, folder(job.row) / CHECKPOINT
+        self._before, self._noted = _written(self._file), False
+
+    def __call__(self) -> None:
+        if not self._noted and _written(self._file) != self._before:
+            self._noted = True
+            self._job.got_further()
+
+
+def _written(file: Path) -> int | None:
+    """When the file was written, by its own disk's clock; None while there is none."""
+    try:
+        return file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def _columns(now: metrics.Progress) -> dict[str, Any]:
@@ -207,5 +259,12 @@ def _why(run: TrainingRun, code: int) -> str:
     """Why the child ended: in the core's own words where it had some, else the end of its log."""
     assert run.started_at is not None
     said = metrics.last_error(metrics.read(folder(run)), since=run.started_at.timestamp())
-    log = "\n".join(log_tail(run, 4096).strip().splitlines()[-12:])
-    return said or (_KILLED.format(signal=-code, log=log) if code < 0 else _ENDED.format(code=code, log=log))
+    return said or _ENDED.format(code=code, log=_log_end(run))
+
+
+def _killed_each_time(run: TrainingRun, signal: int, times: int) -> str:
+    return _KILLED_EACH_TIME.format(times=times, signal=signal, log=_log_end(run))
+
+
+def _log_end(run: TrainingRun) -> str:
+    return "\n".join(log_tail(run, 4096).strip().splitlines()[-12:])

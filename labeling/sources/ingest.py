@@ -277,7 +277,7 @@ def _take(job: work.Job[Source], place: Place, tell: Tell, taken: _Taken) -> Non
         if number:
             # A whole batch is dealt with: what ended earlier attempts did not lie in it. A long import may well
             # outlive more workers than MAX_ATTEMPTS.
-            job.beat(force=True, attempt=1)
+            job.got_further()
         items = {item.locator: item for item in batch}
         taken.silent |= {item.pk for item in batch}
         rows: list[tuple[Item, RowContent]] = []

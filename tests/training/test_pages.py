@@ -2,6 +2,7 @@ import re
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from labeling import suggestions
 from labeling.models import WorkState
@@ -119,6 +120,23 @@ def test_live_json_has_the_figures_and_the_moving_parts(client, trainer):
     live = client.get(url("run_live", run)).json()
     assert (live["state"], live["over"], live["epoch"], live["epochs"]) == ("waiting", False, 1, 3)
     assert set(live["parts"]) == {"live-state", "live-status", "live-charts", "live-log"}
+
+
+def test_a_run_that_was_taken_up_by_itself_says_when_and_why(client, trainer):
+    run = make_run()
+    assert "Taken up" not in text_of(client.get(url("run", run)))
+    died = {
+        "at": "2026-01-05T10:00:00+00:00",
+        "epoch": 1,
+        "why": "Its worker died; another one goes on with it.",
+    }
+    killed = "The training's process was killed by signal 9; it goes on from its last checkpoint."
+    taken = {"at": timezone.now().isoformat(), "epoch": 2, "why": killed}
+    TrainingRun.objects.filter(pk=run.pk).update(taken_up=[died, taken])
+    page = text_of(client.get(url("run", run))).replace("&#x27;", "'")
+    assert f"Taken up again by itself 2 times, last just now . {killed}" in page
+    assert f"after 1 epoch: {died['why']}" in page
+    assert f"after 2 epochs: {killed}" in page
 
 
 def test_stop_and_resume_are_posts_that_come_back_to_the_page(client, trainer):

@@ -1,5 +1,10 @@
 """A network looks at a campaign's faces for real, and its opinions become suggestions."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psutil
 import pytest
 from django.core.files.storage import default_storage
 
@@ -74,6 +79,47 @@ def test_a_core_that_fails_is_told_with_its_log(run):
     assert prediction.state == WorkState.FAILED
     assert "exit code 2" in prediction.error
     assert "best.safetensors" in prediction.error
+
+
+@contextmanager
+def killing_the_network() -> Iterator[None]:
+    """Within the block every process of the core that predicts is killed as soon as it is seen."""
+    over = threading.Event()
+
+    def kill() -> None:
+        while not over.wait(0.05):
+            for process in psutil.Process().children():
+                with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                    if "predict" in process.cmdline():
+                        process.kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        yield
+    finally:
+        over.set()
+        killer.join()
+
+
+@pytest.mark.slow
+def test_a_network_that_is_killed_looks_again_by_itself_but_not_for_ever(run, settings):
+    settings.MAX_ATTEMPTS = 2
+    prediction = predictions.predict(run=run)
+    with killing_the_network():
+        predictions.run_predict(prediction.pk)
+        prediction.refresh_from_db()
+        assert (prediction.state, prediction.error) == (WorkState.WAITING, "")
+        assert prediction.message == "The network's process was killed by signal 9; it looks again."
+        predictions.run_predict(prediction.pk)
+        prediction.refresh_from_db()
+        assert prediction.state == WorkState.FAILED
+        assert prediction.error.startswith(
+            "The network's process was killed 2 times, the last time by signal 9"
+        )
+    predictions.run_predict(predictions.predict(run=run).pk)
+    prediction.refresh_from_db()
+    assert (prediction.state, prediction.error) == (WorkState.DONE, "")
 
 
 def test_asking_twice_while_it_waits_is_one_prediction():

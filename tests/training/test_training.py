@@ -18,7 +18,7 @@ from labeling.models import WorkState
 from labeling.snapshots import freezing
 from tests.factories import make_over
 from tests.training.making import FAST, make_real_snapshot, make_run
-from training import child, metrics, runs, tasks
+from training import child, metrics, queries, runs, tasks
 from training.core.quick import quick_in_bf16
 from training.models import TrainingRun
 
@@ -105,22 +105,77 @@ def test_a_child_ended_by_others_puts_the_run_back_into_the_queue():
     assert (run.state, run.worker, run.attempt) == (WorkState.WAITING, "", 1)
     runs.train(run.pk)
     run.refresh_from_db()
-    assert (run.state, run.attempt) == (WorkState.DONE, 2)
+    assert run.state == WorkState.DONE
     assert epochs_done(run) == [1, 2, 3]
+    assert [taken.why for taken in queries.taken_up(run)] == [
+        "Interrupted; goes on from its last checkpoint."
+    ]
 
 
-def test_a_child_that_is_killed_fails_the_run_with_its_log_and_resume_goes_on():
+def kill() -> None:
+    children()[0].send_signal(signal.SIGKILL)
+
+
+def test_a_child_that_is_killed_puts_the_run_back_into_the_queue_and_the_next_attempt_says_so():
     run = start(epochs=3)
-    runs.train(run.pk, tell=once(lambda: children()[0].send_signal(signal.SIGKILL)))
+    runs.train(run.pk, tell=once(kill))
     run.refresh_from_db()
-    assert run.state == WorkState.FAILED
-    assert run.error.startswith("The training was killed by signal 9. Its log ends:")
-    assert "Epoch 1/3" in run.error
-    runs.resume(run=run)
+    killed = "The training's process was killed by signal 9; it goes on from its last checkpoint."
+    assert (run.state, run.worker, run.error, run.message) == (WorkState.WAITING, "", "", killed)
+    assert run.taken_up == []
     runs.train(run.pk)
     run.refresh_from_db()
     assert run.state == WorkState.DONE
     assert epochs_done(run) == [1, 2, 3]
+    [taken] = queries.taken_up(run)
+    assert (taken.at, taken.epoch, taken.why) == (run.started_at, 1, killed)
+
+
+def test_a_child_that_is_killed_each_time_without_getting_further_fails_the_run_with_its_log(settings):
+    settings.MAX_ATTEMPTS = 3
+    run = start(epochs=50)
+    runs.train(run.pk, tell=once(kill))
+    for attempt in (2, 3):
+        run.refresh_from_db()
+        assert (run.state, run.attempt) == (WorkState.WAITING, attempt - 1)
+        # Before its network has seen an image, let alone made a checkpoint.
+        runs.train(run.pk, tell=lambda _progress: kill())
+    run.refresh_from_db()
+    assert (run.state, run.attempt, len(run.taken_up)) == (WorkState.FAILED, 3, 2)
+    assert run.error.startswith(
+        "The training's process was killed 3 times without getting any further, the last time by signal 9"
+    )
+    assert "Epoch 1/50" in run.error
+    # A person may resume it, and its attempts are counted anew.
+    runs.resume(run=run)
+    runs.train(run.pk, tell=once(kill))
+    run.refresh_from_db()
+    assert (run.state, run.attempt, len(run.taken_up)) == (WorkState.WAITING, 1, 2)
+
+
+def test_a_child_killed_over_and_over_that_gets_further_each_time_ends_its_training(settings):
+    settings.MAX_ATTEMPTS = 2
+    run = start(epochs=7)
+    # The checkpoint of the epoch before is there; its own may not be.
+    for epoch in (2, 4, 6):
+        runs.train(run.pk, tell=once(kill, after_epoch=epoch))
+        run.refresh_from_db()
+        assert (run.state, run.attempt) == (WorkState.WAITING, 1)
+    runs.train(run.pk)
+    run.refresh_from_db()
+    assert (run.state, epochs_done(run)) == (WorkState.DONE, [1, 2, 3, 4, 5, 6, 7])
+
+
+def test_a_child_killed_while_somebody_presses_stop_stays_stopped():
+    run = start(epochs=50)
+
+    def stop_and_kill() -> None:
+        TrainingRun.objects.filter(pk=run.pk).update(stop_asked=True)
+        kill()
+
+    runs.train(run.pk, tell=once(stop_and_kill))
+    run.refresh_from_db()
+    assert (run.state, run.stop_asked) == (WorkState.STOPPED, False)
 
 
 def test_a_run_taken_over_by_another_worker_lets_its_child_go():

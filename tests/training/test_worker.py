@@ -9,11 +9,15 @@ import pytest
 from labeling.models import WorkState
 from tests.training.making import FAST, make_real_snapshot, make_run
 from tests.worker import wait_until, worker
-from training import metrics, runs
+from training import metrics, queries, runs
 from training.models import Evaluation, TrainingRun
 
 pytestmark = [pytest.mark.worker, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 GPU = ("-Q", "gpu,default", "-B")
+WHY = {
+    "the process that trains": "The training's process was killed by signal 9; it goes on from its last checkpoint.",
+    "the pool's process": "Its worker died; another one goes on with it.",
+}
 FAST_SWEEP = {"HEARTBEAT_TIMEOUT_S": "4", "SWEEP_EVERY_S": "1"}
 
 
@@ -52,11 +56,36 @@ def test_a_training_outlives_the_kill_of_its_worker(tmp_path: Path):
             return run.is_over
 
         wait_until(done, seconds=90, log=log)
-    assert (run.state, run.error, run.attempt) == (WorkState.DONE, "", 2)
+    assert (run.state, run.error) == (WorkState.DONE, "")
+    assert [taken.why for taken in queries.taken_up(run)] == ["Its worker died; another one goes on with it."]
     after = epochs(run)
     assert [event["epoch"] for event in after] == [1, 2, 3, 4, 5, 6]
     assert after[: len(before)] == before
     assert sorted(Evaluation.objects.values_list("split", flat=True)) == ["test", "validation"]
+    assert trainers(run) == []
+
+
+@pytest.mark.parametrize("victim", ["the process that trains", "the pool's process"])
+def test_a_training_goes_on_by_itself_when_one_of_its_processes_alone_is_killed(tmp_path: Path, victim: str):
+    log = tmp_path / "worker.log"
+    run = make_run(make_real_snapshot(images_per_class=15), settings={**FAST, "epochs": 6})
+    pool = ("--pool=prefork", "-c", "1")
+    with worker(log, *GPU, *pool, "-s", str(tmp_path / "beat"), **FAST_SWEEP) as main:
+        wait_until(lambda: len(epochs(run)) >= 2, log=log)
+        [trainer] = trainers(run)
+        killed = trainer if victim == "the process that trains" else trainer.parent()
+        assert killed.pid != main.pid
+        killed.kill()
+
+        def done() -> bool:
+            run.refresh_from_db()
+            return run.is_over
+
+        wait_until(done, seconds=120, log=log)
+        assert main.poll() is None
+    assert (run.state, run.error) == (WorkState.DONE, "")
+    assert [event["epoch"] for event in epochs(run)] == [1, 2, 3, 4, 5, 6]
+    assert [taken.why for taken in queries.taken_up(run)] == [WHY[victim]]
     assert trainers(run) == []
 
 

@@ -34,7 +34,7 @@ class RunSerializer(serializers.ModelSerializer[TrainingRun]):
         model = TrainingRun
         fields = (
             "id", "name", "snapshot", "network", "preset", "config", "fast", "epoch", "epochs",
-            "validation_accuracy", "created_at", "evaluations", *WORK,
+            "validation_accuracy", "created_at", "evaluations", "taken_up", *WORK,
         )  # fmt: skip
 
 

@@ -24,6 +24,9 @@ class TrainingRun(Work):
     epoch = models.PositiveIntegerField(default=0)
     epochs = models.PositiveIntegerField(default=0)
     validation_accuracy = models.FloatField(null=True, blank=True, help_text="Best so far, 0–1.")
+    taken_up = models.JSONField(
+        default=list, blank=True, help_text="When it was taken up by itself after dying: at, epoch, why."
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
 

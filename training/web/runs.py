@@ -112,6 +112,7 @@ def _live_context(run: TrainingRun) -> dict[str, Any]:
         "run": run,
         "progress": progress,
         "notes": metrics.notes(events),
+        "taken_up": queries.taken_up(run),
         "charts": charts.charts(epochs, until=until, best_epoch=progress.best_epoch),
         "trained_seconds": sum(epoch.get("seconds") or 0.0 for epoch in epochs),
         "log": verbs.log_tail(run),
