@@ -62,6 +62,12 @@ class HolderSerializer(serializers.Serializer[Any]):
     faces = serializers.IntegerField()
 
 
+class UnopenedSerializer(serializers.Serializer[Any]):
+    pk = serializers.IntegerField()
+    name = serializers.CharField()
+    why = serializers.CharField()
+
+
 class FileSerializer(serializers.Serializer[Any]):
     pk = serializers.IntegerField()
     snapshot = serializers.IntegerField()
@@ -99,6 +105,10 @@ class ErasurePreviewSerializer(serializers.Serializer[Any]):
     votes = serializers.IntegerField(help_text="That lose their face.")
     campaigns = HolderSerializer(many=True)
     snapshots = HolderSerializer(many=True)
+    unopened = UnopenedSerializer(
+        many=True,
+        help_text="Snapshots that cannot be opened, so that nobody knows whether they hold any of the faces.",
+    )
     exports = FileSerializer(many=True)
     made_of_them = ModelSerializer(many=True, help_text="Models trained on these snapshots.")
     claimed = ClaimSerializer(

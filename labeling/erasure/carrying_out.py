@@ -1,6 +1,7 @@
 """An erasure, step by step. Each step may be done again, so that one killed anywhere goes on to its end."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -34,6 +35,8 @@ _SNAPSHOTS = gettext_noop("Taking the faces out of snapshots")
 _REMAINS = gettext_noop("Erasing what was made of them")
 _FILES = gettext_noop("Deleting files")
 _GONE = gettext_noop("Erased: media {media:,}, faces {faces:,}.")
+_UNOPENED = gettext_noop("Versions that could not be opened: {versions:,}.")
+_HASH = re.compile("[0-9a-f]{64}")
 _PAUSE_S = 0.5
 _KEPT = ("media", "faces", "pictures_stay", "elsewhere", "claimed_count")
 """What the preview says, and is kept with the deed."""
@@ -47,19 +50,28 @@ def carry_out(pk: int, *, tell: Tell = silent) -> None:
     """Do it, or go on with it where it was. Raises AlreadyClaimed."""
     with work.claimed(Erasure, pk) as job:
         _Steps(job, tell).all()
-        touched = job.row.touched
         job.leave(
             WorkState.DONE,
-            message=_GONE.format(media=touched.get("media", 0), faces=touched.get("faces", 0)),
+            message=_summary(job.row.touched),
             what=_without_names(job.row),
         )
 
 
+def _summary(touched: dict[str, Any]) -> str:
+    said = [_GONE.format(media=touched.get("media", 0), faces=touched.get("faces", 0))]
+    if unopened := touched.get("unopened"):
+        said.append(_UNOPENED.format(versions=len(unopened)))
+    return " ".join(said)
+
+
 def _without_names(erasure: Erasure) -> list[Any]:
-    """An author's name is what a person may have asked to be forgotten."""
+    """An author's name is what a person may have asked to be forgotten. Done before, it is a hash."""
     if erasure.scope != scope.Scope.AUTHOR:
         return list(erasure.what)
-    return [hashlib.sha256(str(name).encode()).hexdigest() for name in erasure.what]
+    return [
+        name if _HASH.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()
+        for name in map(str, erasure.what)
+    ]
 
 
 class _Steps:
@@ -134,7 +146,8 @@ class _Steps:
         Source.objects.filter(state__in=OVER, **gone).update(message="")
 
     def _forget_remains(self, keys: frozenset[str], campaigns: frozenset[int]) -> None:
-        held = [entry["pk"] for entry in self._erasure.touched.get("snapshots", [])]
+        touched = self._erasure.touched
+        held = [entry["pk"] for name in ("snapshots", "unopened") for entry in touched.get(name, [])]
         gone = remains.Gone(keys, tuple(Snapshot.objects.filter(pk__in=held)), campaigns)
         self._erasure.touched["runs"] = remains.touched(held)
         self._job.beat(force=True, message=_REMAINS, touched=self._erasure.touched)
@@ -174,5 +187,5 @@ class _Steps:
 
 @transaction.atomic
 def resume(erasure: Erasure) -> None:
-    """Go on with one that stopped or failed. Raises CannotMove."""
-    work.restart(erasure)
+    """Go on with one that stopped or failed, or that could not open every version. Raises CannotMove."""
+    work.restart(erasure, also_done=bool(erasure.touched.get("unopened")))

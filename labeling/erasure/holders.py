@@ -1,6 +1,7 @@
 """Snapshots that hold erased faces, and the files made from them."""
 
 from collections.abc import Callable, Collection
+from typing import Any
 
 from django.core.files.storage import default_storage
 from django.db import transaction
@@ -8,26 +9,38 @@ from django.db import transaction
 from labeling import work
 from labeling.models import Erasure, Export, Snapshot, Work, WorkState
 from labeling.snapshots import delivering, erasing, stored
+from labeling.snapshots.erasing import Held
 
 Alive = Callable[[], None]
 
 
-def touched(keys: Collection[str], alive: Alive) -> dict[int, int]:
-    """Snapshot → faces of these it holds."""
-    return erasing.touched(keys, alive) if keys else {}
+def touched(keys: Collection[str], alive: Alive) -> Held:
+    """What snapshots hold of these faces."""
+    return erasing.touched(keys, alive) if keys else Held()
+
+
+def unopened(held: Held) -> list[dict[str, Any]]:
+    """The snapshots that cannot be opened, as they are told: key, name, and why in English; the newest first."""
+    names = Snapshot.objects.filter(pk__in=held.unopened).order_by("-pk").values_list("pk", "name")
+    return [{"pk": pk, "name": name, "why": held.unopened[pk]} for pk, name in names]
 
 
 def let_go(erasure: Erasure, keys: Collection[str], alive: Alive) -> None:
     """Take the faces out of all snapshots, and have the exports of these made anew.
 
-    The faces must be gone from the database: what is frozen from now on cannot hold them.
+    The faces must be gone from the database: what is frozen from now on cannot hold them. Of a snapshot that cannot be
+    opened nobody knows whether it held them: its exports, which can be made anew once it is back, go too.
     """
     if not keys:
         return
     _forget_unfinished()
     # Kept first: killed in between, the next attempt still knows whose exports are to be made anew.
-    _keep(erasure, touched(keys, alive))
-    erasing.erase(keys, alive)
+    _keep(erasure, touched(keys, alive).rows)
+    erasure.touched["unopened"] = unopened(erasing.erase(keys, alive))
+    _save(erasure)
+    for entry in erasure.touched["unopened"]:
+        _make_exports_anew(entry["pk"])
+        alive()
     for entry in erasure.touched.get("snapshots", []):
         if not entry.get("let_go"):
             _make_exports_anew(entry["pk"])

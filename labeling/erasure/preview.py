@@ -1,6 +1,6 @@
 """What an erasure would touch, before anything is."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -35,6 +35,8 @@ class Preview:
     campaigns: list[dict[str, Any]] = field(default_factory=list)
     snapshots: list[dict[str, Any]] = field(default_factory=list)
     """Each with its key, name, and how many of the faces it holds."""
+    unopened: list[dict[str, Any]] = field(default_factory=list)
+    """Snapshots that cannot be opened, so that nobody knows whether they hold any: each with key, name, and why."""
     exports: list[dict[str, Any]] = field(default_factory=list)
     made_of_them: list[dict[str, Any]] = field(default_factory=list)
     """What other parts made from these snapshots, models above all: name and url."""
@@ -58,8 +60,9 @@ def preview(
     wanted = scope.checked(scope_, what)
     media = scope.media(scope_, wanted, with_media)
     faces, keys = _faces(scope_, wanted, with_media)
-    snapshots = _snapshots(keys, alive)
-    held = [entry["pk"] for entry in snapshots]
+    holding = holders.touched(keys, alive)
+    held = sorted(holding.rows, reverse=True)
+    unopened = holders.unopened(holding)
     originals = list(uploads.originals(items_of(media)))
     own = [original.words for original in originals if not uploads.is_uploaded(original.path)]
     stay = Media.objects.filter(faces__in=faces).exclude(pk__in=media.order_by().values("pk"))
@@ -76,8 +79,9 @@ def preview(
         other_sources=_of_other_sources(scope_, wanted, media),
         votes=Vote.objects.filter(campaign_face__face__in=faces).count(),
         campaigns=_campaigns(faces),
-        snapshots=snapshots,
-        exports=_exports(held),
+        snapshots=_snapshots(holding.rows),
+        unopened=unopened,
+        exports=_exports([*held, *(entry["pk"] for entry in unopened)]),
         made_of_them=remains.touched(held),
         **_claimed(scope_, wanted),
         uploaded=len(originals) - len(own),
@@ -110,8 +114,7 @@ def _claimed(scope_: str, what: Collection[str]) -> dict[str, Any]:
     return {"claimed": some, "claimed_count": len(some) if len(some) < SHOWN else media.count()}
 
 
-def _snapshots(keys: Collection[str], alive: Callable[[], None]) -> list[dict[str, Any]]:
-    held = holders.touched(keys, alive)
+def _snapshots(held: Mapping[int, int]) -> list[dict[str, Any]]:
     names = dict(Snapshot.objects.filter(pk__in=held).values_list("pk", "name"))
     return [{"pk": pk, "name": names[pk], "faces": held[pk]} for pk in sorted(names, reverse=True)]
 

@@ -63,6 +63,16 @@ def compare(old: Snapshot, new: Snapshot) -> Difference:
     return found
 
 
+def demand_there(old: Snapshot, new: Snapshot) -> None:
+    """Both can be opened, also where their counts are kept. Raises Refused."""
+    for each in (old, new):
+        stored.demand_frozen(each)
+        try:
+            stored.manifest_of(each.digest)
+        except snapshots.NotASnapshot as error:
+            raise work.Refused(_DAMAGED.format(reason=error)) from error
+
+
 def _kept_at(old: Snapshot, new: Snapshot) -> Path:
     """Erasing changes what is in a version, so it is part of the name."""
     parts = (f"{each.digest[:32]}-{each.erased}" for each in (old, new))

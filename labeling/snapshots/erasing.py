@@ -2,20 +2,26 @@
 
 Each step may be cut off anywhere and done again. First the rows go, then the images: a reader in between finds the
 image of a face that its snapshot no longer names. Versions share packs, so only one may change them at a time.
+
+A version that cannot be opened, its folder gone or damaged, is told of and keeps nobody's face in the others: what is
+left of it is erased when the same is done again with the folder back in its place.
 """
 
+import errno
 import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
+import pyarrow as pa
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.utils import timezone
@@ -34,25 +40,57 @@ AT_ONCE = min(4, os.cpu_count() or 1)
 _T = TypeVar("_T")
 
 
-def touched(keys: Collection[str], alive: Alive = lambda: None) -> dict[int, int]:
-    """Which frozen snapshots hold such faces that are not erased yet: primary key → how many."""
-    found: dict[int, int] = {}
+@dataclass(frozen=True)
+class Held:
+    """What frozen snapshots hold, or held, of some faces; each by its primary key."""
+
+    rows: dict[int, int] = field(default_factory=dict)
+    """Snapshot → how many rows; those that hold none are left out."""
+    unopened: dict[int, str] = field(default_factory=dict)
+    """Snapshot that cannot be opened, so that nobody knows → why, in English."""
+
+
+class _Unopened(Exception):
+    """The stored rows cannot be read; the text says why, by their names in the storage."""
+
+
+def touched(keys: Collection[str], alive: Alive = lambda: None) -> Held:
+    """Which frozen snapshots hold such faces that are not erased yet."""
+    held = Held()
     keys = sorted(keys)
     for digest, pks in _frozen().items():
-        with stored.rows_of(digest, alive) as folder:
-            if count := snapshots.find(folder, keys, alive).count:
-                found |= dict.fromkeys(pks, count)
-    return found
+        try:
+            with _opened(digest, alive) as folder:
+                count = snapshots.find(folder, keys, alive).count
+        except _Unopened as reason:
+            held.unopened.update(dict.fromkeys(pks, str(reason)))
+            continue
+        if count:
+            held.rows.update(dict.fromkeys(pks, count))
+    return held
 
 
-def erase(keys: Collection[str], alive: Alive = lambda: None) -> dict[int, int]:
+@contextmanager
+def _opened(digest: str, alive: Alive) -> Iterator[Path]:
+    """The stored rows. Raises _Unopened where they turn out to be gone or damaged; not for a disk that fails."""
+    with stored.rows_of(digest, alive) as folder:
+        try:
+            yield folder
+        except (snapshots.NotASnapshot, pa.ArrowInvalid, OSError) as error:
+            # Of damaged bytes pyarrow tells by an OSError without a number; the system gives one.
+            if getattr(error, "errno", None) not in (None, errno.ENOENT):
+                raise
+            said, name = stored.named(str(error), folder, digest), stored.folder_of(digest)
+            raise _Unopened(said if name in said else f"{name}: {said}") from error
+
+
+def erase(keys: Collection[str], alive: Alive = lambda: None) -> Held:
     """Take the faces with these keys out of all frozen snapshots, and their images out of the packs.
 
-    Returns which snapshots lost how many rows by this call: primary key → rows. Whoever erases at the same time waits.
-    Snapshots that hold none of them are not changed by a bit. Raises NotASnapshot for a damaged one, before any image
-    is gone.
+    Returns which snapshots lost how many rows by this call, and which could not be opened. Whoever erases at the same
+    time waits. Snapshots that hold none of the faces are not changed by a bit.
     """
-    lost: dict[int, int] = {}
+    lost = Held()
     frozen, keys = _frozen(), sorted(keys)
     with _in_turn(alive) as beat, stored.making("erasing") as made:
         made.mkdir()
@@ -60,8 +98,12 @@ def erase(keys: Collection[str], alive: Alive = lambda: None) -> dict[int, int]:
         rows = [partial(_erase_rows, digest, keys, made / digest) for digest in frozen]
         with closing(_side_by_side(rows, beat)) as done:
             for digest, found in zip(frozen, done, strict=True):
+                if isinstance(found, _Unopened):
+                    lost.unopened.update(dict.fromkeys(frozen[digest], str(found)))
+                    stored.forget_cached(digest)
+                    continue
                 if found.count:
-                    lost |= dict.fromkeys(frozen[digest], found.count)
+                    lost.rows.update(dict.fromkeys(frozen[digest], found.count))
                 for name, places in found.places().items():
                     wanted[name].update(places)
         images = [partial(_erase_images, name, places, made) for name, places in wanted.items()]
@@ -69,6 +111,8 @@ def erase(keys: Collection[str], alive: Alive = lambda: None) -> dict[int, int]:
             list(done_too)
         for digest, pks in frozen.items():
             beat()
+            if lost.unopened.keys() & set(pks):
+                continue
             if Snapshot.objects.filter(pk__in=pks).exclude(erased=stored.manifest_of(digest).erased).exists():
                 _tell(digest)
                 stored.forget_cached(digest)
@@ -117,12 +161,15 @@ def _frozen() -> dict[str, list[int]]:
     return found
 
 
-def _erase_rows(digest: str, keys: Collection[str], made: Path, alive: Alive) -> snapshots.Found:
+def _erase_rows(digest: str, keys: Collection[str], made: Path, alive: Alive) -> snapshots.Found | _Unopened:
     """Returns what there was of them before."""
     name = stored.folder_of(digest)
-    with stored.rows_of(digest, alive) as folder:
-        found = snapshots.find(folder, keys, alive)
-        after = snapshots.rewritten(folder, keys, made, alive, found)
+    try:
+        with _opened(digest, alive) as folder:
+            found = snapshots.find(folder, keys, alive)
+            after = snapshots.rewritten(folder, keys, made, alive, found)
+    except _Unopened as reason:
+        return reason
     if after is not None:
         for shard in sorted(made.iterdir()):
             alive()

@@ -223,7 +223,7 @@ def local_folder(snapshot: Snapshot, alive: Alive = lambda: None) -> Path:
         return stored
     cache = Path(settings.SNAPSHOT_CACHE_ROOT)
     folder = cache / snapshot.digest
-    if folder.exists() and snapshots.read_manifest(folder).erased != snapshot.erased:
+    if folder.exists() and _erased_in(folder) != snapshot.erased:
         forget_cached(snapshot.digest)
     if not folder.exists():
         with making("fetching", cache) as made:
@@ -236,6 +236,14 @@ def local_folder(snapshot: Snapshot, alive: Alive = lambda: None) -> Path:
                 os.replace(pack, cache / snapshots.PACKS / pack.name)
             _rename(made, folder)
     return folder
+
+
+def _erased_in(folder: Path) -> int | None:
+    """None for a copy that cannot be read: it is fetched again."""
+    try:
+        return snapshots.read_manifest(folder).erased
+    except snapshots.NotASnapshot:
+        return None
 
 
 def forget_cached(digest: str) -> None:

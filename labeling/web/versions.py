@@ -206,6 +206,7 @@ def compare_json(request: HttpRequest) -> HttpResponseBase:
 def _can_be_read(old: Snapshot, new: Snapshot) -> bool:
     """If not, the page says why."""
     try:
+        comparing.demand_there(old, new)
         comparing.compare(old, new)
     except Refusal:
         return False

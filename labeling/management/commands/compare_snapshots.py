@@ -28,6 +28,7 @@ class Command(BaseCommand):
         old, new = (found(Snapshot, options[which]) for which in ("old", "new"))
         try:
             # Before any file is opened: what cannot be compared leaves none behind.
+            comparing.demand_there(old, new)
             difference = comparing.compare(old, new)
             if options["csv"]:
                 self._write_faces(old, new, options["csv"])

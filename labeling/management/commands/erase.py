@@ -48,10 +48,15 @@ class Command(BaseCommand):
             self.stdout.write(f"Erasure {row.pk} is queued for a worker.")
             return
         follow(row, lambda tell: erasure.carry_out(row.pk, tell=tell))
+        self._warn_of(row.touched.get("unopened", []))
         for path in row.touched["originals"]:
             self.stdout.write(f"yours to delete: {path}")
         if (more := row.touched["originals_count"] - len(row.touched["originals"])) > 0:
             self.stdout.write(f"and {more:,} more originals")
+
+    def _warn_of(self, unopened: list[dict[str, Any]]) -> None:
+        for each in unopened:
+            self.stdout.write(f"snapshot {each['pk']} ({each['name']}) cannot be opened: {each['why']}")
 
     def _tell(self, found: erasure.Preview) -> None:
         out = self.stdout.write
@@ -60,6 +65,7 @@ class Command(BaseCommand):
             out(f"campaign {each['pk']} ({each['name']}): {each['faces']:,} faces")
         for each in found.snapshots:
             out(f"snapshot {each['pk']} ({each['name']}): {each['faces']:,} faces")
+        self._warn_of(found.unopened)
         for each in found.exports:
             out(f"export {each['pk']}: {each['name']} as {each['format']}")
         for each in found.made_of_them:

@@ -1,5 +1,7 @@
 """Erased faces leave every stored snapshot, and nothing else does."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from django.core.files.storage import default_storage
 from labeling.models import Pulse, Snapshot
 from labeling.snapshots import erasing, freezing, stored
 from labeling.snapshots import format as snapshots
+from labeling.snapshots.erasing import Held
 from tests.labeling.snapshots.making import frozen, make_settled, settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,9 +45,9 @@ def test_erased_faces_leave_every_version_that_held_them(versions: list[Snapshot
     key, image = rows[0]["face_key"], rows[0]["image"]
     root = Path(default_storage.path(""))
     untouched = bytes_below(root / versions[3].folder)
-    assert erasing.touched([key]) == {one.pk: 1 for one in versions[:3]}
-    assert erasing.erase([key]) == {one.pk: 1 for one in versions[:3]}
-    assert erasing.touched([key]) == erasing.erase([key]) == {}
+    assert erasing.touched([key]) == Held({one.pk: 1 for one in versions[:3]})
+    assert erasing.erase([key]) == Held({one.pk: 1 for one in versions[:3]})
+    assert erasing.touched([key]) == erasing.erase([key]) == Held()
     for one in versions:
         one.refresh_from_db()
         assert freezing.verify(snapshot=one) == []
@@ -67,7 +70,7 @@ def test_freezing_after_an_erasure_takes_what_is_left() -> None:
     assert freezing.verify(snapshot=again) == []
     settle(campaign.campaign_faces.all()[0], "angry")
     other = frozen(campaign)
-    assert erasing.touched([key]) == {other.pk: 1}
+    assert erasing.touched([key]) == Held({other.pk: 1})
     assert freezing.verify(snapshot=other) == []
 
 
@@ -114,19 +117,56 @@ def test_one_cut_off_while_many_are_rewritten_goes_on(
     assert_whole(versions, 7)
 
 
-def test_a_snapshot_that_cannot_be_read_keeps_all_images(versions: list[Snapshot]) -> None:
+def gone_folder(folder: Path) -> None:
+    folder.rename(folder.with_name("aside"))
+
+
+def half_a_manifest(folder: Path) -> None:
+    (folder / snapshots.MANIFEST).write_bytes(b"{")
+
+
+def shard_gone(folder: Path) -> None:
+    (folder / snapshots.read_manifest(folder).shards[0].name).unlink()
+
+
+def shard_of_other_bytes(folder: Path) -> None:
+    shard = folder / snapshots.read_manifest(folder).shards[0].name
+    content = shard.read_bytes()
+    # Not in place: versions share shards by links.
+    shard.unlink()
+    shard.write_bytes(content[: len(content) // 2])
+
+
+@pytest.mark.parametrize("damage", [gone_folder, half_a_manifest, shard_gone, shard_of_other_bytes])
+def test_one_that_cannot_be_opened_is_told_and_erased_from_once_it_is_back(
+    damage: Callable[[Path], None], versions: list[Snapshot], tmp_path: Path
+) -> None:
     root = Path(default_storage.path(""))
-    packs = bytes_below(root / "snapshots" / "packs")
-    keys = [rows_of(versions[0])[4]["face_key"]]
-    manifest = root / versions[2].folder / snapshots.MANIFEST
-    whole = manifest.read_bytes()
-    manifest.write_bytes(b"{")
-    with pytest.raises(snapshots.NotASnapshot):
-        erasing.erase(keys)
-    assert bytes_below(root / "snapshots" / "packs") == packs
-    manifest.write_bytes(whole)
-    erasing.erase(keys)
+    row = rows_of(versions[0])[4]
+    folder = root / versions[2].folder
+    shutil.copytree(folder, tmp_path / "backup")
+    damage(folder)
+    before = erasing.touched([row["face_key"]])
+    assert before.rows.keys() == {versions[0].pk, versions[1].pk, versions[3].pk}
+    assert before.unopened.keys() == {versions[2].pk}
+    assert versions[2].folder in before.unopened[versions[2].pk]
+    held = erasing.erase([row["face_key"]])
+    assert (held.rows.keys(), held.unopened) == (before.rows.keys(), before.unopened)
+    assert not any(row["image"] in content for content in bytes_below(root / "snapshots" / "packs").values())
+    assert_whole([versions[0], versions[1], versions[3]], 1)
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(tmp_path / "backup", folder)
+    assert erasing.erase([row["face_key"]]) == Held({versions[2].pk: 1})
     assert_whole(versions, 1)
+
+
+def test_a_disk_that_fails_is_no_damage(versions: list[Snapshot]) -> None:
+    folder = Path(default_storage.path("")) / versions[2].folder
+    manifest = folder / snapshots.MANIFEST
+    manifest.unlink()
+    manifest.mkdir()  # EISDIR stands for whatever the system says of a disk
+    with pytest.raises(IsADirectoryError):
+        erasing.erase([rows_of(versions[0])[4]["face_key"]])
 
 
 def test_a_dead_workers_turn_ends(versions: list[Snapshot], settings) -> None:
@@ -141,7 +181,7 @@ def test_a_dead_workers_turn_ends(versions: list[Snapshot], settings) -> None:
         if waited == 3:
             Pulse.objects.filter(name="erasing from snapshots").update(at="2020-01-01T00:00Z")
 
-    assert erasing.erase([], alive) == {}
+    assert erasing.erase([], alive) == Held()
     assert waited >= 3
 
 
@@ -149,7 +189,8 @@ def test_snapshots_of_one_digest_are_all_told(versions: list[Snapshot]) -> None:
     twin = frozen(versions[3].campaign)
     assert twin.digest == versions[3].digest
     key = rows_of(twin)[0]["face_key"]
-    assert erasing.touched([key])[twin.pk] == erasing.touched([key])[versions[3].pk] == 1
-    assert erasing.erase([key])[twin.pk] == 1
+    everyone = Held(dict.fromkeys([twin.pk, *(one.pk for one in versions)], 1))
+    assert erasing.touched([key]) == everyone
+    assert erasing.erase([key]) == everyone
     assert set(Snapshot.objects.filter(digest=twin.digest).values_list("erased", flat=True)) == {1}
     assert stored.manifest_of(twin.digest).erased == 1
