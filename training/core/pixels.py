@@ -24,6 +24,10 @@ from training.core.refusals import BadImages
 
 _LEAST_STRETCH = 6
 """Old pixels. Shorter ones need less arithmetic, but processors multiply such narrow matrices no faster."""
+_LONGEST_STRETCH, _LARGEST_SIDE = 16, 64
+"""Old pixels. With longer stretches and larger images the products of `grown` are mostly zeros, and no faster."""
+_AT_ONCE = 16
+"""Images whose enlarged ones still lie in the processor's cache when they are copied."""
 
 
 def decode(data: bytes, *, name: str, side: int, colour: str) -> NDArray[np.uint8]:
@@ -86,8 +90,9 @@ def prepare(images: Tensor, config: Config, turns: Turns | None = None) -> Tenso
         if config.bf16 and config.channels_last and not turns_follow:
             pixels = enlarged(pixels, config, kind_of_products(pixels.device))
         else:
-            size = (config.image_size, config.image_size)
-            pixels = functional.interpolate(pixels, size=size, mode="bilinear", align_corners=False)
+            more_follows = turns_follow or (turns is not None and turns.erased is not None)
+            at_once = not more_follows and not config.channels_last
+            pixels = grown(pixels, config.image_size, copies=config.in_channels if at_once else 1)
     if turns is not None and config.augment_order == "resize-then-rotate":
         pixels = turned(pixels, turns)
     if turns is not None and turns.erased is not None:
@@ -95,6 +100,39 @@ def prepare(images: Tensor, config: Config, turns: Turns | None = None) -> Tenso
     pixels = pixels.expand(-1, config.in_channels, -1, -1)
     layout = torch.channels_last if config.channels_last else torch.contiguous_format
     return pixels.contiguous(memory_format=layout)
+
+
+def grown(pixels: Tensor, after: int, copies: int = 1) -> Tensor:
+    """float32 (B, C, S, S), bilinearly, to (B, C, after, after), S ≤ after: `functional.interpolate` up to rounding.
+
+    copies: of one channel, that many equal ones, where that spares another way through memory; else still one.
+    """
+    batch, channels, before, _ = pixels.shape
+    stretch = before // _stretches(before, after)
+    if pixels.device.type != "cpu" or before > _LARGEST_SIDE or stretch > _LONGEST_STRETCH:
+        return functional.interpolate(pixels, size=(after, after), mode="bilinear", align_corners=False)
+    if copies == 1 or channels > 1:
+        return _multiplied(pixels, after)
+    out = pixels.new_empty(batch, copies, after, after)
+    for start in range(0, batch, _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        out[some] = _multiplied(pixels[some], after)
+    return out
+
+
+def _multiplied(pixels: Tensor, after: int) -> Tensor:
+    """As `grown`, by two products of matrices, which takes a processor half the time or less.
+
+    Lines are made longer first, while there are few of them; then the new ones are made in equal stretches, each of the
+    few old lines it takes of, for most of one product of all would be zeros.
+    """
+    batch, channels, before, _ = pixels.shape
+    stretches = _stretches(before, after)
+    old = before // stretches
+    wide = torch.matmul(pixels.reshape(-1, before), _bilinear(before, after).T)
+    windows = wide.view(batch * channels, before, after).index_select(1, _places(before, stretches))
+    tall = torch.matmul(_stretch(old, after // stretches), windows.view(-1, old + 2, after))
+    return tall.view(batch, channels, after, after)
 
 
 def kind_of_products(device: torch.device) -> torch.dtype:
@@ -139,14 +177,12 @@ def _lines(before: int, after: int, copies: int, kind: torch.dtype, device: torc
     stretches = _stretches(before, after)
     old = before // stretches
     with torch.inference_mode(False):
-        places = torch.arange(-1, old + 1) + old * torch.arange(stretches)[:, None]
         down, across = (
             weights.to(torch.bfloat16).to(device=device, dtype=kind)
             for weights in (_bilinear(before, after), _stretch(old, after // stretches))
         )
-        return _Lines(
-            places.clamp(0, before - 1).flatten().to(device), down, across.repeat_interleave(copies, dim=0).T
-        )
+        places = _places(before, stretches).to(device)
+        return _Lines(places, down, across.repeat_interleave(copies, dim=0).T)
 
 
 def _stretches(before: int, after: int) -> int:
@@ -156,6 +192,15 @@ def _stretches(before: int, after: int) -> int:
         (some for some in range(1, common + 1) if common % some == 0 and before // some >= _LEAST_STRETCH),
         default=1,
     )
+
+
+@lru_cache(maxsize=16)
+def _places(before: int, stretches: int) -> Tensor:
+    """The old pixels, or lines, of each stretch and one more on either side, one stretch after the other."""
+    with torch.inference_mode(False):
+        old = before // stretches
+        places = torch.arange(-1, old + 1) + old * torch.arange(stretches)[:, None]
+        return places.clamp(0, before - 1).flatten()
 
 
 @lru_cache(maxsize=16)

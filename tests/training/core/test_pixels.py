@@ -9,7 +9,7 @@ from PIL import Image
 
 from training.core.augmentation import Turns, draw_turns, turned
 from training.core.config import Config, resolve
-from training.core.pixels import decode, enlarged, prepare
+from training.core.pixels import decode, enlarged, grown, prepare
 from training.core.refusals import BadImages
 
 
@@ -143,6 +143,31 @@ def test_enlarging_in_32_bits_gives_what_bfloat16_gives_to_the_bit(
     assert one.dtype == torch.bfloat16
     assert one.stride() == other.stride()
     assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("side", "after", "channels"),
+    [
+        (48, 224, 1),
+        (48, 224, 3),
+        (48, 49, 1),
+        (47, 224, 1),
+        (64, 96, 3),
+        (1, 5, 1),
+        (128, 224, 1),
+        (60, 61, 1),
+    ],
+)
+def test_enlarging_in_32_bits_is_interpolation_whoever_else_is_in_the_batch(
+    side: int, after: int, channels: int
+) -> None:
+    pixels = torch.rand(5, channels, side, side)
+    found = grown(pixels, after)
+    wanted = torch.nn.functional.interpolate(
+        pixels, size=(after, after), mode="bilinear", align_corners=False
+    )
+    torch.testing.assert_close(found, wanted, atol=2e-5, rtol=0)
+    assert torch.equal(found[3:4], grown(pixels[3:4], after))
 
 
 def test_a_picture_of_16_bits_is_refused_not_whitened() -> None:
