@@ -173,7 +173,19 @@ class Reader:
 
     def _packed(self, statement: str, *values: Any) -> NDArray[np.int64]:
         [(data,)] = self.rows(statement, *values)
-        return np.frombuffer(bytes(data or b""), ">i8").astype(np.int64)
+        return _unpacked(data)
+
+    def numbers_and_count(
+        self, number: str, statement: str, wanted: str, counted: str, *values: Any
+    ) -> tuple[NDArray[np.int64], int]:
+        """In one pass over the rows of a statement from its FROM on: the numbers of those for which `wanted` is true,
+        and how many there are for which `counted` is.
+        """
+        packed = f"string_agg(int8send({number}), ''::bytea) FILTER (WHERE {wanted})"
+        [(data, count)] = self.rows(
+            f"SELECT {packed}, count(*) FILTER (WHERE {counted}) {statement}", *values
+        )
+        return _unpacked(data), count
 
     def show_to(self, raw: Any) -> None:
         """Have another connection look at the same moment."""
@@ -181,6 +193,11 @@ class Reader:
         _look_back(raw)
         with raw.cursor() as cursor:
             cursor.execute("SET TRANSACTION SNAPSHOT %s", [name])
+
+
+def _unpacked(data: Any) -> NDArray[np.int64]:
+    """data: numbers as PostgreSQL sends them, 8 bytes each; NULL for none."""
+    return np.frombuffer(bytes(data or b""), ">i8").astype(np.int64)
 
 
 @contextmanager

@@ -11,6 +11,9 @@ Narrow: TypeAlias = NDArray[np.integer[Any]]
 """Whole numbers in as few bytes as all of them need."""
 Which: TypeAlias = NDArray[np.bool_]
 
+_SPARSE = 16
+"""Numbers that lie further apart than that, on the average, are sorted to be counted."""
+
 
 def narrow(numbers: Narrow) -> Narrow:
     """The same numbers in as few bytes as they need."""
@@ -22,6 +25,17 @@ def narrow(numbers: Narrow) -> Narrow:
         if limits.min <= least and most <= limits.max:
             return numbers.astype(kind, copy=False)
     return numbers
+
+
+def numbered(values: Narrow) -> tuple[Narrow, Whole]:
+    """The distinct ones of numbers of at least 0 in their order, and of each number its place there."""
+    size = int(values.max()) + 1 if values.size else 0
+    if size > _SPARSE * max(1, values.size):
+        names, places = np.unique(values, return_inverse=True)
+        return names, places
+    there = np.zeros(size, np.bool_)
+    there[values] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[values]
 
 
 def combined(column: Any) -> pa.Array:

@@ -15,7 +15,7 @@ from labeling.expressions import OTHER_ANSWERS
 from labeling.licences import meeting
 from labeling.models import Campaign, Face
 from labeling.snapshots import format as snapshots
-from labeling.snapshots.arrays import Narrow, Which, Whole, booleans, coded, narrow, whole_numbers
+from labeling.snapshots.arrays import Narrow, Which, Whole, booleans, coded, narrow, numbered, whole_numbers
 from labeling.snapshots.origins import Labels
 from labeling.snapshots.reasons import LICENCE, OTHER_CLASS, OTHER_SOURCE, POOR, SMALL, TWICE
 from labeling.snapshots.rows_asked import BOX, columns_asked, from_sources, in_question
@@ -324,10 +324,12 @@ def _prefixes(sha256s: pa.ChunkedArray) -> NDArray[np.uint64]:
 
 def ranked(media: Narrow, prefix: NDArray[np.uint64]) -> Whole:
     """Media by numbers from 0, in the order of their prefixes."""
-    keys, first, inverse = np.unique(media, return_index=True, return_inverse=True)
+    keys, place = numbered(media)
+    prefix_of = np.empty(len(keys), np.uint64)
+    prefix_of[place] = prefix
     rank = np.empty(len(keys), np.int64)
-    rank[np.lexsort((keys, prefix[first]))] = np.arange(len(keys))
-    return rank[inverse]
+    rank[np.lexsort((keys, prefix_of))] = np.arange(len(keys))
+    return rank[place]
 
 
 def _number(text: str) -> int:

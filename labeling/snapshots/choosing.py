@@ -13,6 +13,7 @@ from labeling.models import Campaign, CampaignFace, Face, Outcome
 from labeling.sayings import gettext_noop
 from labeling.snapshots import certificate, split
 from labeling.snapshots import format as snapshots
+from labeling.snapshots.arrays import numbered
 from labeling.snapshots.candidates import Candidates
 from labeling.snapshots.certificate import Compared
 from labeling.snapshots.earlier import Earlier
@@ -101,8 +102,8 @@ def choose(
     _demand_classes(faces)
     alive()
     group = connected(faces.media, _links(faces, rule))
-    dense, size = _dense(group)
-    names = _group_prefixes(faces, group)
+    groups, dense = numbered(group)
+    names, size = _group_prefixes(faces, groups), len(groups)
     kept = _strictest(earlier.splits_of(faces, rule), dense, size)
     if rule.splits == STRATIFIED:
         place, moved, own = _drawn(faces, dense, names, kept, rule), 0, None
@@ -124,18 +125,11 @@ def _links(faces: Candidates, rule: Rule) -> list[Whole]:
     return [link for name, link in ((ALIKE, faces.likeness), (AUTHOR, faces.author)) if name in rule.groups]
 
 
-def _dense(group: Whole) -> tuple[Whole, int]:
-    """Groups by numbers from 0 without gaps, in their order, and how many there are."""
-    names, dense = np.unique(group, return_inverse=True)
-    return dense, len(names)
-
-
-def _group_prefixes(faces: Candidates, group: Whole) -> NDArray[np.uint64]:
-    """Of each dense group the 64 bits its smallest media begins with."""
-    names = np.unique(group)
+def _group_prefixes(faces: Candidates, groups: Whole) -> NDArray[np.uint64]:
+    """Of each of these groups the 64 bits its smallest media begins with."""
     prefix = np.zeros(int(faces.media.max()) + 1 if len(faces) else 0, np.uint64)
     prefix[faces.media] = faces.prefix
-    return prefix[names]
+    return prefix[groups]
 
 
 def _strictest(ranks: Whole, group: Whole, size: int) -> Whole:
@@ -167,7 +161,7 @@ def _folds(
     folds = np.full(len(faces), -1)
     if not rule.folds:
         return folds
-    inside, dense = np.unique(group[there], return_inverse=True)
+    inside, dense = numbered(group[there])
     if len(inside) < rule.folds:
         raise work.Refused(_FEW_GROUPS.format(groups=len(inside), folds=rule.folds))
     counts = split.count(faces.label[there], dense, len(faces.classes), len(inside))
@@ -185,7 +179,7 @@ def _hex(names: NDArray[np.uint64]) -> split.Names:
 def _demand_classes(faces: Candidates) -> None:
     for label, count in sorted(faces.strange.items()):
         raise work.Refused(_STRANGE_LABEL.format(faces=count, label=label))
-    if len(np.unique(faces.label)) < 2:
+    if np.count_nonzero(np.bincount(faces.label)) < 2:
         out = [(LEFT_OUT[reason], faces.left_out[reason]) for reason in BY_RULE if reason in faces.left_out]
         parts = [_LEFT_OUT.format(reason=words, faces=count) for words, count in out]
         raise work.Refused(" ".join([_TOO_FEW_BY_RULE, *parts]) if parts else _TOO_FEW_CLASSES)

@@ -6,6 +6,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from labeling.snapshots.arrays import numbered
+
 Numbers: TypeAlias = NDArray[np.integer[Any]]
 
 
@@ -34,5 +36,5 @@ def connected(nodes: Numbers, links: Sequence[Numbers]) -> Numbers:
 def _edges(nodes: Numbers, link: Numbers) -> tuple[Numbers, Numbers, int]:
     """Node and link of each pair there is, links counted from 0, and how many links there are."""
     there = link >= 0
-    names, right = np.unique(link[there], return_inverse=True)
+    names, right = numbered(link[there])
     return nodes[there], right, len(names)

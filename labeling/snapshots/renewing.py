@@ -129,7 +129,9 @@ class _Changes:
     """What has changed in the database from one moment to another, of what makes faces of a campaign."""
 
     def __init__(self, reader: bulk.Reader, campaign: Campaign, then: Read, now: Read) -> None:
-        self._reader, self._campaign, self._then, self._now = reader, campaign, then, now
+        self._reader, self._then, self._now = reader, then, now
+        # What is gold asks for no votes, and is in no version.
+        self._asked = (CampaignFace.State.GOLD.value, campaign.pk)
 
     def faces(self, old: Whole) -> Whole | None:
         """Those of the campaign that may be other than before, are new in it, or gone from it.
@@ -139,8 +141,8 @@ class _Changes:
         then = self._then
         if any(self._now.sources.get(pk) != name for pk, name in then.sources.items()):
             return None
-        voted = self._voted()
-        gone = self._gone(old[~np.isin(old, voted)])
+        voted, unchanged = self._votes()
+        gone = self._gone(old[~np.isin(old, voted)], unchanged)
         if gone is None:
             return None
         # What has changed of faces of other campaigns is nothing to this one.
@@ -150,12 +152,15 @@ class _Changes:
     def _changed(self, table: type, number: str = "id") -> Whole:
         return moments.changed(self._reader, self._then.moment, table, number)
 
-    def _voted(self) -> Whole:
-        table = CampaignFace._meta.db_table
-        return self._reader.numbers(
-            f"SELECT face_id FROM {table} WHERE campaign_id = %s AND face_id IS NOT NULL"
-            f" AND {moments.later(self._then.moment)}",
-            self._campaign.pk,
+    def _votes(self) -> tuple[Whole, int]:
+        """The faces whose votes may have changed, and of how many they have not."""
+        later = moments.later(self._then.moment)
+        return self._reader.numbers_and_count(
+            "face_id",
+            f"FROM {CampaignFace._meta.db_table} WHERE campaign_id = %s AND face_id IS NOT NULL",
+            later,
+            f"NOT {later} AND state <> %s",
+            *self._asked,
         )
 
     def _of_what_they_are_made_of(self) -> Iterator[Whole]:
@@ -171,18 +176,20 @@ class _Changes:
                 statement = f"SELECT id FROM {Face._meta.db_table} WHERE {column} = ANY(%s)"
                 yield self._reader.numbers(statement, np.unique(keys).tolist())
 
-    def _gone(self, old: Whole) -> Whole | None:
-        """Which of these, whose votes have not changed, are no longer in the campaign; None where it cannot be told."""
-        table = CampaignFace._meta.db_table
-        there = f"FROM {table} WHERE campaign_id = %s AND face_id IS NOT NULL AND state <> %s"
-        asked = (self._campaign.pk, CampaignFace.State.GOLD.value)
-        unchanged = f"{there} AND NOT {moments.later(self._then.moment)}"
-        [(count,)] = self._reader.rows(f"SELECT count(*) {unchanged}", *asked)
-        if count == len(old):
+    def _gone(self, old: Whole, unchanged: int) -> Whole | None:
+        """Which of these, whose votes have not changed, are no longer in the campaign; None where it cannot be told.
+
+        unchanged: how many in the campaign have not.
+        """
+        if unchanged == len(old):
             return np.empty(0, np.int64)
-        now = self._reader.numbers(f"SELECT face_id {unchanged}", *asked)
+        now = self._reader.numbers(
+            f"SELECT face_id FROM {CampaignFace._meta.db_table} WHERE state <> %s AND campaign_id = %s"
+            f" AND face_id IS NOT NULL AND NOT {moments.later(self._then.moment)}",
+            *self._asked,
+        )
         is_there = np.isin(old, now)
-        return old[~is_there] if int(is_there.sum()) == count else None
+        return old[~is_there] if int(is_there.sum()) == unchanged else None
 
 
 def _left(then: Whole, now: Whole) -> Whole:
