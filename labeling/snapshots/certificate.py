@@ -15,19 +15,42 @@ RADIUS = 8
 """Bits of the perceptual hash within which faces of two splits are looked for."""
 Whole: TypeAlias = NDArray[np.integer[Any]]
 _TRAIN = 0
-_AT_ONCE = 65_536
 _FEW = 0.2
 """Of the hashes, as many may be new for only those to be compared with all."""
 
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """Faces that were compared before, by their hashes, hashed and splits as in Candidates, and what came of it."""
+    """Faces that were compared before, and what came of it. fingerprint, hashed: as in Candidates. splits: as of `of`.
+    places: of each face there is now its number among them, -1 for one that was not.
+    """
 
     fingerprint: NDArray[np.uint64]
     hashed: NDArray[np.bool_]
     splits: Whole
+    places: Whole
     similarity: dict[str, Any]
+
+    def parted(self, faces: Candidates, splits: Whole) -> tuple["_Held", "_Held", "_Held"]:
+        """Of these faces those that were here with the same hash and split, and the others; and which of here are gone,
+        or are there with another.
+        """
+        stays = self.places >= 0
+        at = self.places[stays]
+        stays[stays] = (
+            (faces.fingerprint[stays] == self.fingerprint[at])
+            & (faces.hashed[stays] == self.hashed[at])
+            & (splits[stays] == self.splits[at])
+        )
+        gone = np.ones(len(self.hashed), np.bool_)
+        gone[self.places[stays]] = False
+        gone &= self.hashed
+        here, new = faces.hashed & stays, faces.hashed & ~stays
+        return (
+            _Held.of(faces.fingerprint[here], splits[here]),
+            _Held.of(faces.fingerprint[new], splits[new]),
+            _Held.of(self.fingerprint[gone], self.splits[gone]),
+        )
 
 
 def of(
@@ -87,10 +110,9 @@ def _shares(labels: Whole, classes: int) -> NDArray[np.float64]:
 
 
 def _similarity(faces: Candidates, splits: Whole, compared: Compared | None) -> dict[str, Any]:
-    held = _Held.of(faces.fingerprint[faces.hashed], splits[faces.hashed])
-    pairs = None if compared is None else _pairs_since(held, compared)
+    pairs = None if compared is None else _pairs_since(faces, splits, compared)
     if pairs is None:
-        pairs = held.pairs()
+        pairs = _Held.of(faces.fingerprint[faces.hashed], splits[faces.hashed]).pairs()
     met = np.flatnonzero(pairs)
     return {
         "radius": RADIUS,
@@ -100,23 +122,20 @@ def _similarity(faces: Candidates, splits: Whole, compared: Compared | None) -> 
     }
 
 
-def _pairs_since(held: "_Held", compared: Compared) -> Whole | None:
+def _pairs_since(faces: Candidates, splits: Whole, compared: Compared) -> Whole | None:
     """Pairs in two splits by distance, from those there were before; None where too much is new.
 
     Of those that stay nothing is compared: only what is gone with what stays and with itself, and what is new.
     """
     if compared.similarity.get("radius") != RADIUS:
         return None
-    before = _Held.of(compared.fingerprint[compared.hashed], compared.splits[compared.hashed])
-    gone, new = before.less(held), held.less(before)
-    if len(gone.hashes) + len(new.hashes) > _FEW * len(held.hashes):
+    stays, new, gone = compared.parted(faces, splits)
+    if len(gone.hashes) + len(new.hashes) > _FEW * (len(stays.hashes) + len(new.hashes)):
         return None
     pairs = np.zeros(RADIUS + 1, np.int64)
     for bits, count in compared.similarity["pairs"].items():
         pairs[int(bits)] = count
-    if len(gone.hashes) or len(new.hashes):
-        stays = held.less(new)
-        pairs += stays.pairs_with(new) + new.pairs() - stays.pairs_with(gone) - gone.pairs()
+    pairs += stays.pairs_with(new) + new.pairs() - stays.pairs_with(gone) - gone.pairs()
     return pairs
 
 
@@ -137,20 +156,6 @@ class _Held:
         distinct = in_order[first]
         counts = np.bincount(flat, minlength=len(distinct) * len(snapshots.SPLITS))
         return cls(distinct, counts.reshape(len(distinct), len(snapshots.SPLITS)).astype(np.int32))
-
-    def less(self, other: "_Held") -> "_Held":
-        """What there is more here than there."""
-        hashes, counts = [self.hashes[:0]], [self.counts[:0]]
-        for start in range(0, len(self.hashes), _AT_ONCE):
-            some, more = self.hashes[start : start + _AT_ONCE], self.counts[start : start + _AT_ONCE].copy()
-            if len(other.hashes):
-                place = np.searchsorted(other.hashes, some).clip(max=len(other.hashes) - 1)
-                there = other.hashes[place] == some
-                more[there] -= other.counts[place[there]]
-            left = (more > 0).any(axis=1)
-            hashes.append(some[left])
-            counts.append(more[left].clip(min=0))
-        return _Held(np.concatenate(hashes), np.concatenate(counts))
 
     def pairs(self) -> Whole:
         """Pairs of faces in two splits, by distance: (RADIUS + 1,)."""

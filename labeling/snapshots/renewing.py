@@ -119,7 +119,7 @@ def _renewed(
     if merged is None:
         return None
     faces, before, is_fresh = merged
-    compared = Compared(last.faces.fingerprint, last.faces.hashed, last.split, last.similarity)
+    compared = Compared(last.faces.fingerprint, last.faces.hashed, last.split, before, last.similarity)
     newest = Version(rule, last.split, places=before)
     last.faces = None
     return Faces(faces, Earlier(newest, last.tested, tuple(last.versions)), now, before, is_fresh, compared)
