@@ -7,14 +7,14 @@ worker runs. One process of several machines speaks for a queue as well as anoth
 import logging
 import threading
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.apps import apps
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.models import Max
-from django.utils import timezone
+from django.db.models import Expression, Max, QuerySet
 
+from labeling import clock
 from labeling.models.work import Pulse, Work, WorkState
 
 logger = logging.getLogger(__name__)
@@ -32,9 +32,8 @@ def all_queues() -> list[str]:
 
 def be_there(queues: Iterable[str]) -> None:
     """Say that a worker is there for these queues."""
-    now = timezone.now()
     Pulse.objects.bulk_create(
-        [Pulse(name=_OF_QUEUE + queue, at=now) for queue in sorted(queues)],
+        [Pulse(name=_OF_QUEUE + queue, at=clock.now()) for queue in sorted(queues)],
         update_conflicts=True,
         unique_fields=["name"],
         update_fields=["at"],
@@ -62,7 +61,7 @@ def keep_saying(queues: Collection[str], until: threading.Event) -> None:
 
 def swept() -> None:
     """Say that a worker sweeps."""
-    Pulse.objects.update_or_create(name=SWEEPER, defaults={"at": timezone.now()})
+    Pulse.objects.update_or_create(name=SWEEPER, defaults={"at": clock.now()})
 
 
 def swept_at() -> datetime | None:
@@ -72,19 +71,22 @@ def swept_at() -> datetime | None:
 
 def seen_at() -> datetime | None:
     """When any worker was last seen; None if never."""
-    known = Pulse.objects.filter(name__in=[SWEEPER, *(_OF_QUEUE + queue for queue in all_queues())])
-    last: datetime | None = known.aggregate(last=Max("at"))["last"]
+    last: datetime | None = _known().aggregate(last=Max("at"))["last"]
     return last
+
+
+def _known() -> QuerySet[Pulse]:
+    return Pulse.objects.filter(name__in=[SWEEPER, *(_OF_QUEUE + queue for queue in all_queues())])
 
 
 def is_silent() -> bool:
     """True when no worker was seen for four rounds: what is queued will wait until one is started."""
-    return is_old(seen_at())
+    return not _known().filter(at__gte=_long_ago()).exists()
 
 
 def unserved() -> list[str]:
     """The queues for which no worker was seen for four rounds."""
-    served = Pulse.objects.filter(name__startswith=_OF_QUEUE, at__gte=timezone.now() - _patience())
+    served = Pulse.objects.filter(name__startswith=_OF_QUEUE, at__gte=_long_ago())
     there = {name.removeprefix(_OF_QUEUE) for name in served.values_list("name", flat=True)}
     return [queue for queue in all_queues() if queue not in there]
 
@@ -98,13 +100,13 @@ def is_busy(queue: str) -> bool:
     )
 
 
-def is_old(at: datetime | None) -> bool:
-    """True for a time more than four rounds ago, and for never."""
-    return at is None or timezone.now() - at > _patience()
+def is_swept() -> bool:
+    """False when no worker has swept for four rounds."""
+    return Pulse.objects.filter(name=SWEEPER, at__gte=_long_ago()).exists()
 
 
-def _patience() -> timedelta:
-    return _ROUNDS * timedelta(seconds=settings.SWEEP_EVERY_S)
+def _long_ago() -> Expression:
+    return clock.ago(_ROUNDS * settings.SWEEP_EVERY_S)
 
 
 def _kinds_of_work() -> list[type[Work]]:

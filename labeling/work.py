@@ -14,8 +14,8 @@ log. Where that is the disk's fault, the row says what to do.
 Whatever dies is taken up again by itself, MAX_ATTEMPTS times without getting any further. Work that knows when it has
 got further begins the count anew (`Job.got_further`).
 
-When a row ended, the clock of the database says, so that of two the one that ended first is told whatever the clocks
-of their workers.
+When a row was taken up, beat and ended, and whether its beat is late, the clock of the database says: workers whose own
+clocks differ take nothing from each other, leave nothing lying, and of two the one that ended first is told.
 
 What is written into the row is English, whatever language the process speaks: pages show it by
 `labeling.sayings.told`, in the language of who reads.
@@ -29,19 +29,17 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from celery import current_app
 from django.apps import apps
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Now
-from django.utils import timezone, translation
+from django.db.models import Expression, F, Q
+from django.utils import translation
 from django.utils.translation import gettext as _
 
-from labeling import attendance
+from labeling import attendance, clock
 from labeling.models.work import OVER, Work, WorkState
 from labeling.refusals import Refusal
 from labeling.sayings import gettext_noop
@@ -133,14 +131,14 @@ class Job(Generic[W]):
         if not force and time.monotonic() - self._beaten < self.BEAT_EVERY_S:
             return
         self._beaten = time.monotonic()
-        if not self._mine().update(heartbeat_at=timezone.now(), **fields):
+        if not self._mine().update(heartbeat_at=clock.now(), **fields):
             raise ClaimLost(f"{self.row!r} was taken over by another worker; this one stops.")
         if self._mine().filter(stop_asked=True).exists():
             raise StopAsked
 
     def leave(self, state: WorkState, **fields: Any) -> None:
         """Give the row up in the given end state."""
-        ended = self._mine().update(state=state, worker="", stop_asked=False, ended_at=Now(), **fields)
+        ended = self._mine().update(state=state, worker="", stop_asked=False, ended_at=clock.now(), **fields)
         if not ended:
             raise ClaimLost(f"{self.row!r} was taken over by another worker; this one stops.")
         self.row.refresh_from_db()
@@ -155,7 +153,7 @@ class Job(Generic[W]):
         Not sent at once: the worker that gives it up is likely ending, and would take it again.
         """
         given = self._mine().filter(stop_asked=False)
-        if not given.update(state=WorkState.WAITING, worker="", queued_at=timezone.now(), message=message):
+        if not given.update(state=WorkState.WAITING, worker="", queued_at=clock.now(), message=message):
             self.beat(force=True)  # raises ClaimLost, or StopAsked when Stop was pressed just now
         self.row.refresh_from_db()
 
@@ -166,13 +164,12 @@ class Job(Generic[W]):
 def claim(model: type[W], pk: int) -> Job[W]:
     """Take a waiting row. Raises AlreadyClaimed if it is not waiting."""
     token = f"{socket.gethostname()[:24]}:{os.getpid()}:{secrets.token_hex(8)}"
-    now = timezone.now()
     taken = model._default_manager.filter(pk=pk, state=WorkState.WAITING).update(
         state=WorkState.RUNNING,
         worker=token,
         attempt=F("attempt") + 1,
-        started_at=now,
-        heartbeat_at=now,
+        started_at=clock.now(),
+        heartbeat_at=clock.now(),
         error="",
     )
     if not taken:
@@ -251,22 +248,21 @@ def stop(row: Work) -> None:
     """Ask for the work to stop. A waiting row stops at once, a running one at its next beat."""
     rows = type(row)._default_manager.filter(pk=row.pk)
     waiting = rows.filter(state=WorkState.WAITING)
-    if not waiting.update(state=WorkState.STOPPED, ended_at=Now()):
+    if not waiting.update(state=WorkState.STOPPED, ended_at=clock.now()):
         rows.filter(state=WorkState.RUNNING).update(stop_asked=True)
     row.refresh_from_db()
 
 
 def has_ended(row: Work) -> bool:
     """Whether the work is over. One asked to stop whose worker has died is ended here, whoever sweeps or not."""
-    stale = timezone.now() - timedelta(seconds=settings.HEARTBEAT_TIMEOUT_S)
     rows = type(row)._default_manager.filter(pk=row.pk, state=WorkState.RUNNING, stop_asked=True)
-    _end(rows.exclude(heartbeat_at__gte=stale))
+    _end(rows.exclude(heartbeat_at__gte=_too_long_ago()))
     row.refresh_from_db()
     return row.is_over
 
 
 def _end(dead: Any) -> None:
-    dead.update(state=WorkState.STOPPED, worker="", stop_asked=False, ended_at=Now())
+    dead.update(state=WorkState.STOPPED, worker="", stop_asked=False, ended_at=clock.now())
 
 
 def restart(row: Work, *, also_done: bool = False, wake: bool = True, anew: bool = True) -> None:
@@ -284,7 +280,7 @@ def restart(row: Work, *, also_done: bool = False, wake: bool = True, anew: bool
             stop_asked=False,
             error="",
             attempt=0 if anew else F("attempt"),
-            queued_at=timezone.now(),
+            queued_at=clock.now(),
         )
     )
     row.refresh_from_db()
@@ -305,7 +301,7 @@ def begin_again(row: Work, *, wake: bool = True) -> bool:
     False if it runs no more.
     """
     running = type(row)._default_manager.filter(pk=row.pk, state=WorkState.RUNNING)
-    taken = running.update(state=WorkState.WAITING, worker="", stop_asked=False, queued_at=timezone.now())
+    taken = running.update(state=WorkState.WAITING, worker="", stop_asked=False, queued_at=clock.now())
     row.refresh_from_db()
     if taken and wake:
         enqueue(row)
@@ -315,24 +311,26 @@ def begin_again(row: Work, *, wake: bool = True) -> bool:
 def sweep() -> int:
     """Queue again what a dead worker left behind, and what a lost message never started. Returns how many."""
     attendance.swept()
-    stale = timezone.now() - timedelta(seconds=settings.HEARTBEAT_TIMEOUT_S)
     return sum(
-        _sweep_dead(model, stale) + _sweep_lost(model, stale)
-        for model in apps.get_models()
-        if issubclass(model, Work)
+        _sweep_dead(model) + _sweep_lost(model) for model in apps.get_models() if issubclass(model, Work)
     )
 
 
-def _sweep_dead(model: type[Work], stale: datetime) -> int:
+def _too_long_ago() -> Expression:
+    return clock.ago(settings.HEARTBEAT_TIMEOUT_S)
+
+
+def _sweep_dead(model: type[Work]) -> int:
     count = 0
-    for row in model._default_manager.filter(state=WorkState.RUNNING, heartbeat_at__lt=stale):
-        dead = model._default_manager.filter(pk=row.pk, worker=row.worker, heartbeat_at__lt=stale)
+    silent = model._default_manager.filter(heartbeat_at__lt=_too_long_ago())
+    for row in silent.filter(state=WorkState.RUNNING):
+        dead = silent.filter(pk=row.pk, worker=row.worker)
         if row.stop_asked:
             _end(dead)
         elif row.attempt >= settings.MAX_ATTEMPTS:
             # Work that kills its worker every time must not take the whole queue down with it.
-            dead.update(state=WorkState.FAILED, worker="", ended_at=Now(), error=_died(row))
-        elif dead.update(state=WorkState.WAITING, worker="", queued_at=timezone.now(), message=_DIED_GOES_ON):
+            dead.update(state=WorkState.FAILED, worker="", ended_at=clock.now(), error=_died(row))
+        elif dead.update(state=WorkState.WAITING, worker="", queued_at=clock.now(), message=_DIED_GOES_ON):
             enqueue(row)
             count += 1
     return count
@@ -342,12 +340,15 @@ def _died(row: Work) -> str:
     return _DIED.format(times=row.attempt)
 
 
-def _sweep_lost(model: type[Work], stale: datetime) -> int:
+def _sweep_lost(model: type[Work]) -> int:
     count = 0
-    for row in model._default_manager.filter(state=WorkState.WAITING, queued_at__lt=stale):
+    # Who made the row wrote the time of its own machine. Ahead of ours it says nothing.
+    ahead = Q(queued_at__gt=clock.ago(-settings.HEARTBEAT_TIMEOUT_S))
+    lost = model._default_manager.filter(Q(queued_at__lt=_too_long_ago()) | ahead)
+    for row in lost.filter(state=WorkState.WAITING):
         # The message may have been lost with the broker; one sent twice starts nothing twice.
         waiting = model._default_manager.filter(pk=row.pk, state=WorkState.WAITING, queued_at=row.queued_at)
-        if waiting.update(queued_at=timezone.now()):
+        if waiting.update(queued_at=clock.now()):
             enqueue(row)
             count += 1
     return count

@@ -6,6 +6,7 @@ writes into the run folder is all there is to know; the row is this site's view 
 
 import json
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
@@ -143,7 +144,7 @@ def train(run_id: int, *, tell: Callable[[metrics.Progress], None] | None = None
     row is not waiting.
     """
     with work.claimed(TrainingRun, run_id) as job:
-        run = job.row
+        run, begun = job.row, time.time()
         _note_that_it_was_taken_up(job)
         snapshot = _fetched(job)
         folder(run).mkdir(parents=True, exist_ok=True)
@@ -154,7 +155,7 @@ def train(run_id: int, *, tell: Callable[[metrics.Progress], None] | None = None
         elif code < 0:
             raise work.Killed(_KILLED.format(signal=-code), partial(_killed_each_time, run, -code))
         elif code:
-            raise work.Refused(_why(run, code))
+            raise work.Refused(_why(run, code, begun))
         else:
             evaluations.take_in(run=run, folder=folder(run))
             columns = _columns(metrics.progress(metrics.read(folder(run))))
@@ -255,10 +256,12 @@ def _message(progress: metrics.Progress) -> str:
     return _STEP.format(**where, step=progress.step, steps=progress.steps)
 
 
-def _why(run: TrainingRun, code: int) -> str:
-    """Why the child ended: in the core's own words where it had some, else the end of its log."""
-    assert run.started_at is not None
-    said = metrics.last_error(metrics.read(folder(run)), since=run.started_at.timestamp())
+def _why(run: TrainingRun, code: int, begun: float) -> str:
+    """Why the child ended: in the core's own words where it had some, else the end of its log.
+
+    begun: when this attempt was, by the clock of this machine, which is that of the child.
+    """
+    said = metrics.last_error(metrics.read(folder(run)), since=begun)
     return said or _ENDED.format(code=code, log=_log_end(run))
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -24,8 +24,8 @@ from typing import TypeVar
 import pyarrow as pa
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.utils import timezone
 
+from labeling import clock
 from labeling.models import Pulse, Snapshot, WorkState
 from labeling.snapshots import carried, stored
 from labeling.snapshots import format as snapshots
@@ -215,9 +215,7 @@ def _in_turn(alive: Alive) -> Iterator[Callable[[], None]]:
     """Wait until nobody else erases; yields what keeps both this turn and the caller's claim."""
     Pulse.objects.get_or_create(name=_TURN, defaults={"at": _FREE})
     turn = Pulse.objects.filter(name=_TURN)
-    while not turn.filter(at__lt=timezone.now() - timedelta(seconds=settings.HEARTBEAT_TIMEOUT_S)).update(
-        at=timezone.now()
-    ):
+    while not turn.filter(at__lt=clock.ago(settings.HEARTBEAT_TIMEOUT_S)).update(at=clock.now()):
         alive()
         time.sleep(_WAIT_S)
     last = time.monotonic()
@@ -227,7 +225,7 @@ def _in_turn(alive: Alive) -> Iterator[Callable[[], None]]:
         alive()
         if time.monotonic() - last >= 1:
             last = time.monotonic()
-            turn.update(at=timezone.now())
+            turn.update(at=clock.now())
 
     try:
         yield beat

@@ -115,7 +115,7 @@ def _worker(name: str) -> Finding:
         ok = False if attendance.SHORT in unserved else None
         return Finding(name, ok, f"{what} {lacking}", _(CURES[name]))
     swept_at = attendance.swept_at()
-    if attendance.is_old(swept_at):
+    if not attendance.is_swept():
         return Finding(name, None, f"{what} {_no_sweep(swept_at)}", _(NO_SWEEPS_CURE))
     return Finding(name, True, what)
 

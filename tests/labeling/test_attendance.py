@@ -47,6 +47,22 @@ def test_nobody_is_there_until_a_worker_says_so() -> None:
     assert attendance.is_silent()
 
 
+@pytest.mark.parametrize("off", [-timedelta(hours=1), timedelta(hours=1)])
+def test_who_asks_by_a_wrong_clock_is_told_the_same(off: timedelta, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = timezone.now
+    attendance.be_there(attendance.all_queues())
+    work.sweep()
+    monkeypatch.setattr(timezone, "now", lambda: right() + off)
+    assert (attendance.is_silent(), attendance.unserved(), attendance.is_swept()) == (False, [], True)
+    attendance.be_there(attendance.all_queues())
+    work.sweep()
+    monkeypatch.setattr(timezone, "now", right)
+    assert abs(attendance.seen_at() - right()) < timedelta(minutes=1)
+    grow_old()
+    monkeypatch.setattr(timezone, "now", lambda: right() + off)
+    assert (attendance.is_silent(), attendance.is_swept()) == (True, False)
+
+
 def test_a_sweep_is_a_sign_of_life_too() -> None:
     work.sweep()
     assert not attendance.is_silent()
@@ -172,7 +188,7 @@ def test_long_ingests_keep_neither_sweeps_nor_erasures_waiting(
         time.sleep(5)
         assert sorted(source.state for source in Source.objects.all()) == ["running", "running", "waiting"]
         waiting = Source.objects.get(state="waiting")
-        assert not attendance.is_old(attendance.swept_at())
+        assert attendance.is_swept()
         assert attendance.unserved() == []
         assert jobs.waits_for([waiting]) == "turn"
         assert examined().ok is True

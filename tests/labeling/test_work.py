@@ -3,6 +3,8 @@
 import errno
 import os
 import threading
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -117,6 +119,73 @@ def test_when_it_ended_is_the_database_s_word(monkeypatch: pytest.MonkeyPatch) -
         pass
     source.refresh_from_db()
     assert before < source.ended_at < before + timedelta(hours=1)
+
+
+@pytest.fixture
+def clock_off_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
+    """From the call on, this process's clock is wrong by so much. The database has its own."""
+    right = timezone.now
+
+    def set_off(by: timedelta) -> None:
+        monkeypatch.setattr(timezone, "now", lambda: right() + by)
+        monkeypatch.setattr(time, "time", lambda: right().timestamp() + by.total_seconds())
+
+    return set_off
+
+
+AN_HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize("of_worker", [-AN_HOUR, AN_HOUR])
+@pytest.mark.parametrize("of_sweeper", [-AN_HOUR, AN_HOUR])
+@pytest.mark.django_db(transaction=True)
+def test_workers_whose_clocks_differ_take_nothing_from_each_other_and_leave_nothing_lying(
+    of_worker: timedelta,
+    of_sweeper: timedelta,
+    clock_off_by: Callable[[timedelta], None],
+    sent: list[tuple[str, int]],
+    settings,
+) -> None:
+    clock_off_by(of_worker)
+    source = make_source()
+    job = work.claim(Source, source.pk)
+    job.beat(force=True, done=1)
+    clock_off_by(of_sweeper)
+    assert work.sweep() == 0
+    clock_off_by(of_worker)
+    job.beat(force=True, done=2)  # raises ClaimLost if it was taken
+    # It dies. The sweeper waits as long as always, by the one clock there is.
+    settings.HEARTBEAT_TIMEOUT_S = 0.05
+    time.sleep(0.1)
+    clock_off_by(of_sweeper)
+    assert work.sweep() == 1
+    source.refresh_from_db()
+    assert (source.state, source.done) == ("waiting", 2)
+    assert sent == [("labeling.tasks.ingest_source", source.pk)]
+    assert abs(source.started_at - source.queued_at) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("of_maker", [-AN_HOUR, AN_HOUR])
+@pytest.mark.django_db(transaction=True)
+def test_a_lost_message_of_a_machine_whose_clock_is_off_is_sent_again_once(
+    of_maker: timedelta, clock_off_by: Callable[[timedelta], None], sent: list[tuple[str, int]]
+) -> None:
+    clock_off_by(of_maker)
+    source = make_source()
+    clock_off_by(timedelta())
+    assert (work.sweep(), work.sweep()) == (1, 0)
+    assert sent == [("labeling.tasks.ingest_source", source.pk)]
+
+
+@pytest.mark.parametrize("off", [-AN_HOUR, AN_HOUR])
+def test_one_asked_to_stop_whose_worker_lives_is_not_ended_by_a_wrong_clock(
+    off: timedelta, clock_off_by: Callable[[timedelta], None]
+) -> None:
+    source = make_source()
+    work.claim(Source, source.pk)
+    work.stop(source)
+    clock_off_by(off)
+    assert not work.has_ended(source)
 
 
 def test_a_running_row_stops_at_its_next_beat() -> None:
