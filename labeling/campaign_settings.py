@@ -8,7 +8,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from labeling import quality_rule
-from labeling.expressions import EIGHT, OTHER_ANSWERS, is_formula, word
+from labeling.cells import is_formula
+from labeling.expressions import EIGHT, OTHER_ANSWERS, word
 from labeling.licences import DEMANDS
 from labeling.models import Campaign
 from labeling.preferences import KEYS, LOOK_KEYS, OTHER_KEYS

@@ -53,14 +53,6 @@ FERPLUS_ANSWERS = {
 """The columns of the FER+ vote table, and what we call these answers."""
 
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-def is_formula(text: str) -> bool:
-    """Whether a spreadsheet that opens a CSV with this in a cell may run it."""
-    return text.startswith(FORMULA)
-
-
 def known_as(label: str) -> str:
     """A label somebody else wrote, in our words where we have one; else as it was written."""
     plain = label.strip().lower()

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, TextIO
 
 from labeling import labels
+from labeling.cells import as_meant, harmless
 from labeling.erasure.tombstones import face_key
 from labeling.expressions import known_as
 from labeling.labels import Wanted
@@ -37,7 +38,7 @@ def write(file: TextIO, *, column: str = "") -> int:
     table.writerow(COLUMNS)
     for row in rows.select_related("face__media").order_by("pk").iterator(chunk_size=_CHUNK):
         key = face_key(row.face, row.face.media.sha256)
-        table.writerow((row.face_id, key, row.label, row.origin, row.column))
+        table.writerow((row.face_id, key, *map(harmless, (row.label, row.origin, row.column))))
         count += 1
     return count
 
@@ -107,7 +108,7 @@ def _rows(file: TextIO) -> Iterator[tuple[int, dict[str, str]]]:
         rows = csv.reader(file, delimiter=delimiter)
         for cells in rows:
             if any(cell.strip() for cell in cells):
-                pairs = zip(names, (cell.strip() for cell in cells), strict=False)
+                pairs = zip(names, (as_meant(cell.strip()) for cell in cells), strict=False)
                 yield rows.line_num + 1, {name: cell for name, cell in pairs if name}
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadTable(f"This is no CSV in UTF-8 ({error}).") from error

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Count, QuerySet
 
-from labeling.expressions import is_formula
+from labeling.cells import is_formula
 from labeling.face_filter import in_source
 from labeling.models import Campaign, Face, FaceLabel, Source
 from labeling.refusals import Refusal

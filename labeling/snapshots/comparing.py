@@ -17,6 +17,7 @@ import pyarrow as pa
 from django.conf import settings
 
 from labeling import work
+from labeling.cells import harmless
 from labeling.licences import meeting, understood
 from labeling.models import Campaign, CampaignFace, Face, Snapshot
 from labeling.sayings import gettext_noop
@@ -106,6 +107,12 @@ def flat(told: Told) -> dict[str, Any]:
         for version, row in (("old", change.old), ("new", change.new)):
             found[f"{name}_{version}"] = "" if row is None else row[column]
     return found
+
+
+def cells(told: Told) -> dict[str, Any]:
+    """The same, for a CSV."""
+    row = flat(told).items()
+    return {name: harmless(value) if isinstance(value, str) else value for name, value in row}
 
 
 def as_json(old: Snapshot, new: Snapshot) -> Iterator[str]:

@@ -182,7 +182,7 @@ def compare_csv(request: HttpRequest) -> HttpResponseBase:
     if not _can_be_read(old, new):
         return HttpResponseRedirect(_address({"old": old.pk, "new": new.pk}))
     writer = csv.DictWriter(Echo(), comparing.COLUMNS)
-    rows = (comparing.flat(each) for each in comparing.every(old, new))
+    rows = (comparing.cells(each) for each in comparing.every(old, new))
 
     def lines() -> Iterator[str]:
         yield ",".join(comparing.COLUMNS) + "\r\n"

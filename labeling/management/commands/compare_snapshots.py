@@ -54,4 +54,4 @@ class Command(BaseCommand):
         with written(to) as file:
             writer = csv.DictWriter(file, comparing.COLUMNS)
             writer.writeheader()
-            writer.writerows(comparing.flat(each) for each in comparing.every(old, new))
+            writer.writerows(comparing.cells(each) for each in comparing.every(old, new))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labeling.cells import SAVED, harmless
 from labeling.licences import licence, understood
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.exports.format import Given
@@ -20,7 +21,7 @@ COLUMNS = (
 )  # fmt: skip
 _KEPT = ["media_sha256", "licence", "author", "page_url", "source"]
 _ROWS = 4_096
-_ODD = r'[,"\r\n]|^[=+\-@\t]'
+_ODD = rf'[,"\r\n]|^{SAVED}'
 """What a cell of a CSV cannot hold as it is."""
 
 
@@ -86,14 +87,6 @@ def _understood(found: str) -> tuple[str, str]:
     """The name and the address of a licence that is understood."""
     known = licence(understood(found))
     return (known.name, known.url) if known else ("", "")
-
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-def harmless(text: str) -> str:
-    """A licence or author somebody typed must not run as a formula in a spreadsheet."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def csv_lines(columns: Sequence[pa.StringArray]) -> memoryview:

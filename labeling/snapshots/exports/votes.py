@@ -1,7 +1,7 @@
 """Every vote by itself: task, worker, label. Workers are pseudonyms."""
 
+from labeling.cells import harmless
 from labeling.sayings import gettext_noop
-from labeling.snapshots.exports.attribution import harmless
 from labeling.snapshots.exports.format import BALLOT_COLUMNS, Given
 from labeling.snapshots.exports.tables import csv_text
 from labeling.snapshots.exports.tree import Tree
@@ -25,7 +25,7 @@ def write(given: Given, tree: Tree) -> str:
             cast = given.ballots(batch)
             for key, ballots in zip(batch.column("face_key").to_pylist(), cast, strict=True):
                 missing += ballots is None
-                lines += [(key, worker, answer) for worker, answer in ballots or ()]
+                lines += [(key, worker, harmless(answer)) for worker, answer in ballots or ()]
             file.write(csv_text(lines))
             done += batch.num_rows
             given.progress(done)
@@ -34,9 +34,9 @@ def write(given: Given, tree: Tree) -> str:
         file.write(csv_text([("task", *columns[1:])]))
         for batch in given.batches(columns):
             shares = [f"{share:.6f}" for share in batch.column("agreement").to_pylist()]
-            keys, found, origins, splits = (batch.column(name).to_pylist() for name in columns[:-1])
-            # The label stays as it is, for who reads it back; whose it is may be any text.
-            file.write(csv_text(zip(keys, found, map(harmless, origins), splits, shares, strict=True)))
+            keys, labels, origins, splits = (batch.column(name).to_pylist() for name in columns[:-1])
+            texts = (map(harmless, labels), map(harmless, origins))
+            file.write(csv_text(zip(keys, *texts, splits, shares, strict=True)))
             given.progress(done)
     return left_out(missing)
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from labeling import campaign_changes, discards
+from labeling.cells import as_meant
 from labeling.models import Campaign, Export, Snapshot, Vote
 from labeling.snapshots import ballots, freezing
 from labeling.snapshots import format as snapshots
@@ -125,6 +126,35 @@ def test_an_answer_of_a_later_round_counts_as_in_the_consensus() -> None:
     )
     snapshot = frozen(campaign)
     assert added_up(lines(made(snapshot, "votes"))) == counted(snapshot)
+
+
+def test_a_class_that_begins_like_a_formula_is_no_formula_in_either_table_and_exact_in_the_snapshot() -> None:
+    campaign = voted()
+    # Made before such names were refused.
+    renamed = {"happy": "=1+1", "sad": "'-sad"}
+    expressions = [renamed.get(name, name) for name in campaign.expressions]
+    Campaign.objects.filter(pk=campaign.pk).update(expressions=expressions)
+    for old, new in renamed.items():
+        Vote.objects.filter(answer=old).update(answer=new)
+        campaign.campaign_faces.filter(label=old).update(label=new)
+    campaign.refresh_from_db()
+    for row in campaign.campaign_faces.all():
+        counts = {renamed.get(name, name): count for name, count in row.counts.items()}
+        campaign.campaign_faces.filter(pk=row.pk).update(counts=counts)
+    snapshot = frozen(campaign)
+    digest = snapshot.digest
+    row = made(snapshot, "votes")
+    answers = {line["label"] for line in lines(row)}
+    assert answers == {"'=1+1", "''-sad", "cant_tell", "not_a_face"}
+    tasks = list(csv.DictReader(io.StringIO(inside(row, "tasks.csv").decode())))
+    assert {line["label"] for line in tasks} <= {"'=1+1", "''-sad"}
+    assert [as_meant(line["label"]) for line in tasks] == [
+        face["label"] for face in snapshots.read_table(freezing.local_folder(snapshot), ["label"]).to_pylist()
+    ]
+    meant = [{**line, "label": as_meant(line["label"])} for line in lines(row)]
+    assert added_up(meant) == counted(snapshot)
+    assert "=1+1" in snapshots.read_manifest(freezing.local_folder(snapshot)).classes
+    assert (freezing.verify(snapshot=snapshot), frozen(campaign).digest) == ([], digest)
 
 
 def test_crowd_kit_finds_the_labels_by_the_raw_votes() -> None:
