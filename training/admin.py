@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -74,7 +74,7 @@ class TrainingRunAdmin(ForTrainers, admin.ModelAdmin):  # type: ignore[type-arg]
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """A run has one page, with its curves; the admin leads there."""
-        return redirect("training:run", object_id)
+        return redirect("training:run", _key(object_id))
 
     @admin.display(description="run", ordering="name")
     def page(self, run: TrainingRun) -> str:
@@ -110,6 +110,13 @@ class TrainingRunAdmin(ForTrainers, admin.ModelAdmin):  # type: ignore[type-arg]
                 self.message_user(request, f"{run}: queued.")
 
 
+def _key(object_id: str) -> int:
+    """The key in an address of the admin, which lets anything stand there. Raises Http404."""
+    if not (object_id.isascii() and object_id.isdigit()):
+        raise Http404
+    return int(object_id)
+
+
 def _percent(share: float | None) -> str:
     return "–" if share is None else f"{share:.1%}"
 
@@ -125,7 +132,7 @@ class RelabelRoundAdmin(ForTrainers, admin.ModelAdmin):  # type: ignore[type-arg
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        return redirect("training:relabel_round", object_id)
+        return redirect("training:relabel_round", _key(object_id))
 
     @admin.display(description="opened", ordering="opened_at")
     def page(self, opened: RelabelRound) -> str:

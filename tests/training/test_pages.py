@@ -314,3 +314,9 @@ def test_the_admin_lists_the_relabel_rounds_with_their_time_zone(client, trainer
     )
     listed = text_of(client.get(reverse("admin:training_relabelround_changelist")))
     assert f"{opened.opened_at:%Y-%m-%d %H:%M} UTC" in listed
+
+
+@pytest.mark.parametrize("model", ["trainingrun", "relabelround"])
+@pytest.mark.parametrize("key", ["start", "-1", "1_0", "٣"])
+def test_the_admin_finds_nothing_at_what_is_no_key(client, trainer, model, key):
+    assert client.get(f"/admin/training/{model}/{key}/change/").status_code == 404
