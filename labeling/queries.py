@@ -9,7 +9,7 @@ from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery
 
 from labeling.face_filter import in_source, media_keys
 from labeling.licences import meeting
-from labeling.models import CampaignFace, Face, Item, Media, Outcome, Snapshot, Source
+from labeling.models import CampaignFace, Face, Item, Media, Outcome, Snapshot, Source, WorkState
 from labeling.snapshots.format import SPLITS
 
 STRIP = 5
@@ -26,6 +26,11 @@ class SourceCard:
     refused: int
     strip: list[int]
     """Primary keys of a few faces, of different media."""
+
+    @property
+    def came_to_nothing(self) -> bool:
+        """Whether it was looked through, and all that was there was refused."""
+        return self.source.state == WorkState.DONE and self.refused > 0 and not self.media
 
 
 def source_cards(sources: list[Source]) -> list[SourceCard]:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince
+from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -42,13 +42,19 @@ def percent(share: float | None, digits: int = 0) -> str:
 
 @register.filter
 def figure(number: float | None, digits: int = 2) -> str:
-    """`0.63`; a dash where there is none (None or NaN)."""
+    """`0.63`, `2,540`; a dash where there is none (None or NaN)."""
     return "–" if number is None or isnan(number) else _decimal(number, digits)
 
 
 def _decimal(number: float, digits: int) -> str:
-    """Rounded, with the decimal mark of the reader's language."""
-    return number_format(f"{number:.{digits}f}")
+    """Rounded, with the decimal mark and the separators of the reader's language."""
+    return number_format(f"{number:.{digits}f}", force_grouping=True)
+
+
+@register.filter
+def most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Answers that have votes, and how many: the most frequent first."""
+    return sorted(((answer, votes) for answer, votes in counts.items() if votes), key=lambda pair: -pair[1])
 
 
 @register.filter
@@ -77,10 +83,9 @@ def segments(counts: Mapping[str, int]) -> list[Segment]:
     total = sum(counts.values())
     result: list[Segment] = []
     start = 0.0
-    for answer, votes in sorted(counts.items(), key=lambda pair: -pair[1]):
-        if votes:
-            result.append(Segment(answer, votes, start, 100 * votes / total))
-            start += 100 * votes / total
+    for answer, votes in most_first(counts):
+        result.append(Segment(answer, votes, start, 100 * votes / total))
+        start += 100 * votes / total
     return result
 
 
@@ -134,6 +139,13 @@ def _since(moment: datetime) -> str:
     if (timezone.now() - moment).total_seconds() < 60:
         return _("just now")
     return _("{time} ago").format(time=timesince(moment, depth=1))
+
+
+@register.filter
+def soon(moment: datetime) -> str:
+    """`in 3 hours`, `in a moment` within the minute and for what is past."""
+    left = (moment - timezone.now()).total_seconds()
+    return _("in {time}").format(time=timeuntil(moment, depth=1)) if left >= 60 else _("in a moment")
 
 
 @register.simple_tag

@@ -9,14 +9,15 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labeling import snapshot_words
 from labeling.erasure.tombstones import ERASED
+from labeling.snapshots.exports import FORMATS
 from labeling.sources import KIND_WORDS
 from labeling.sources.rights import BASES
+from labeling.templatetags.look import soon
 
 register = template.Library()
 
@@ -84,9 +85,7 @@ def every(minutes: int) -> str:
 def until(moment: datetime) -> SafeString:
     """`in 3 minutes`, with the exact time on hover."""
     exact = date_format(timezone.localtime(moment), "j M Y, H:i:s e")
-    left = (moment - timezone.now()).total_seconds()
-    words = _("in {time}").format(time=timeuntil(moment, depth=1)) if left >= 60 else _("in a moment")
-    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact, words)
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact, soon(moment))
 
 
 @register.filter
@@ -99,6 +98,12 @@ def chip(state: str) -> str:
 def kind_word(kind: str) -> str:
     """A kind of source as people read it; of one this version no longer has, its key."""
     return str(KIND_WORDS.get(kind, kind))
+
+
+@register.filter
+def format_word(name: str) -> str:
+    """A format of exports as people read it; of one this version no longer writes, its key."""
+    return _(FORMATS[name].title) if name in FORMATS else name
 
 
 @register.filter

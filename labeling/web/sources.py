@@ -15,7 +15,7 @@ from labeling.models import Detection, Item, Source, Work
 from labeling.refusals import Refusal
 from labeling.rules import may_manage
 from labeling.sayings import told
-from labeling.sources import faces, ingest, watching
+from labeling.sources import faces, ingest, places, watching
 from labeling.web import jobs, paging
 from labeling.web.doors import door
 from labeling.web.source_forms import ELSEWHERE, NewSource, detectors_offered
@@ -186,6 +186,9 @@ def _progress(row: Source) -> dict[str, Any]:
     searched = {detection.detector for detection, faces_found in detections}
     rows = [row, *(detection for detection, faces_found in detections)]
     items = queries.items_per_state(row)
+    awaited = (
+        [] if row.is_over else [name for name in row.options.get(places.DETECT, []) if name not in searched]
+    )
     return {
         "source": row,
         "erasure": erasure_of(row),
@@ -195,7 +198,8 @@ def _progress(row: Source) -> dict[str, Any]:
         "detections": detections,
         # Faces that no search of this source found: a table's rows, or another source's with the same media.
         "others": found,
-        "detectors": [name for name in detectors_offered() if name not in searched],
+        "detectors": [name for name in detectors_offered() if name not in (*searched, *awaited)],
+        "awaited": ", ".join(awaited),
         "labels": labels.of_source(row),
         "watch_choices": watching.choices(row.kind),
         "next_look": watching.next_look(row),

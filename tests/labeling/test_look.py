@@ -54,3 +54,19 @@ def test_label_bars_link_to_the_faces_of_the_label() -> None:
         (1.0, "/campaigns/1/faces/?label=happy"),
         (0.25, "/campaigns/1/faces/?label=mild+joy"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "digits", "shown"), [(270712.4, 0, "270,712"), (0.634, 2, "0.63"), (float("nan"), 0, "–")]
+)
+def test_a_big_figure_has_separators(number: float, digits: int, shown: str) -> None:
+    assert look.figure(number, digits) == shown
+
+
+def test_votes_are_listed_most_first_and_none_of_nobody() -> None:
+    assert look.most_first({"angry": 2, "fear": 0, "sad": 7}) == [("sad", 7), ("angry", 2)]
+
+
+def test_what_comes_within_the_minute_comes_in_a_moment() -> None:
+    assert look.soon(timezone.now() + timedelta(seconds=30)) == "in a moment"
+    assert look.soon(timezone.now() + timedelta(hours=3, minutes=5)) == "in 3\xa0hours"

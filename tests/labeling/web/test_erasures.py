@@ -36,6 +36,7 @@ def test_a_demand_is_previewed_then_made_then_told(manager: Client) -> None:
     new = reverse("labeling:erasure_new")
     page = text(manager, f"{new}?scope=face&what={face.pk}")
     assert snapshot.name in page
+    assert re.search(r"<b>1</b><span>face goes</span>", page)
     assert campaign.name in page
     assert "cannot be undone" in page
     assert "with_media=1" in page

@@ -70,6 +70,31 @@ def test_a_media_under_two_names_is_counted_once(manager: Client) -> None:
     assert (card.media, card.faces, len(card.strip)) == (1, 2, 2)
 
 
+NOTHING = "Nothing was taken in. Why, stands below, item by item."
+
+
+def test_a_source_that_took_nothing_in_does_not_look_done(manager: Client) -> None:
+    refused = make_source(refused=2)
+    assert "nothing taken in" in manager.get(LIST).content.decode()
+    assert NOTHING in manager.get(reverse("labeling:source", args=[refused.pk])).content.decode()
+
+
+@pytest.mark.parametrize("counts", [{}, {"media": 1, "refused": 2}])
+def test_a_source_that_took_something_in_or_was_empty_is_done(
+    manager: Client, counts: dict[str, int]
+) -> None:
+    source = make_source(**counts)
+    assert "nothing taken in" not in manager.get(LIST).content.decode()
+    assert NOTHING not in manager.get(reverse("labeling:source", args=[source.pk])).content.decode()
+
+
+def test_a_source_still_coming_in_says_who_will_look_for_faces(manager: Client) -> None:
+    source = Source.objects.create(name="s", kind="folder", location="/x", options={"detect": ["haar"]})
+    page = manager.get(reverse("labeling:source", args=[source.pk])).content.decode()
+    assert "Once all is in, haar looks for faces." in page
+    assert "Find faces with haar" not in page
+
+
 @pytest.mark.parametrize("sources", [1, 3])
 def test_the_list_costs_the_same_however_long(manager: Client, django_assert_num_queries, sources) -> None:
     for _ in range(sources):
