@@ -154,6 +154,8 @@ def _placed(pixels: Pixels, hits: list[tuple[Any, Any, Any]], scale: float) -> l
     height, width = pixels.shape[:2]
     found: dict[tuple[int, int, int, int], Found] = {}
     for box, score, marks in hits:
+        if not np.isfinite(box).all():  # what YuNet answers on pictures of a line or two
+            continue
         left, top = (max(0, round(float(value) / scale)) for value in box[:2])
         right = min(width, round(float(box[0] + box[2]) / scale))
         bottom = min(height, round(float(box[1] + box[3]) / scale))

@@ -10,6 +10,8 @@ from labeling.sources import drawn
 from labeling.vision import detectors
 from labeling.vision.detectors import BadSettings
 
+YUNET = Path(__file__).parents[4] / "shared" / "data" / "detectors" / "face_detection_yunet_2023mar.onnx"
+
 
 def test_the_cascade_finds_a_drawn_face_where_it_is() -> None:
     (found,) = detectors.make("haar").find(drawn.draw_still(0))
@@ -61,3 +63,12 @@ def test_a_file_that_is_no_model_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "yunet.onnx").write_bytes(b"no model")
     with pytest.raises(BadSettings, match="is no YuNet model"):
         detectors.make("yunet", model=str(tmp_path / "yunet.onnx"))
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("shape", [(10, 20_000), (20_000, 10), (1, 1)])
+def test_slivers_are_searched_by_the_network_too(shape: tuple[int, int]) -> None:
+    """Scaled down to a single line they make it answer infinite numbers."""
+    if not YUNET.exists():
+        pytest.skip("needs the YuNet model")
+    assert detectors.make("yunet", model=str(YUNET)).find(np.zeros((*shape, 3), np.uint8)) == []
