@@ -4,7 +4,6 @@ import contextlib
 import copy
 import io
 import json
-import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from training.core.pixels import prepare
 from training.core.predictor import Predictor
 from training.core.refusals import BadConfig, TrainingFailed
 from training.core.run_folder import write_atomically
+from training.core.writable import refuse_unwritable
 
 INPUT, OUTPUT = "faces", "probabilities"
 OPSET = 17
@@ -59,7 +59,7 @@ def export(run: Path, out: Path, *, most_difference: float = MOST_DIFFERENCE) ->
     where no file can be written, or for a network that ONNX cannot hold; BadRunFolder; and TrainingFailed where
     onnxruntime's probabilities differ from torch's by more than most_difference. Nothing is written then.
     """
-    _refuse_place(out)
+    refuse_unwritable(out)  # what is found out only by writing costs minutes
     onnx, _ = _packages()
     predictor = Predictor(run, bf16=False, device="cpu")
     channels = 1 if predictor.config.colour == "grey" else 3
@@ -88,17 +88,6 @@ def _packages() -> tuple[Any, Any]:
             "ONNX needs two more packages. Run `pip install '.[onnx]'` in VEMO's folder."
         ) from error
     return onnx, onnxruntime
-
-
-def _refuse_place(out: Path) -> None:
-    """Before anything is built: what is found out only by writing costs minutes."""
-    if out.is_dir():
-        raise BadConfig(f"{out} is a folder. Name the file to write in it.")
-    folder = out.absolute().parent
-    if not folder.is_dir():
-        raise BadConfig(f"There is no folder {folder}.")
-    if not os.access(folder, os.W_OK):
-        raise BadConfig(f"Nothing may be written into {folder}.")
 
 
 class _FixedPool(nn.Module):

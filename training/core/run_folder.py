@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from training.core.config import Config
 from training.core.device import out_of_memory
-from training.core.refusals import BadRunFolder
+from training.core.refusals import BadConfig, BadRunFolder
 
 FORMAT = "vemo-run/1"
 
@@ -107,12 +107,22 @@ class RunFolder:
             return None
         try:
             said = json.loads(self.config.read_text("utf-8"))
+            if said["format"] != FORMAT:
+                raise BadRunFolder(
+                    f"{self.config} is of the format {said['format']}, and this version of the core reads {FORMAT}. "
+                    f"Take the version that wrote it, or train into another folder."
+                )
             return Made(
                 config=Config.from_json(said["config"]),
                 snapshot_digest=str(said["snapshot_digest"]),
                 classes=tuple(said["classes"]),
                 stored_size=int(said["stored_size"]),
             )
+        except BadConfig as error:
+            raise BadRunFolder(
+                f"{self.config} was written by another version of the core: {error} Take the version that wrote it, or "
+                f"train into another folder."
+            ) from error
         except (ValueError, KeyError, TypeError) as error:
             raise BadRunFolder(f"{self.config} is damaged ({error!r}). Train into another folder.") from error
 
@@ -241,8 +251,9 @@ def write_json(file: Path, value: object) -> None:
 
 def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
     """Have `write` fill a file beside it, and put that in its place: whoever reads sees the old or the new,
-    whole.
+    whole. A link stays one: what it names is written.
     """
+    file = file.resolve()
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         write(part)

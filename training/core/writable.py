@@ -7,10 +7,15 @@ from training.core.refusals import BadConfig
 
 
 def refuse_unwritable(file: Path) -> None:
-    """Raises BadConfig where the file cannot be written: it is a folder, or its folder is not there or takes none."""
+    """Raises BadConfig where the file cannot be written: it is a folder or a device, or its folder is not there or
+    takes none.
+    """
     if file.is_dir():
         raise BadConfig(f"{file} is a folder. Name a file.")
-    folder = file.absolute().parent
+    if file.exists() and not file.is_file():
+        # A file put in the place of /dev/null would stay there for every program.
+        raise BadConfig(f"{file} is a device or a pipe, and a file would be put in its place. Name a file.")
+    folder = file.resolve().parent
     if not folder.is_dir():
         raise BadConfig(f"There is no folder {folder}.")
     refuse_unwritable_folder(folder)
