@@ -4,6 +4,7 @@ lost.
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,11 @@ class Training:
         stopper: Stopper,
         display: Display,
         world: World = ALONE,
+        notes: Sequence[str] = (),
     ) -> None:
+        """notes: what a person must know of how the network was begun."""
         self.folder, self.config, self.faces, self.device = folder, config, faces, device
-        self.stopper, self.world = stopper, world
+        self.stopper, self.world, self.notes = stopper, world, notes
         self.parts = config.accumulation * world.size
         _refuse_too_few(faces, config, world)
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
@@ -90,6 +93,7 @@ class Training:
         self.tell.begin(
             self.progress,
             self.faces,
+            warnings=[*self.faces.warnings(), *self.notes],
             known=None if checkpoint is None else checkpoint["metrics_bytes"],
             parameters=sum(weight.numel() for weight in self.network.parameters()),
             device=str(self.device),

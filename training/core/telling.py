@@ -19,10 +19,13 @@ class Teller:
         self._folder = folder if speaks else None
         self._curves: list[curves.Curves] = []
 
-    def begin(self, progress: Progress, faces: Faces, *, known: int | None, **facts: Any) -> None:
-        """known: bytes of metrics.jsonl that the checkpoint knew of; None without one. What came after is forgotten."""
+    def begin(
+        self, progress: Progress, faces: Faces, *, warnings: list[str], known: int | None, **facts: Any
+    ) -> None:
+        """warnings: what a person should know before trusting the figures. known: bytes of metrics.jsonl that the
+        checkpoint knew of; None without one. What came after is forgotten.
+        """
         self.events.forget_after(known or 0)
-        warnings = faces.warnings()
         self.events.write(
             "begin",
             network=self.config.network,

@@ -31,6 +31,8 @@ from training.core.run_folder import Events, Made, RunFolder, write_json
 from training.core.stopping import Stopper
 from training.core.views import WAYS
 
+_NAMED = 4
+
 
 def train(
     *, snapshot: Path, run: Path, choose: Callable[[], Config] | None, stopper: Stopper, display: Display
@@ -153,7 +155,8 @@ def _train_made(
     # The first process decodes; the others find its array, or, on another machine, make their own.
     world.told_by_first(lambda: len(load().images))
     faces = load()
-    network = build(made, start=world.first and not folder.last.exists())
+    notes: list[str] = []
+    network = build(made, start=world.first and not folder.last.exists(), note=notes.append)
     training = Training(
         folder=folder,
         config=config,
@@ -163,6 +166,7 @@ def _train_made(
         stopper=stopper,
         display=display,
         world=world,
+        notes=notes,
     )
     training.run()
     return world.told_by_first(lambda: _judged(folder, made, snapshot, training, stopper, display))
@@ -196,8 +200,10 @@ def _synchronised(network: nn.Module, config: Config, device: torch.device, worl
     return synchronised
 
 
-def build(made: Made, *, start: bool) -> nn.Module:
-    """The run's network with the weights its seed gives, or those of the file it starts from if `start`."""
+def build(made: Made, *, start: bool, note: Callable[[str], None] = lambda text: None) -> nn.Module:
+    """The run's network with the weights its seed gives, or those of the file it starts from if `start`. note: is told
+    what a person must know of that file.
+    """
     config = made.config
     torch.manual_seed(config.seed)
     network = network_named(config.network)(
@@ -208,8 +214,18 @@ def build(made: Made, *, start: bool) -> nn.Module:
         image_size=config.image_size,
     )
     if start and config.starting_weights:
-        start_from(network, config.starting_weights)
+        missing = start_from(network, config.starting_weights)
+        if missing:
+            note(_told_missing(missing, len(network.state_dict()), config.starting_weights))
     return network
+
+
+def _told_missing(missing: list[str], tensors: int, source: str) -> str:
+    named = ", ".join(missing[:_NAMED]) + (" …" if len(missing) > _NAMED else "")
+    return (
+        f"{len(missing)} of the network's {tensors} tensors are not in {source}, or of another size there, and start "
+        f"at random: {named}."
+    )
 
 
 def _judge(

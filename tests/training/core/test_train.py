@@ -197,9 +197,9 @@ def test_a_missing_class_is_told_not_hidden(snapshot: Path, tmp_path: Path) -> N
 
 def test_a_loss_that_is_no_number_stops_with_the_faces(snapshot: Path, tmp_path: Path) -> None:
     weights = network("resnet18")(classes=3).state_dict()
-    weights["fc.1.bias"][0] = float("nan")
-    save_file(weights, tmp_path / "spoilt.safetensors")
-    choose = small(starting_weights=str(tmp_path / "spoilt.safetensors"))
+    weights["fc.1.bias"].copy_(torch.tensor([3e38, -3e38, 0]))
+    save_file(weights, tmp_path / "extreme.safetensors")
+    choose = small(starting_weights=str(tmp_path / "extreme.safetensors"))
     with pytest.raises(TrainingFailed, match=r"no number any more \(epoch 1, step 1\)"):
         run_training(snapshot, tmp_path / "run", choose)
     (error,) = events(tmp_path / "run", "error")

@@ -1,6 +1,7 @@
 """A network can start from a file: a run's, torchvision's, or the authors' published one."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -231,3 +232,36 @@ def test_a_training_that_cannot_begin_leaves_no_settings_behind(snapshot: Path, 
         run_training(snapshot, tmp_path / "run", small(starting_weights="nowhere.pth"))
     assert not (tmp_path / "run" / "config.json").exists()
     assert run_training(snapshot, tmp_path / "run", small(epochs=1))["best_epoch"] == 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (
+            lambda weight: weight.index_fill(0, torch.tensor([0]), torch.nan),
+            "some of conv1.weight is no finite",
+        ),
+        (
+            lambda weight: weight.index_fill(0, torch.tensor([0]), torch.inf),
+            "some of conv1.weight is no finite",
+        ),
+        (lambda weight: weight.to(torch.int8), "has conv1.weight as torch.int8"),
+        (lambda weight: weight.to(torch.complex64), "has conv1.weight as torch.complex64"),
+        (lambda weight: weight.to_sparse(), "has conv1.weight as torch.float32, torch.sparse_coo"),
+    ],
+)
+def test_weights_that_are_no_plain_numbers_are_refused(
+    tmp_path: Path, spoil: Callable[[torch.Tensor], torch.Tensor], said: str
+) -> None:
+    network = resnet18(1)
+    weights = network.state_dict()
+    torch.save({**weights, "conv1.weight": spoil(weights["conv1.weight"])}, tmp_path / "spoilt.pth")
+    with pytest.raises(BadConfig, match=said):
+        start_from(network, tmp_path / "spoilt.pth")
+
+
+def test_half_as_exact_weights_will_do(tmp_path: Path) -> None:
+    before, after = resnet18(1), resnet18(2)
+    torch.save(before.half().state_dict(), tmp_path / "half.pth")
+    assert start_from(after, tmp_path / "half.pth") == []
+    assert torch.equal(after.state_dict()["conv1.weight"], before.state_dict()["conv1.weight"].float())

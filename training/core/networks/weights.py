@@ -42,6 +42,7 @@ def start_from(network: nn.Module, source: Path | str) -> list[str]:
     wanted = network.state_dict()
     given = _fitted(given, wanted, last_layer(network))
     _refuse_strangers(given, wanted, file)
+    _refuse_no_numbers(given, wanted, file)
     missing = sorted(wanted.keys() - given.keys())
     network.load_state_dict(given, strict=False)
     return missing
@@ -177,6 +178,25 @@ def _read(file: Path) -> Weights:
     if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
         raise BadConfig(f"starting_weights: {file} holds no state_dict of tensors.")
     return {str(key).removeprefix("module."): value for key, value in found.items()}
+
+
+def _refuse_no_numbers(given: Weights, wanted: Mapping[str, Tensor], file: Path) -> None:
+    """Quantised, complex or sparse weights would be read as other numbers than they are, and what is no number spoils
+    the first step.
+    """
+    for name, tensor in given.items():
+        if not wanted[name].is_floating_point():
+            continue
+        if not tensor.is_floating_point() or tensor.layout is not torch.strided:
+            raise BadConfig(
+                f"starting_weights: {file} has {name} as {tensor.dtype}, {tensor.layout}; weights must be dense "
+                f"floating numbers. Save the network's own state_dict, not a quantised or sparse one."
+            )
+        if not tensor.is_meta and not torch.isfinite(tensor.float()).all():
+            raise BadConfig(
+                f"starting_weights: in {file} some of {name} is no finite number, as after a training that broke. Name "
+                f"a file from before."
+            )
 
 
 def _refuse_strangers(given: Weights, wanted: Mapping[str, Tensor], file: Path) -> None:
