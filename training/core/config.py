@@ -326,7 +326,10 @@ def read_config(file: Path) -> Config:
         values = values["config"]
     if not isinstance(values, dict):
         raise BadConfig(f"{file} does not hold a JSON object of settings.")
-    return Config.from_json(values)
+    try:
+        return Config.from_json(values)
+    except BadConfig as error:
+        raise BadConfig(f"{file}: {error}") from error
 
 
 def _refuse_unknown(values: Mapping[str, object]) -> None:

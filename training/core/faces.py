@@ -142,22 +142,35 @@ def load(
     """All faces, from the array in `cache` where it was made before, else decoded into it now.
 
     `between` is called now and then with the number of images done, and may raise to stop. The array appears
-    whole or not at all, so any number of processes may share a cache folder; arrays that nobody has used for
-    UNUSED_DAYS go when another is made. Raises BadSnapshot for an image that is none.
+    whole or not at all, so any number of processes may share a cache folder; one that was cut short since is made
+    anew, and arrays that nobody has used for UNUSED_DAYS go when another is made. Raises BadSnapshot for an image
+    that is none.
     """
     # With the number of rows: after an erasure there are fewer, and they stand elsewhere.
     file = cache / f"images-{snapshot.digest}-{snapshot.rows}-{config.colour}-{side}.npy"
     cache.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(cache)
-    if not file.exists():
+    shape = (snapshot.rows, 1 if config.colour == "grey" else 3, side, side)
+    if _mapped(file, shape) is None:
         _remove_unused(cache)
         with (cache / "lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH)
-            write_atomically(file, lambda part: _decode_into(part, snapshot, config, side, between))
+            write_atomically(file, lambda part: _decode_into(part, shape, snapshot, config, between))
     file.touch()
-    # Copy-on-write instead of read-only: torch warns about arrays it must not write to.
-    images = np.load(file, mmap_mode="c")
+    images = _mapped(file, shape)
+    if images is None:
+        raise BadSnapshot(f"{file} was changed while it was read. Start once more.")
     return Faces(snapshot.digest, snapshot.classes, images, snapshot.splits)
+
+
+def _mapped(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
+    """The array in the file; None where there is none, or one that was cut short or is of something else."""
+    try:
+        # Copy-on-write instead of read-only: torch warns about arrays it must not write to.
+        images: NDArray[np.uint8] = np.load(file, mmap_mode="c")
+    except (FileNotFoundError, EOFError, ValueError):
+        return None
+    return images if images.shape == shape and images.dtype == np.uint8 else None
 
 
 def _remove_abandoned(cache: Path) -> None:
@@ -183,9 +196,12 @@ def _remove_unused(cache: Path) -> None:
 
 
 def _decode_into(
-    file: Path, snapshot: Snapshot, config: Config, side: int, between: Callable[[int], None]
+    file: Path,
+    shape: tuple[int, ...],
+    snapshot: Snapshot,
+    config: Config,
+    between: Callable[[int], None],
 ) -> None:
-    shape = (snapshot.rows, 1 if config.colour == "grey" else 3, side, side)
     header = {
         "descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)),
         "fortran_order": False,
@@ -197,7 +213,7 @@ def _decode_into(
         np.lib.format.write_array_header_1_0(out, header)
         for keys, images in _images(snapshot):
             with _of_snapshot():
-                pixels = decode_many(images, keys, side=side, colour=config.colour, pool=pool)
+                pixels = decode_many(images, keys, side=shape[-1], colour=config.colour, pool=pool)
             out.write(pixels.data)
             done += len(pixels)
             between(done)
