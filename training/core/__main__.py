@@ -1,8 +1,9 @@
 """`python -m training.core`: the training core from a shell. Exit codes: 0 done, 1 failed, 2 refused, 75
-stopped.
+stopped, 130 interrupted.
 """
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -15,12 +16,18 @@ from training.core.using import add_device, add_using
 
 # sysexits.h, EX_TEMPFAIL: try again later.
 STOPPED = 75
+# As shells tell of a process that SIGINT ended.
+INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
     # Threads that spin while they wait for each other train several times slower on a machine that is busy with
     # something else. Read when torch is loaded, which nothing above has done.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal or log that has not every letter shall not end a training.
+            stream.reconfigure(errors="backslashreplace")
     asked = _parser().parse_args(arguments)
     try:
         code: int = asked.run(asked)
@@ -29,6 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
         # Whoever read has gone, as `head` does. The interpreter, which flushes once more when it ends, shall not mind.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr, flush=True)
+        return INTERRUPTED
     except Stopped as stopped:
         print(f"Stopped: {stopped}. The same command goes on from here.", flush=True)
         return STOPPED
@@ -278,6 +288,8 @@ def _ensemble(asked: argparse.Namespace) -> int:
 def _networks(asked: argparse.Namespace) -> int:
     from training.core.networks.measure import measured
 
+    if asked.image_size < 1:
+        raise BadConfig("--image-size is a number of pixels above 0.")
     print(f"{'network':<22}{'parameters':>13}{'GMACs':>9}{' at':<6}{'smallest image':>14}   title")
     for network in NETWORKS.values():
         size = measured(network, image_size=asked.image_size)

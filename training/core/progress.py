@@ -1,8 +1,13 @@
 """What a person at a terminal, or reading a log, sees of a training."""
 
+import errno
 import io
+import os
 import sys
 from typing import TextIO
+
+_COLUMNS = 80
+"""Of a terminal that does not say."""
 
 
 class Display:
@@ -20,16 +25,32 @@ class Display:
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        self._out.write(self._over(text) + "\n")
-        self._out.flush()
+        self._write(self._over(text) + "\n")
         self._drawn = 0
 
     def show(self, text: str) -> None:
         """A line that the next one replaces; nothing where there is no terminal."""
         if self._live:
-            self._out.write(self._over(text))
-            self._out.flush()
+            # A line that wraps would not be written over, but once more below.
+            text = text[: self._columns() - 1]
+            self._write(self._over(text))
             self._drawn = len(text)
+
+    def _write(self, text: str) -> None:
+        try:
+            self._out.write(text)
+            self._out.flush()
+        except OSError as error:
+            if not self._live or error.errno != errno.EIO:
+                raise
+            # The terminal was closed. What is trained shall not be lost with it.
+            self._out, self._live = io.StringIO(), False
+
+    def _columns(self) -> int:
+        try:
+            return os.get_terminal_size(self._out.fileno()).columns or _COLUMNS
+        except OSError:
+            return _COLUMNS
 
     def _over(self, text: str) -> str:
         return "\r" + text.ljust(self._drawn) if self._drawn else text

@@ -27,9 +27,11 @@ class Stopper:
             raise Stopped(self._reason)
 
     def watch_signals(self) -> None:
-        """SIGTERM and SIGINT ask. Call from the main thread."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
+        """SIGTERM, SIGINT and, when its terminal goes, SIGHUP ask. Call from the main thread."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            # Started by nohup, it is to outlive the terminal.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._on_signal)
 
     def watch_parent(self, pipe: int = 0) -> None:
         """The end of `pipe`, a file descriptor whose other end the parent holds, asks. The system closes that

@@ -1,0 +1,106 @@
+"""A command and the terminal it was started at."""
+
+import _thread
+import contextlib
+import fcntl
+import io
+import os
+import pty
+import shutil
+import signal
+import struct
+import sys
+import termios
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+
+from training.core.__main__ import main
+from training.core.progress import Display
+from training.core.refusals import Stopped
+from training.core.stopping import Stopper
+
+
+@pytest.fixture
+def narrow() -> Iterator[tuple[int, TextIO]]:
+    """Both ends of a terminal of 30 columns: what is shown is read from the first."""
+    shown, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 30, 0, 0))
+    out = os.fdopen(terminal, "w")
+    yield shown, out
+    with contextlib.suppress(OSError):  # what a closed terminal did not take
+        out.close()
+
+
+@pytest.fixture
+def hang_up() -> Iterator[None]:
+    """The handlers of the process as they were, afterwards."""
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+def test_a_line_that_is_written_over_does_not_wrap(narrow: tuple[int, TextIO]) -> None:
+    shown, out = narrow
+    display = Display(out)
+    display.show("Epoch 100/300  step 1000/2000  loss 2.3417")
+    display.show("short")
+    out.close()
+    seen = b""
+    with contextlib.suppress(OSError):  # how a terminal without a writer ends
+        while more := os.read(shown, 1000):
+            seen += more
+    os.close(shown)
+    assert seen.decode() == "Epoch 100/300  step 1000/2000" + "\r" + "short".ljust(29)
+
+
+def test_a_terminal_that_was_closed_takes_no_training_with_it(narrow: tuple[int, TextIO]) -> None:
+    shown, out = narrow
+    display = Display(out)
+    os.close(shown)
+    for _ in range(2):
+        display.say("nobody reads this")
+        display.show("nor this")
+
+
+@pytest.mark.usefixtures("hang_up")
+def test_a_closed_terminal_asks_to_stop_unless_that_is_not_to_matter() -> None:
+    stopper = Stopper()
+    stopper.watch_signals()
+    os.kill(os.getpid(), signal.SIGHUP)
+    with pytest.raises(Stopped, match="SIGHUP received"):
+        stopper.check()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    another = Stopper()
+    another.watch_signals()
+    os.kill(os.getpid(), signal.SIGHUP)
+    another.check()
+
+
+def test_an_interrupted_command_ends_in_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    timer = threading.Timer(0.05, _thread.interrupt_main)
+    timer.start()
+    assert main(["networks"]) == 130
+    assert capsys.readouterr().err == "Interrupted.\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_letters_that_a_terminal_does_not_have_end_nothing(
+    snapshot: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    run = tmp_path / "顔"
+    shutil.copytree(finished, run)
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding=encoding))
+    assert main(["train", str(snapshot), str(run)]) == 0
+    assert b"\\u9854 is finished; nothing to do." in shown.getvalue()
+
+
+def test_images_without_a_pixel_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["networks", "--image-size", "0"]) == 2
+    assert "--image-size is a number of pixels above 0" in capsys.readouterr().err
