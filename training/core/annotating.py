@@ -1,6 +1,7 @@
 """Pictures and videos with a box around each face, and what a network makes of it."""
 
 import hashlib
+import os
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,8 @@ from training.core.writable import refuse_unwritable_folder
 _BOX, _PAPER, _INK = (64, 224, 120), (16, 24, 20), (255, 255, 255)
 _CLOCK = Fraction(1, 1000)
 _BITS_PER_PIXEL = 4
+_MOST_STEM = 240
+"""Bytes of a name, of the 255 that file systems take, beside the mark and the ending."""
 
 
 def annotated(pixels: Pixels, faces: tuple[Seen, ...]) -> Pixels:
@@ -83,7 +86,10 @@ class Album:
 
     def _named(self, file: Path, ending: str) -> Path:
         mark = hashlib.sha256(str(file.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:8]
-        return self._folder / f"{file.stem}-{mark}.{ending}"
+        stem = file.stem
+        while len(os.fsencode(stem)) > _MOST_STEM:
+            stem = stem[:-1]
+        return self._folder / f"{stem}-{mark}.{ending}"
 
     def _end_film(self) -> None:
         if self._film is not None:

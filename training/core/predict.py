@@ -17,15 +17,15 @@ from training.core.writable import refuse_unwritable
 _ROWS_AT_ONCE = 1024
 
 
-def predict(*, run: Path, images: Path, out: Path, device: str = "auto") -> int:
+def predict(*, run: Path, images: Path, out: Path, bf16: bool | None = None, device: str = "auto") -> int:
     """Judge a Parquet file with the columns key (text) and image (encoded bytes); return the number of rows.
 
     `out` gets key and probabilities (float32, in class order), rows in the order given, and appears whole or
-    not at all; its schema's metadata have the classes and the device. device: as of `Predictor`. Raises BadRunFolder,
-    BadImages, or BadConfig where `out` cannot be written or the device is not here.
+    not at all; its schema's metadata have the classes and the device. bf16, device: as of `Predictor`. Raises
+    BadRunFolder, BadImages, or BadConfig where `out` cannot be written or the device is not here.
     """
     refuse_unwritable(out)
-    predictor = Predictor(run, device=device)
+    predictor = Predictor(run, bf16=bf16, device=device)
     schema = pa.schema([("key", pa.string()), ("probabilities", pa.list_(pa.float32()))])
     schema = schema.with_metadata({"classes": "\n".join(predictor.classes), "device": str(predictor.device)})
     rows = 0

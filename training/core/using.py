@@ -10,6 +10,8 @@ from typing import TypeAlias
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _SLOWEST, _FASTEST = 0.001, 1000
 """Frames a second."""
+_OF_MEDIA = ("out", "annotated", "detector", "per_second")
+"""Options that say nothing of faces already cut out."""
 
 
 def add_using(commands: Commands) -> None:
@@ -72,7 +74,7 @@ def _add_predict(commands: Commands) -> None:
         default=os.environ.get("YUNET_MODEL", ""),
         help="its .onnx file; default $YUNET_MODEL",
     )
-    predict.add_argument("--per-second", type=float, default=5.0, help="frames of a video; default 5")
+    predict.add_argument("--per-second", type=float, help="frames of a video; default 5")
     predict.add_argument("--bf16", action="store_true", help="work in bfloat16")
     add_device(predict)
     predict.set_defaults(run=_predict)
@@ -88,22 +90,31 @@ def _predict_parquet(asked: argparse.Namespace) -> int:
     from training.core.predict import predict
     from training.core.refusals import BadConfig
 
+    given = [f"--{name.replace('_', '-')}" for name in _OF_MEDIA if getattr(asked, name) is not None]
+    if given:
+        raise BadConfig(
+            f"{', '.join(given)}: for pictures and videos. Faces of a Parquet file are judged as they are, into the "
+            f"Parquet file named behind it."
+        )
     if len(asked.media) != 2:
         raise BadConfig("With a Parquet file of images, name that and the Parquet file to write.")
     images, out = asked.media
-    rows = predict(run=asked.run_folder, images=images, out=out, device=asked.device)
+    bf16 = True if asked.bf16 else None
+    rows = predict(run=asked.run_folder, images=images, out=out, bf16=bf16, device=asked.device)
     print(f"{rows} images judged, {out} written.")
     return 0
 
 
 def _predict_media(asked: argparse.Namespace) -> int:
+    from labeling.vision.video import PER_SECOND
     from training.core.annotating import Album
     from training.core.predictor import Predictor
     from training.core.refusals import BadConfig, BadImages
     from training.core.reports import as_json, refuse_out, rows_of, write_rows
     from training.core.watching import detector_named, files_of, watch
 
-    if not _SLOWEST <= asked.per_second <= _FASTEST:
+    per_second = PER_SECOND if asked.per_second is None else asked.per_second
+    if not _SLOWEST <= per_second <= _FASTEST:
         raise BadConfig(f"--per-second is a number from {_SLOWEST} to {_FASTEST}.")
     if asked.out is not None:
         refuse_out(asked.out)
@@ -115,13 +126,16 @@ def _predict_media(asked: argparse.Namespace) -> int:
     _tell_unfitted(asked.run_folder)
     broken: list[Path] = []
 
+    def note(file: Path, what: str) -> None:
+        print(f"{file}: {what}", file=sys.stderr, flush=True)
+
     def tell(file: Path, why: str) -> None:
         broken.append(file)
-        print(f"{file}: {why}", file=sys.stderr, flush=True)
+        note(file, why)
 
     rows = []
     with Album(asked.annotated) if asked.annotated else contextlib.nullcontext() as album:
-        for sight in watch(predictor, files, detector, tell, asked.per_second):
+        for sight in watch(predictor, files, detector, tell, per_second, note=note):
             rows += rows_of(sight)
             if album is not None:
                 album.add(sight)

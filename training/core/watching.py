@@ -6,7 +6,7 @@ from pathlib import Path
 
 from labeling.vision.crops import crop
 from labeling.vision.detectors import BadSettings, Detector, make
-from labeling.vision.images import BadImage, Pixels, open_image
+from labeling.vision.images import BadImage, Pixels, read
 from labeling.vision.sniff import HEADER_BYTES, sniff
 from labeling.vision.video import PER_SECOND, BadVideo, frames
 from training.core.predictor import Predictor
@@ -78,14 +78,17 @@ def watch(
     detector: Detector | None,
     broken: Broken,
     per_second: float = PER_SECOND,
+    *,
+    note: Broken = lambda file, what: None,
 ) -> Iterator[Sight]:
     """Every picture, and so many frames a second of every video, in order.
 
     `broken` is told of each file that cannot be read, is only partly readable, or is neither picture nor video; the
-    others go on. Faces of many pictures are judged at once.
+    others go on. `note` is told of each that holds more pictures than the one looked at. Faces of many pictures are
+    judged at once.
     """
     waiting: list[_Found] = []
-    for found in _all(files, detector, broken, per_second):
+    for found in _all(files, detector, broken, per_second, note):
         waiting.append(found)
         if _enough(waiting):
             yield from _judged(predictor, waiting)
@@ -118,20 +121,25 @@ def _judged(predictor: Predictor, waiting: list[_Found]) -> Iterator[Sight]:
 
 
 def _all(
-    files: Sequence[Path], detector: Detector | None, broken: Broken, per_second: float
+    files: Sequence[Path], detector: Detector | None, broken: Broken, per_second: float, note: Broken
 ) -> Iterator[_Found]:
     for file in files:
         try:
-            yield from _of_file(file, detector, broken, per_second)
+            yield from _of_file(file, detector, broken, per_second, note)
         except (BadImage, BadVideo) as error:
             broken(file, str(error))
         except OSError as error:
             broken(file, error.strerror or str(error))
 
 
-def _of_file(file: Path, detector: Detector | None, broken: Broken, per_second: float) -> Iterator[_Found]:
+def _of_file(
+    file: Path, detector: Detector | None, broken: Broken, per_second: float, note: Broken
+) -> Iterator[_Found]:
     if not _is_video(file):
-        yield _searched(file, None, open_image(file), detector)
+        picture = read(file)
+        if picture.note:
+            note(file, picture.note)
+        yield _searched(file, None, picture.pixels, detector)
         return
     reading = frames(file, per_second)
     for frame in reading:

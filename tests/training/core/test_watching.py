@@ -104,6 +104,12 @@ def test_a_name_that_is_no_utf8_is_kept_in_csv_and_json(finished: Path, tmp_path
         (["faces.parquet", "gone/o.parquet"], "There is no folder"),
         ([".", "--detector", "yunet", "--yunet-model", "gone.onnx"], "there is none at “gone.onnx”"),
         (["faces.parquet"], "name that and the Parquet file to write"),
+        (["faces.parquet", "o.parquet", "--out", "o.json"], "--out: for pictures and videos"),
+        (
+            ["f.parquet", "o.parquet", "--per-second", "2", "--detector", "haar"],
+            "--detector, --per-second: for",
+        ),
+        (["faces.parquet", "/dev/null"], "/dev/null is a device or a pipe"),
     ],
 )
 def test_what_cannot_be_done_is_refused(
@@ -197,3 +203,22 @@ def test_pictures_do_not_wait_beyond_what_memory_should_hold(
     next(looked)
     (tmp_path / "2.png").unlink()
     assert len(list(looked)) == 1
+
+
+def test_a_long_name_and_a_second_picture_lose_nothing(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    media = tmp_path / "media"
+    media.mkdir()
+    first, *others = (Image.fromarray(noise(seed)) for seed in range(3))
+    first.save(media / "a.gif", save_all=True, append_images=others)
+    first.save(media / ("ü" * 125 + ".png"))
+    asked = ["--detector", "none", "--annotated", str(tmp_path / "copies"), "--out", str(tmp_path / "o.json")]
+    assert main(["predict", str(finished), str(media), *asked]) == 0
+    assert (
+        f"{media / 'a.gif'}: It holds several pictures; only the first was looked at."
+        in capsys.readouterr().err
+    )
+    copies = sorted(file.name for file in (tmp_path / "copies").iterdir())
+    assert [name[:2] for name in copies] == ["a-", "üü"]
+    assert copies[1].startswith("ü" * 120 + "-")
