@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from labeling import uploads
+from labeling import upload_files, uploads
 from labeling.models import Source, Upload
 from tests.labeling.uploads.sending import URL, announce, piece, several
 
@@ -122,7 +122,7 @@ def test_a_disk_that_fills_all_the_same_says_so_and_keeps_what_had_room(
     url = announce(manager, "a", 10, batch)["Location"]
     (folder / str(batch) / "a").unlink()
     with pytest.raises(uploads.NoRoom), open("/dev/full", "wb", buffering=0) as device:
-        uploads.upload_files.write(device, b"x")
+        upload_files.write(device, b"x")
     assert piece(manager, url, 0, b"0123456789").status_code == 204
 
 
