@@ -2,45 +2,21 @@
 
 import gzip
 import hashlib
-import os
-import socket
-import ssl
-import subprocess
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from labeling.fetching.addresses import Rules, networks
-from labeling.fetching.fetcher import Fetched, Fetcher
+from labeling.fetching.fetcher import Fetched
 from labeling.fetching.refusals import CannotFetch
-from tests.labeling.fetching.servers import BRISK, Server, dripping, fetcher, serving, speaking
+from tests.labeling.fetching.asking import BODY, fetched, refusal
+from tests.labeling.fetching.servers import BRISK, Server, fetcher, serving, speaking
 
 pytestmark = pytest.mark.once
-BODY = os.urandom(100_000)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving(Server()) as one:
-        one.answers["/file"] = lambda far: far.say(200, BODY)
-        yield one
-
-
-def fetched(url: str, to: Path, *, most: int = 10**6, one: Fetcher | None = None) -> Fetched:
-    if one is not None:
-        return one.fetch_file(url, to=to, most_bytes=lambda begin: most)
-    with fetcher() as own:
-        return own.fetch_file(url, to=to, most_bytes=lambda begin: most)
-
-
-def refusal(url: str, to: Path, *, most: int = 10**6, **more: object) -> str:
-    with fetcher(**more) as one, pytest.raises(CannotFetch) as reason:  # type: ignore[arg-type]
-        fetched(url, to, most=most, one=one)
-    return str(reason.value)
 
 
 # ---- what goes well ------------------------------------------------------------------------------------------
@@ -166,148 +142,6 @@ def test_only_hosts_of_the_kind_are_asked_even_after_a_redirect(server: Server, 
     assert server.asked == {"/on": 1}
 
 
-# ---- limits --------------------------------------------------------------------------------------------------
-def test_a_declared_length_beyond_the_limit_is_not_waited_for(server: Server, tmp_path: Path) -> None:
-    def huge(far) -> None:
-        far.begin(Content_Length=str(10**12))
-        far.wfile.write(b"x" * 2000)
-        time.sleep(1)
-
-    server.answers["/huge"] = huge
-    began = time.monotonic()
-    assert refusal(f"{server.url}/huge", tmp_path / "got") == (
-        "It is longer than the 1,000,000 bytes allowed."
-    )
-    assert time.monotonic() - began < 0.9
-
-
-def test_a_file_without_an_end_is_counted(server: Server, tmp_path: Path) -> None:
-    def endless(far) -> None:
-        far.begin()
-        while True:
-            far.wfile.write(b"x" * 65536)
-
-    server.answers["/endless"] = endless
-    assert "longer than the 1,000,000 bytes" in refusal(f"{server.url}/endless", tmp_path / "got")
-    assert (tmp_path / "got").stat().st_size <= 10**6
-
-
-def test_a_bomb_is_unpacked_no_further_than_allowed(server: Server, tmp_path: Path) -> None:
-    pack = zlib.compressobj(9, zlib.DEFLATED, 31)
-    bomb = b"".join(pack.compress(bytes(10**7)) for _ in range(30)) + pack.flush()
-    server.answers["/bomb"] = lambda far: far.say(200, bomb, Content_Encoding="gzip")
-    assert len(bomb) < 10**6
-    assert "longer than the 3,000,000 bytes" in refusal(
-        f"{server.url}/bomb", tmp_path / "got", most=3 * 10**6
-    )
-    assert (tmp_path / "got").stat().st_size <= 3 * 10**6
-
-
-@pytest.mark.parametrize(
-    ("body", "encoding", "reason"),
-    [
-        (b"\x1f\x8b not gzip at all" * 10, "gzip", "cannot be unpacked"),
-        (b"?" * 100, "br", "in a way that was not asked for (br)"),
-        (gzip.compress(b"x" * 10**5)[:50], "gzip", "ends too early"),
-    ],
-)
-def test_what_is_packed_badly_is_refused(
-    server: Server, tmp_path: Path, body: bytes, encoding: str, reason: str
-) -> None:
-    server.answers["/bad"] = lambda far: far.say(200, body, Content_Encoding=encoding)
-    assert reason in refusal(f"{server.url}/bad", tmp_path / "got")
-
-
-def test_who_drips_is_not_waited_for(tmp_path: Path) -> None:
-    limits = replace(BRISK, pace_s=0.3, least_bytes_per_s=1000.0)
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 2000
-    with speaking(lambda client: dripping(client, head, every_s=0.01)) as port:
-        reason = refusal(f"http://127.0.0.1:{port}/", tmp_path / "got", limits=limits)
-    assert reason == "The server sends less than 1,000 bytes a second."
-
-
-@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"])
-def test_all_together_has_an_end_however_it_is_drawn_out(tmp_path: Path, head: bytes) -> None:
-    """A byte now and then keeps each read alive; the whole is over all the same."""
-    limits = replace(BRISK, total_s=1.0, pace_s=60.0)
-    began = time.monotonic()
-    with speaking(lambda client: dripping(client, head, every_s=0.05)) as port:
-        reason = refusal(f"http://127.0.0.1:{port}/", tmp_path / "got", limits=limits)
-    assert "longer than the 1 seconds allowed (FETCH_MAX_S)" in reason
-    assert time.monotonic() - began < 3
-
-
-@pytest.mark.parametrize(
-    ("begin", "drip"),
-    [
-        (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
-        (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;", b"x"),
-    ],
-)
-def test_an_answer_has_to_come_forward(tmp_path: Path, begin: bytes, drip: bytes) -> None:
-    """A head that never ends, one that is always only announced, and a remark on a chunk that never ends."""
-    limits = replace(BRISK, answer_s=1.0, tries=2)
-
-    def talk(client: socket.socket) -> None:
-        client.sendall(begin)
-        for _ in range(100):
-            client.sendall(drip)
-            time.sleep(0.02)
-
-    with speaking(talk) as port:
-        reason = refusal(f"http://127.0.0.1:{port}/", tmp_path / "got", limits=limits)
-    assert reason == "For 1 seconds nothing came of the server’s answer. It was tried 2 times."
-
-
-def test_a_slow_body_is_no_late_answer(tmp_path: Path) -> None:
-    limits = replace(BRISK, answer_s=0.3)
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 2050\r\n\r\n" + b"x" * 2000
-    with speaking(lambda client: dripping(client, head, every_s=0.02, times=50)) as port, fetcher() as one:
-        assert fetched(f"http://127.0.0.1:{port}/", tmp_path / "got", one=one).bytes == 2050
-    with (
-        speaking(lambda client: dripping(client, head, every_s=0.02, times=50)) as port,
-        fetcher(limits=limits) as one,
-    ):
-        assert fetched(f"http://127.0.0.1:{port}/", tmp_path / "got", one=one).bytes == 2050
-
-
-def test_what_comes_behind_the_end_of_what_is_packed_is_not_collected(server: Server, tmp_path: Path) -> None:
-    sent = []
-
-    def endless(far) -> None:
-        far.begin(Content_Encoding="gzip")
-        far.wfile.write(gzip.compress(BODY))
-        while True:
-            far.wfile.write(b"x" * 65536)
-            sent.append(65536)
-
-    server.answers["/behind"] = endless
-    assert fetched(f"{server.url}/behind", tmp_path / "got").sha256 == hashlib.sha256(BODY).hexdigest()
-    assert sum(sent) < 10**8
-
-
-def test_what_unpacks_to_nothing_without_an_end_is_refused(server: Server, tmp_path: Path) -> None:
-    empty = b"\x00\x00\x00\xff\xff"  # a stored block of no bytes (RFC 1951, 3.2.4)
-
-    def endless(far) -> None:
-        far.begin(Content_Encoding="deflate")
-        far.wfile.write(zlib.compress(b"")[:2])
-        while True:
-            far.wfile.write(empty * 10_000)
-
-    server.answers["/nothing"] = endless
-    assert "unpacks to much less than it is" in refusal(f"{server.url}/nothing", tmp_path / "got")
-
-
-def test_who_says_nothing_is_not_waited_for(tmp_path: Path) -> None:
-    limits = replace(BRISK, silence_s=0.2, tries=2)
-    with speaking(lambda client: time.sleep(0.6)) as port:
-        reason = refusal(f"http://127.0.0.1:{port}/", tmp_path / "got", limits=limits)
-    assert "The server was silent for too long." in reason
-    assert reason.endswith("It was tried 2 times.")
-
-
 # ---- what is broken ------------------------------------------------------------------------------------------
 def test_what_breaks_off_is_tried_again_and_whole_in_the_end(server: Server, tmp_path: Path) -> None:
     def breaking(far) -> None:
@@ -418,59 +252,3 @@ def test_who_gives_up_meanwhile_is_heard(server: Server, tmp_path: Path) -> None
 
     with fetcher() as one, pytest.raises(Stop):
         one.fetch_file(f"{server.url}/file", to=tmp_path / "got", most_bytes=lambda begin: 10**6, alive=alive)
-
-
-# ---- https ---------------------------------------------------------------------------------------------------
-@pytest.fixture
-def secured(tmp_path: Path) -> Iterator[Server]:
-    """An https server whose certificate, for far.example.com, nobody knows."""
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-            *("-nodes", "-days", "2", "-subj", "/CN=far.example.com"),
-            *("-addext", "subjectAltName=DNS:far.example.com"),
-            *("-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
-    server = Server()
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    with serving(server):
-        server.answers["/file"] = lambda far: far.say(200, BODY)
-        yield server
-
-
-def to_loopback(host: str, port: int) -> Sequence[str]:
-    return ["127.0.0.1"]
-
-
-def test_a_certificate_nobody_vouches_for_is_refused(secured: Server, tmp_path: Path) -> None:
-    reason = refusal(f"https://far.example.com:{secured.port}/file", tmp_path / "got", resolve=to_loopback)
-    assert reason.startswith("The connection is not safe (self-signed certificate")
-    assert secured.asked == {}
-
-
-def test_the_certificate_is_held_against_the_name_not_the_number(secured: Server, tmp_path: Path) -> None:
-    trust = ssl.create_default_context(cafile=tmp_path / "cert.pem")
-    with fetcher(resolve=to_loopback, trust=trust) as one:
-        assert fetched(f"https://far.example.com:{secured.port}/file", tmp_path / "got", one=one).bytes
-    other = f"https://near.example.com:{secured.port}/file"
-    reason = refusal(other, tmp_path / "got", resolve=to_loopback, trust=trust)
-    assert reason.startswith("The connection is not safe (Hostname mismatch")
-
-
-def test_from_https_nobody_is_sent_on_to_http(secured: Server, tmp_path: Path) -> None:
-    trust = ssl.create_default_context(cafile=tmp_path / "cert.pem")
-    secured.answers["/down"] = lambda far: far.say(302, Location="http://far.example.com/file")
-    url = f"https://far.example.com:{secured.port}/down"
-    assert "from https to http" in refusal(url, tmp_path / "got", resolve=to_loopback, trust=trust)
-
-
-def test_a_host_nobody_answers_for_is_told(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    reason = refusal(f"http://127.0.0.1:{port}/", tmp_path / "got", limits=replace(BRISK, tries=1))
-    assert reason.startswith("No connection to “127.0.0.1” came about")

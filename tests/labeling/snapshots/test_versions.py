@@ -14,7 +14,7 @@ from hypothesis import strategies as some
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.format import base, files, order
 from labeling.snapshots.format import rows as row_rules
-from tests.labeling.snapshots.test_format import erase, rows_of, write
+from tests.labeling.snapshots.format.folders import erase, rows_of, write
 from tests.snapshot_folders import make_snapshot_folder
 
 FACES = 30
@@ -61,7 +61,6 @@ STEPS = some.dictionaries(
 @given(some.lists(STEPS, min_size=1, max_size=5))
 @settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_versions_upon_versions_are_what_each_would_be_alone(pool, tmp_path_factory, steps) -> None:
@@ -176,7 +175,6 @@ def test_an_order_of_other_rows_is_found(runs: list[list[int]], pool, tmp_path: 
 @given(some.lists(some.sets(some.integers(0, FACES - 1), max_size=6), min_size=1, max_size=3))
 @settings(
     max_examples=15,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_erased_faces_leave_kept_shards_too(pool, tmp_path_factory, rounds: list[set[int]]) -> None:

@@ -1,95 +1,37 @@
 """A face whose box was moved: another face stands for it, and no vote on the old crop counts for the new one."""
 
-import io
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
 import pytest
-from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import connection, connections, transaction
 from django.test import Client
 from django.urls import reverse
-from PIL import Image
-from rest_framework.test import APIClient
 
 from labeling import campaigns, corrections, gallery, gold
 from labeling.corrections import CannotCorrect
-from labeling.models import AuditEntry, Campaign, CampaignFace, Face, FaceLabel, Line, Media, Track, Vote
+from labeling.models import AuditEntry, Campaign, CampaignFace, Face, FaceLabel, Media, Track, Vote
 from labeling.refusals import Refusal
 from labeling.sources import drawn, faces, handmade, pictures
 from labeling.sources.handmade import CannotDraw
 from labeling.vision import crops
-from labeling.voting import line, votes
+from labeling.voting import votes
 from labeling.voting.integrity import check
-from tests.factories import make_campaign, make_faces, make_media, make_user
+from tests.factories import make_campaign, make_faces, make_user
+from tests.labeling.corrections.correcting import (
+    BOX,
+    MOVED,
+    asked_about,
+    crops_stored,
+    fresh,
+    pixels_of,
+    vote,
+)
 from tests.labeling.sources.places import taken_in
 from tests.labeling.vision.films import write_pictures
-from tests.worker import environment
 from vemo.accounts.models import User
-
-BOX = (50, 30, 40, 50)
-MOVED = (58, 24, 44, 52)
-
-
-@pytest.fixture(autouse=True)
-def database(db: None) -> None:
-    """Everything here asks it."""
-
-
-@pytest.fixture
-def photo() -> Media:
-    pixels = np.random.default_rng(1).integers(0, 255, (120, 200, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    name = default_storage.save("media/photo.png", ContentFile(buffer.getvalue()))
-    return make_media(stored_as=name, width=200, height=120, sha256="d" * 64)
-
-
-@pytest.fixture
-def old(photo: Media) -> Face:
-    x, y, width, height = BOX
-    return make_faces(1, media=photo, detector="yunet", x=x, y=y, width=width, height=height)[0]
-
-
-@pytest.fixture
-def manager() -> User:
-    return make_user("manager")
-
-
-def pixels_of(name: str) -> np.ndarray:
-    with default_storage.open(name) as file:
-        return np.asarray(Image.open(file).convert("RGB"))
-
-
-def crops_stored() -> set[str]:
-    return {path.name for path in Path(default_storage.path("crops")).rglob("*.png")}
-
-
-def fresh(face: Face) -> Face:
-    return Face.objects.get(pk=face.pk)
-
-
-def asked_about(campaign: Campaign) -> set[int | None]:
-    return set(campaign.campaign_faces.values_list("face", flat=True))
-
-
-def vote(campaign: Campaign, annotator: User, answer: str = "happy") -> None:
-    (leased,) = votes.lease(campaign=campaign, annotator=annotator, limit=1)
-    votes.cast(
-        campaign=campaign,
-        annotator=annotator,
-        campaign_face_id=leased.campaign_face_id,
-        answer=answer,
-        client_key=uuid4(),
-    )
-
 
 # ---- what it is ----
 
@@ -325,152 +267,3 @@ def test_a_face_that_corrects_another_is_not_simply_removed(old: Face, manager: 
     new = corrections.correct(face=old, box=MOVED, by=manager).face
     with pytest.raises(CannotDraw, match="undo the correction"):
         handmade.remove(face=new, by=manager)
-
-
-# ---- at the same time ----
-
-
-@pytest.mark.race
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("_again", range(3))
-def test_of_two_managers_at_once_one_corrects_and_the_other_is_told(old: Face, _again: int) -> None:
-    campaign = make_campaign([old], votes_per_face=2)
-    begin, told = threading.Barrier(2), []
-
-    def correct(box: tuple[int, int, int, int]) -> None:
-        try:
-            begin.wait()
-            corrections.correct(face=old, box=box, by=None)
-        except Refusal as refusal:
-            told.append(str(refusal))
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=correct, args=[(60, 30 + n, 30, 30)]) for n in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [text[:30] for text in told] == ["Somebody has corrected this bo"]
-    assert asked_about(campaign) == {fresh(old).replaced_by_id}
-    assert Face.objects.count() == 2
-
-
-@pytest.mark.race
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("_again", range(3))
-def test_a_vote_at_the_same_moment_counts_for_the_face_its_voter_saw(old: Face, _again: int) -> None:
-    campaign = make_campaign([old], votes_per_face=1)
-    begin, seen = threading.Barrier(2), []
-
-    def take() -> None:
-        try:
-            begin.wait()
-            for one in votes.lease(campaign=campaign, annotator=person, limit=1):
-                seen.append(CampaignFace.objects.get(pk=one.campaign_face_id).face_id)
-                votes.cast(
-                    campaign=campaign,
-                    annotator=person,
-                    campaign_face_id=one.campaign_face_id,
-                    answer="happy",
-                    client_key=uuid4(),
-                )
-        finally:
-            connections.close_all()
-
-    person = make_user()
-    thread = threading.Thread(target=take)
-    thread.start()
-    begin.wait()
-    done = corrections.correct(face=old, box=MOVED, by=None)
-    thread.join()
-    (row,) = campaign.campaign_faces.all()
-    assert row.face_id == (old.pk if done.stayed else done.face.pk)
-    assert [vote.campaign_face.face_id for vote in Vote.objects.all()] == seen[: row.votes]
-    assert row.votes in (0, 1)
-    assert check(campaign) == dict.fromkeys(check(campaign), 0)
-
-
-WAITING = """
-    SELECT pg_sleep(0.1), pg_stat_clear_snapshot();
-    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-"""
-KILLED = """
-import sys, django
-django.setup()
-from labeling import corrections
-from labeling.models import Face
-corrections.correct(face=Face.objects.get(pk=int(sys.argv[1])), box=(58, 24, 44, 52), by=None)
-"""
-
-
-def waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(WAITING)
-        return bool(cursor.fetchone()[0])
-
-
-@pytest.mark.slow
-@pytest.mark.race
-@pytest.mark.django_db(transaction=True)
-def test_killed_in_the_middle_nothing_is_changed(old: Face) -> None:
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite has no lock of one row, at which the correction could be stopped in the middle.")
-    campaign = make_campaign([old])
-    line.end(campaign.pk, room=0)
-    with transaction.atomic():
-        # The line is held, so that the correction waits there: the new face is in, the old one out of its campaign.
-        Line.objects.select_for_update().get(campaign=campaign)
-        with subprocess.Popen([sys.executable, "-c", KILLED, str(old.pk)], env=environment()) as process:
-            waits = any(waits_for_a_lock() for _ in range(600))
-            process.send_signal(signal.SIGKILL)
-        assert waits
-    assert (fresh(old).left_out, fresh(old).replaced_by, Face.objects.count()) == ("", None, 1)
-    assert asked_about(campaign) == {old.pk}
-    assert corrections.correct(face=old, box=MOVED, by=None).moved == [campaign.name]
-
-
-# ---- pages and API ----
-
-
-def test_managers_correct_and_undo_on_the_medias_page(client: Client, old: Face, manager: User) -> None:
-    client.force_login(manager)
-    campaign = make_campaign([old], votes_per_face=2)
-    vote(campaign, make_user())
-    media = reverse("labeling:media", args=[old.media_id])
-    page = client.get(media, {"correct": old.pk}).content.decode()
-    assert "Save the box" in page
-    assert "A face is missing" not in page
-    address = reverse("labeling:face_correct", args=[old.pk])
-    x, y, width, height = MOVED
-    page = client.post(
-        address, {"x": x, "y": y, "width": width, "height": height}, follow=True
-    ).content.decode()
-    assert "The box is corrected. In 1 campaign somebody has seen the old face: there it stays." in page
-    assert "Undo the correction" in page
-    again = client.post(address, {"x": 1, "y": 2, "width": 30, "height": 30}, follow=True).content.decode()
-    assert "Somebody has corrected this box already" in again
-    assert "give all four numbers" in client.post(address, {"x": 1}, follow=True).content.decode()
-    undone = client.post(reverse("labeling:face_uncorrect", args=[old.pk]), follow=True).content.decode()
-    assert "The correction is undone." in undone
-    assert fresh(old).left_out == ""
-
-
-def test_by_the_api_too(old: Face, manager: User) -> None:
-    client = APIClient()
-    client.force_authenticate(manager)
-    campaign = make_campaign([old])
-    x, y, width, height = MOVED
-    answer = client.post(
-        f"/api/v1/faces/{old.pk}/correct/", {"x": x, "y": y, "width": width, "height": height}, format="json"
-    )
-    assert answer.status_code == 201
-    assert (answer.data["moved"], answer.data["stayed"]) == ([campaign.name], [])
-    assert [answer.data["face"][name] for name in ("x", "y", "width", "height")] == list(MOVED)
-    assert client.get(f"/api/v1/faces/{old.pk}/").data["replaced_by"] == answer.data["face"]["id"]
-    twice = client.post(
-        f"/api/v1/faces/{old.pk}/correct/", {"x": 1, "y": 1, "width": 20, "height": 20}, format="json"
-    )
-    assert (twice.status_code, "already" in twice.data["error"]) == (409, True)
-    undone = client.post(f"/api/v1/faces/{old.pk}/uncorrect/")
-    assert (undone.status_code, undone.data["face"]["id"]) == (200, old.pk)
