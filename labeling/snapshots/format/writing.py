@@ -91,50 +91,42 @@ def write_columns(
     Raises BadRow for rows out of order or outside the classes and splits, FileExistsError for a folder that holds
     something.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        raise FileExistsError(f"{folder} is not empty; a snapshot needs a folder of its own.")
-    digest = Digest(classes, rule)
-    counts = np.zeros((len(SPLITS), len(classes)), np.int64)
-    if staying is not None:
-        counts += staying.counts
+    _demand_empty(folder)
+    tally = _Tally(classes, rule, staying, rows)
     before = base_of(base, trusted, staying)
-    ledger = None if rows is None else _Ledger(rows, staying)
     with before, Placer(folder, before, trusted, readers) as placer, Files(folder, before) as files:
         if staying is not None:
             before.stay(staying.rows)
         for some in placer.placed(chunks, classes):
-            if staying is None:
-                digest.add_hashed(some.content.column("face_key"), some.hashes)
-            if ledger is not None:
-                ledger.add(some)
-            counts += _counts(some.content, len(classes))
+            tally.add(some)
             files.add(some)
         before.rest()
+        tally.end()
         if staying is None:
             shards, runs = files.ended()
         else:
-            assert ledger is not None
-            digest.add_rows(staying.keys, ledger.rows["proof"])
             shards, runs = files.ended(staying.rows, staying.at, staying.keys)
     manifest = Manifest(
         classes=tuple(classes),
         rule=dict(rule),
-        splits={
-            split: dict(zip(classes, row, strict=True))
-            for split, row in zip(SPLITS, counts.tolist(), strict=True)
-        },
+        splits=tally.splits(),
         left_out=dict(left_out or {}),
         notes=tuple(notes),
         certificate=dict(certificate or {}),
-        rows=digest.rows,
-        digest=digest.hex(),
+        rows=tally.digest.rows,
+        digest=tally.digest.hex(),
         shards=shards,
         packs=placer.names(),
         order=runs,
     )
     (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
     return manifest
+
+
+def _demand_empty(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise FileExistsError(f"{folder} is not empty; a snapshot needs a folder of its own.")
 
 
 def base_of(folder: Path | None, trusted: Collection[str], staying: Staying | None = None) -> Base:
@@ -146,6 +138,40 @@ def base_of(folder: Path | None, trusted: Collection[str], staying: Staying | No
         return shard.name in trusted or sha256_of(path) == shard.sha256
 
     return Base(folder, sound) if staying is None else Base(folder, sound, staying.known, staying.handed)
+
+
+class _Tally:
+    """What all rows come to: the digest, how many of each class in each split, and where asked for the rows."""
+
+    def __init__(
+        self, classes: Sequence[str], rule: Mapping[str, Any], staying: Staying | None, rows: Rows | None
+    ) -> None:
+        self.digest = Digest(classes, rule)
+        self._classes, self._staying = classes, staying
+        self._counts = np.zeros((len(SPLITS), len(classes)), np.int64)
+        if staying is not None:
+            self._counts += staying.counts
+        self._ledger = None if rows is None else _Ledger(rows, staying)
+
+    def add(self, some: Placed) -> None:
+        """Rows that were handed over."""
+        if self._staying is None:
+            self.digest.add_hashed(some.content.column("face_key"), some.hashes)
+        if self._ledger is not None:
+            self._ledger.add(some)
+        self._counts += _counts(some.content, len(self._classes))
+
+    def end(self) -> None:
+        """No more come. Where others stay, the digest takes in all at once, in their order."""
+        if self._staying is not None:
+            assert self._ledger is not None
+            self.digest.add_rows(self._staying.keys, self._ledger.rows["proof"])
+
+    def splits(self) -> dict[str, dict[str, int]]:
+        return {
+            split: dict(zip(self._classes, row, strict=True))
+            for split, row in zip(SPLITS, self._counts.tolist(), strict=True)
+        }
 
 
 class _Ledger:
