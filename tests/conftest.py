@@ -1,11 +1,16 @@
-"""What every test stands on: an own storage folder, an own broker folder."""
+"""What every test stands on: an own storage folder, an own broker folder, examples without a deadline."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.db import connections
 from django.utils import translation
+
+# Databases and files take what they take on a busy machine: no example is late.
+hypothesis.settings.register_profile("vemo", deadline=None)
+hypothesis.settings.load_profile("vemo")
 
 
 @pytest.fixture(autouse=True)

@@ -90,7 +90,7 @@ def test_without_a_rule_every_face_is_asked_about(faces) -> None:
 
 
 class InTheDatabaseAsInPython(TestCase):
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(
         rule=st.fixed_dictionaries(
             {},

@@ -124,7 +124,6 @@ def test_the_api_keeps_to_its_schema(
         settings=hypothesis.settings(
             max_examples=EXAMPLES,
             derandomize=True,
-            deadline=None,
             database=None,
             suppress_health_check=list(hypothesis.HealthCheck),
             phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],

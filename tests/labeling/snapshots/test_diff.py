@@ -70,7 +70,7 @@ def transposed(table: diff.Table) -> diff.Table:
     return turned
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(old=FACES, new=FACES, rows=st.sampled_from([3, 16_384]))
 def test_it_says_what_leads_from_one_to_the_other_and_mirrored_back(
     tmp_path_factory: pytest.TempPathFactory, old: dict[int, Face], new: dict[int, Face], rows: int

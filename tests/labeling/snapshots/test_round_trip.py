@@ -31,7 +31,6 @@ Read = Callable[[zipfile.ZipFile, Sequence[str], Faces], None]
 FEW = settings(
     max_examples=12,
     phases=[Phase.generate],
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 WORDS = some.text(some.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)

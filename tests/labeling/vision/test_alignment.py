@@ -16,7 +16,7 @@ def placed(turn: float, scale: float, shift: tuple[float, float]) -> np.ndarray:
     return TEMPLATE @ matrix.T + shift
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.floats(-180, 180),
     st.floats(0.05, 20),

@@ -21,7 +21,7 @@ def cheapest(costs: np.ndarray) -> float:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(SHAPES, st.data())
 def test_nothing_is_cheaper(shape: tuple[int, int], data: st.DataObject) -> None:
     values = data.draw(

@@ -25,14 +25,14 @@ def linked(hashes: Hashes, radius: int) -> list[int]:
     return group
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(CLUSTERED, st.integers(0, 10))
 def test_groups_are_what_one_reaches_in_steps_within_the_radius(values: list[int], radius: int) -> None:
     hashes = as_hashes(values)
     assert duplicates.groups(hashes, radius=radius).tolist() == linked(hashes, radius)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(CLUSTERED, st.lists(st.integers(0, 60), max_size=4), st.integers(0, 10))
 def test_in_several_pieces_the_groups_are_the_same_as_at_once(
     values: list[int], cuts: list[int], radius: int
@@ -45,7 +45,7 @@ def test_in_several_pieces_the_groups_are_the_same_as_at_once(
     assert known == linked(hashes, radius)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(CLUSTERED, st.integers(1, 10))
 def test_crowds_are_linked_as_others_are(values: list[int], radius: int) -> None:
     """With a limit of one comparison everything that shares a chunk is a crowd."""
@@ -92,7 +92,7 @@ def test_fifty_thousand_hashes_round_one_scene_are_not_compared_with_each_other(
     assert set(found.tolist()) == {0, len(hashes) - 1}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(CLUSTERED, st.integers(0, 10), st.sampled_from([1, 1 << 20]))
 def test_only_what_is_confirmed_is_linked(values: list[int], radius: int, crowd: int) -> None:
     """Confirmed are those of equal parity: as if there were two collections. In crowds too."""

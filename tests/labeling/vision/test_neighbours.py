@@ -41,7 +41,7 @@ def told(blocks) -> list[tuple[tuple[int, int], int]]:
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(CLUSTERED, st.integers(0, neighbours.MAX_RADIUS))
 def test_near_tells_each_pair_once_with_its_distance(values: list[int], radius: int) -> None:
     hashes = as_hashes(values)
@@ -50,7 +50,7 @@ def test_near_tells_each_pair_once_with_its_distance(values: list[int], radius: 
     assert sorted(((min(pair), max(pair)), distance) for pair, distance in pairs) == sorted(expected.items())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(CLUSTERED, CLUSTERED, st.integers(0, neighbours.MAX_RADIUS))
 def test_near_to_tells_each_query_its_hashes(queries: list[int], values: list[int], radius: int) -> None:
     # Queries near the hashes, or hardly anything would be found.

@@ -29,7 +29,7 @@ def test_of_equal_faces_the_sharper_are_picked() -> None:
     assert pick(np.array([1.0, 3.0, 2.0]), np.zeros((3, 4)), 2) == [1, 2]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.floats(0, 100), max_size=12), st.integers(0, 15), st.randoms(use_true_random=False))
 def test_as_many_as_asked_are_picked_and_each_once(sharpness: list[float], count: int, shuffled) -> None:
     looks = np.array([[shuffled.random(), shuffled.random()] for _ in sharpness]).reshape(-1, 2)

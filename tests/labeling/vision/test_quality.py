@@ -30,20 +30,20 @@ def seen(rotation: np.ndarray, scale: float = 2.0, at: tuple[float, float] = (40
     return [tuple(point) for point in (HEAD_MM @ rotation.T)[:, :2] * scale + at]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ANGLES)
 def test_a_head_that_turns_is_seen_to_turn(angle: float) -> None:
     assert pose(seen(turned(angle, 0, 0))) == pytest.approx((angle, 0, 0), abs=4)
     assert pose(seen(turned(0, 0, angle))) == pytest.approx((0, 0, angle), abs=4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.floats(-40, 40))
 def test_a_head_that_nods_is_seen_to_nod(angle: float) -> None:
     assert pose(seen(turned(0, angle, 0))) == pytest.approx((0, angle, 0), abs=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ANGLES, st.floats(-30, 30), st.floats(-45, 45))
 def test_a_mirror_changes_sides_and_nothing_else(yaw: float, pitch: float, roll: float) -> None:
     points = seen(turned(yaw, pitch, roll))
@@ -52,7 +52,7 @@ def test_a_mirror_changes_sides_and_nothing_else(yaw: float, pitch: float, roll:
     assert other == pytest.approx((-one[0], one[1], -one[2]), abs=1e-3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ANGLES, st.floats(0.2, 30), st.tuples(st.floats(-3000, 3000), st.floats(-3000, 3000)))
 def test_size_and_place_do_not_matter(yaw: float, scale: float, at: tuple[float, float]) -> None:
     assert pose(seen(turned(yaw, 10, 5), scale, at)) == pytest.approx(

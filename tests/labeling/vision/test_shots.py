@@ -46,7 +46,7 @@ def test_a_new_scene_is_a_new_shot() -> None:
     assert cuts_of(shot(1, 10) + shot(2, 7) + shot(3, 9)) == [10, 17]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(2, 9), min_size=1, max_size=5), st.integers(0, 1000))
 def test_shots_of_any_length_are_told_apart(lengths: list[int], scene: int) -> None:
     frames = [frame for number, length in enumerate(lengths) for frame in shot(scene + number, length)]

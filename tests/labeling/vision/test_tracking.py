@@ -99,7 +99,7 @@ def test_no_frames_and_no_faces_have_no_tracks() -> None:
     assert link(film([], [])) == [[], []]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.sampled_from([0.0, 0.1, 0.3]))
 def test_people_who_keep_apart_keep_their_tracks(seed: int, people: int, missed: float) -> None:
     """They walk about, each in a lane; boxes tremble, some are missed, some are unsure."""
