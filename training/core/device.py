@@ -52,6 +52,22 @@ def _named(name: str) -> torch.device:
     return torch.device("cuda", int(number))
 
 
+def refuse_no_compiler(config: Config) -> None:
+    """Raises BadConfig where steps are to be compiled and torch finds nothing to compile them with."""
+    if not config.compile:
+        return
+    # Only here: seconds to import. The names are torch's own; torch is pinned.
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler as error:
+        raise BadConfig(
+            "compile is true, but torch finds no C++ compiler here. Install one (g++), or set compile to false."
+        ) from error
+
+
 def quick_in_bf16(device: torch.device) -> bool:
     """Whether the processor or card multiplies bfloat16 in units made for it. Elsewhere it is slower than 32 bits."""
     if device.type == "cuda":

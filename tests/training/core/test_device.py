@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
+from torch._inductor import config as inductor
 
 from labeling.snapshots import format as snapshots
 from training.core.__main__ import main
 from training.core.config import resolve
-from training.core.device import device_for, device_to_judge_on, quick_in_bf16
+from training.core.device import device_for, device_to_judge_on, quick_in_bf16, refuse_no_compiler
 from training.core.predictor import Predictor
 from training.core.refusals import BadConfig
 from training.core.run_folder import RunFolder
@@ -142,3 +143,10 @@ def test_one_card_is_not_for_several_processes() -> None:
 
 def test_an_apple_gpu_is_not_taken_for_a_processor_with_bfloat16() -> None:
     assert not quick_in_bf16(torch.device("mps"))
+
+
+def test_compiling_without_a_compiler_is_refused() -> None:
+    with inductor.patch({"cpp.cxx": (None, "no-such-compiler")}):
+        with pytest.raises(BadConfig, match="torch finds no C\\+\\+ compiler here"):
+            refuse_no_compiler(resolve(overrides={"compile": True}))
+        refuse_no_compiler(resolve())
