@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from training.core.predictor import Predictor
+    from training.core.together import Ensemble
 
-__all__ = ["Predictor"]
+__all__ = ["Ensemble", "Predictor"]
 
 
 def __getattr__(name: str) -> Any:
@@ -14,4 +15,8 @@ def __getattr__(name: str) -> Any:
         from training.core.predictor import Predictor
 
         return Predictor
+    if name == "Ensemble":
+        from training.core.together import Ensemble
+
+        return Ensemble
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,6 +12,7 @@ from training.core.metrics import Figures, figures
 from training.core.predictor import Predictor
 from training.core.refusals import BadImages, BadSnapshot
 from training.core.run_folder import write_atomically
+from training.core.together import judge_named
 from training.core.writable import refuse_unwritable
 
 _ROWS_AT_ONCE = 1024
@@ -20,12 +21,14 @@ _ROWS_AT_ONCE = 1024
 def predict(*, run: Path, images: Path, out: Path, bf16: bool | None = None, device: str = "auto") -> int:
     """Judge a Parquet file with the columns key (text) and image (encoded bytes); return the number of rows.
 
+    run: its folder, or the file of an ensemble.
+
     `out` gets key and probabilities (float32, in class order), rows in the order given, and appears whole or
     not at all; its schema's metadata have the classes and the device. bf16, device: as of `Predictor`. Raises
     BadRunFolder, BadImages, or BadConfig where `out` cannot be written or the device is not here.
     """
     refuse_unwritable(out)
-    predictor = Predictor(run, bf16=bf16, device=device)
+    predictor = judge_named(run, bf16=bf16, device=device)
     schema = pa.schema([("key", pa.string()), ("probabilities", pa.list_(pa.float32()))])
     schema = schema.with_metadata({"classes": "\n".join(predictor.classes), "device": str(predictor.device)})
     rows = 0

@@ -23,7 +23,7 @@ from torch import nn
 
 from labeling.vision.images import BadImage, as_rgb, open_image
 from training.core.agreement import allows_bf16
-from training.core.calibration import LEAST_TEMPERATURE, MOST_TEMPERATURE, tempered
+from training.core.calibration import LEAST_TEMPERATURE, MOST_TEMPERATURE, tempered, why_unfitted
 from training.core.device import device_to_judge_on
 from training.core.judging import Probabilities, Views, plain, probabilities
 from training.core.pixels import decode_many
@@ -86,6 +86,8 @@ class Predictor:
         self.config = dataclasses.replace(self.config, bf16=bf16)
         self.temperature = _temperature(folder, result)
         """Fitted on the validation faces' labels when the run was judged; 1 where there was none."""
+        self.unfitted = "" if result is None else why_unfitted(result)
+        """Why none was fitted, for people; empty where one was, or nothing is known of it."""
         network = build(made, start=False)
         folder.give_best(network)
         layout = torch.channels_last if self.config.channels_last else torch.contiguous_format
@@ -98,14 +100,17 @@ class Predictor:
         """What the network makes of each face, at the run's temperature. Raises BadImages, naming the image, for what
         is none.
         """
+        return Opinions(self.classes, self.tempered(self.untempered(faces)))
+
+    def untempered(self, faces: Sequence[Face]) -> Probabilities:
+        """(N, classes) of N faces, at temperature 1. Raises BadImages, naming the image, for what is none."""
         if isinstance(faces, str | bytes | Path | Image.Image):
             raise BadImages("predict takes a list of faces, also of a single one: predict([face]).")
         chunks = [
             self.judge(self.pixels(faces[start : start + _AT_ONCE], first=start + 1))
             for start in range(0, len(faces), _AT_ONCE)
         ]
-        found = np.concatenate(chunks) if chunks else np.zeros((0, len(self.classes)), np.float32)
-        return Opinions(self.classes, self.tempered(found))
+        return np.concatenate(chunks) if chunks else np.zeros((0, len(self.classes)), np.float32)
 
     def tempered(self, found: Probabilities) -> Probabilities:
         """(N, K) probabilities as the network gives them, at the run's temperature."""

@@ -60,7 +60,9 @@ def _add_predict(commands: Commands) -> None:
         "JSON. Files that cannot be read are named and left out; the exit code is then 1. `predict RUN IMAGES.parquet "
         "OUT.parquet` instead judges faces already cut out (columns key and image).",
     )
-    predict.add_argument("run_folder", metavar="RUN", type=Path)
+    predict.add_argument(
+        "run_folder", metavar="RUN", type=Path, help="a run, or the file that `ensemble` wrote"
+    )
     predict.add_argument("media", metavar="FILE", type=Path, nargs="+", help="pictures, videos and folders")
     predict.add_argument("--out", type=Path, help="a .json or .csv to write; default JSON on stdout")
     predict.add_argument("--annotated", metavar="FOLDER", type=Path, help="write copies with boxes there")
@@ -108,9 +110,9 @@ def _predict_parquet(asked: argparse.Namespace) -> int:
 def _predict_media(asked: argparse.Namespace) -> int:
     from labeling.vision.video import PER_SECOND
     from training.core.annotating import Album
-    from training.core.predictor import Predictor
     from training.core.refusals import BadConfig, BadImages
     from training.core.reports import as_json, refuse_out, rows_of, write_rows
+    from training.core.together import judge_named
     from training.core.watching import detector_named, files_of, watch
 
     per_second = PER_SECOND if asked.per_second is None else asked.per_second
@@ -122,8 +124,9 @@ def _predict_media(asked: argparse.Namespace) -> int:
     files = files_of(asked.media)
     if not files:
         raise BadImages(f"There is no file in {', '.join(map(str, asked.media))}, so nothing to judge.")
-    predictor = Predictor(asked.run_folder, bf16=True if asked.bf16 else None, device=asked.device)
-    _tell_unfitted(asked.run_folder)
+    judge = judge_named(asked.run_folder, bf16=True if asked.bf16 else None, device=asked.device)
+    if judge.unfitted:
+        print(f"How sure it says it is was not adjusted. {judge.unfitted}", file=sys.stderr)
     broken: list[Path] = []
 
     def note(file: Path, what: str) -> None:
@@ -135,28 +138,19 @@ def _predict_media(asked: argparse.Namespace) -> int:
 
     rows = []
     with Album(asked.annotated) if asked.annotated else contextlib.nullcontext() as album:
-        for sight in watch(predictor, files, detector, tell, per_second, note=note):
+        for sight in watch(judge, files, detector, tell, per_second, note=note):
             rows += rows_of(sight)
             if album is not None:
                 album.add(sight)
     if asked.out is None:
         print(as_json(rows), end="")
     else:
-        write_rows(asked.out, rows, predictor.classes)
+        write_rows(asked.out, rows, judge.classes)
     said = f"{_number(len(rows), 'face')} in {_number(len(files), 'file')}"
     if broken:
         said += f"; {len(broken)} could not be read, or not to the end"
     print(f"{said}.", file=sys.stderr)
     return 1 if broken else 0
-
-
-def _tell_unfitted(run: Path) -> None:
-    from training.core.calibration import why_unfitted
-    from training.core.run_folder import RunFolder
-
-    folder = RunFolder(run)
-    if folder.result.exists() and (why := why_unfitted(folder.read_result())):
-        print(f"How sure it says it is was not adjusted. {why}", file=sys.stderr)
 
 
 def _number(count: int, thing: str) -> str:

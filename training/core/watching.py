@@ -1,5 +1,6 @@
 """Faces in pictures and videos, and what a network makes of each."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,8 @@ from labeling.vision.detectors import BadSettings, Detector, make
 from labeling.vision.images import BadImage, Pixels, read
 from labeling.vision.sniff import HEADER_BYTES, sniff
 from labeling.vision.video import PER_SECOND, BadVideo, frames
-from training.core.predictor import Predictor
 from training.core.refusals import BadConfig, BadImages
+from training.core.together import Judge
 
 WHOLE = "none"
 """Instead of a detector: each picture is one face."""
@@ -57,14 +58,13 @@ def detector_named(name: str, yunet_model: str) -> Detector | None:
 
 
 def files_of(paths: Sequence[Path]) -> list[Path]:
-    """The files named, and those in folders named, at any depth, sorted; hidden ones left out. Raises BadImages for
-    a path that is not there.
+    """The files named, and those in folders named, at any depth and behind links, sorted; hidden ones left out. Raises
+    BadImages for a path that is not there, and for a folder that cannot be looked into.
     """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.is_file())
-            found += [file for file in inside if not _hidden(file.relative_to(path))]
+            found += sorted(_inside(path))
         elif path.is_file():
             found.append(path)
         else:
@@ -73,7 +73,7 @@ def files_of(paths: Sequence[Path]) -> list[Path]:
 
 
 def watch(
-    predictor: Predictor,
+    judge: Judge,
     files: Sequence[Path],
     detector: Detector | None,
     broken: Broken,
@@ -91,9 +91,9 @@ def watch(
     for found in _all(files, detector, broken, per_second, note):
         waiting.append(found)
         if _enough(waiting):
-            yield from _judged(predictor, waiting)
+            yield from _judged(judge, waiting)
             waiting = []
-    yield from _judged(predictor, waiting)
+    yield from _judged(judge, waiting)
 
 
 @dataclass(frozen=True)
@@ -113,11 +113,11 @@ def _enough(waiting: list[_Found]) -> bool:
     return faces >= _MOST_FACES or sum(found.pixels.nbytes for found in waiting) >= _MOST_BYTES
 
 
-def _judged(predictor: Predictor, waiting: list[_Found]) -> Iterator[Sight]:
-    opinions = iter(predictor.predict([part for found in waiting for part in found.parts]).named())
+def _judged(judge: Judge, waiting: list[_Found]) -> Iterator[Sight]:
+    opinions = iter(judge.predict([part for found in waiting for part in found.parts]).named())
     for found in waiting:
         faces = tuple(Seen(box, next(opinions)) for box in found.boxes)
-        yield Sight(found.file, found.time_ms, found.pixels, faces, str(predictor.device))
+        yield Sight(found.file, found.time_ms, found.pixels, faces, str(judge.device))
 
 
 def _all(
@@ -161,5 +161,21 @@ def _is_video(file: Path) -> bool:
     return found is not None and found.kind == "video"
 
 
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def _inside(folder: Path) -> Iterator[Path]:
+    """The files below a folder, none of them hidden. A folder that is reached twice, as by a link to one above it, is
+    looked into once.
+    """
+    known: set[tuple[int, int]] = set()
+    for place, folders, names in os.walk(folder, followlinks=True, onerror=_refuse_folder):
+        here = Path(place)
+        facts = here.stat()
+        if (facts.st_dev, facts.st_ino) in known:
+            folders.clear()
+            continue
+        known.add((facts.st_dev, facts.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (here / name for name in names if not name.startswith(".") and (here / name).is_file())
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise BadImages(f"{error.filename} cannot be looked into: {error.strerror}.") from error

@@ -13,6 +13,7 @@ from PIL import Image
 from training.core import watching
 from training.core.__main__ import main
 from training.core.predictor import Predictor
+from training.core.refusals import BadImages
 from training.core.watching import Sight, watch
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
@@ -222,3 +223,26 @@ def test_a_long_name_and_a_second_picture_lose_nothing(
     copies = sorted(file.name for file in (tmp_path / "copies").iterdir())
     assert [name[:2] for name in copies] == ["a-", "üü"]
     assert copies[1].startswith("ü" * 120 + "-")
+
+
+def test_folders_behind_links_are_looked_into_once(tmp_path: Path) -> None:
+    for folder in ("media/a", "media/.hidden", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "face.png").touch()
+    (tmp_path / "media" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "media" / "a" / "round").symlink_to(tmp_path / "media")
+    (tmp_path / "media" / "again.png").symlink_to(tmp_path / "elsewhere" / "face.png")
+    (tmp_path / "media" / "dangling.png").symlink_to(tmp_path / "gone")
+    media = tmp_path / "media"
+    assert watching.files_of([media]) == [
+        media / "a/face.png",
+        media / "again.png",
+        media / "linked/face.png",
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into every folder")
+def test_a_folder_that_may_not_be_looked_into_is_told(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0)
+    with pytest.raises(BadImages, match="closed cannot be looked into: Permission denied"):
+        watching.files_of([tmp_path])
