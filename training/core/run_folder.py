@@ -126,6 +126,17 @@ class RunFolder:
         except (ValueError, KeyError, TypeError) as error:
             raise BadRunFolder(f"{self.config} is damaged ({error!r}). Train into another folder.") from error
 
+    def refuse_remains(self) -> None:
+        """Raises BadRunFolder where a training left files behind, but not what it was made of: another training would
+        go on from them with settings of its own.
+        """
+        for file in (self.last, self.best, self.result):
+            if file.exists():
+                raise BadRunFolder(
+                    f"{self.path} has {file.name} of a training, but its {self.config.name} is lost. Put that back, or "
+                    f"train into another folder."
+                )
+
     def write_made(self, made: Made) -> None:
         write_json(self.config, made.to_json())
 

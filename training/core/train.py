@@ -14,7 +14,7 @@ from training.core import parallel
 from training.core.agreement import measured
 from training.core.config import Config
 from training.core.curves import refuse_absence
-from training.core.device import device_for, explained_memory
+from training.core.device import device_for, explained_memory, refuse_no_compiler
 from training.core.faces import Faces, Snapshot
 from training.core.judgement import judgement
 from training.core.judging import Views, plain, probabilities
@@ -114,7 +114,9 @@ def _prepared(
             return None
         _verify(snapshot, display)
         return made
+    folder.refuse_remains()
     refuse_absence(config)
+    refuse_no_compiler(config)
     if config.sync_batch_norm and world.size == 1:
         raise BadConfig(
             "sync_batch_norm is about several processes, but there is one. Start them with torchrun, or set "

@@ -1,6 +1,7 @@
 """What a training begins from: decoded images, weights, settings of another version."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from tests.training.core.conftest import run_training, small
 from training.core.__main__ import main
 from training.core.config import read_config
-from training.core.refusals import BadConfig
+from training.core.refusals import BadConfig, BadRunFolder
 from training.core.run_folder import RunFolder, read_events
 
 
@@ -75,3 +76,16 @@ def test_settings_of_another_version_are_told_by_their_file(tmp_path: Path) -> N
     file.write_text(json.dumps({"cutmix": 1.0}))
     with pytest.raises(BadConfig, match=f"{file}: config has a setting nobody reads: cutmix"):
         read_config(file)
+
+
+@pytest.mark.parametrize("left", ["last.pt", "best.safetensors", "result.json"])
+def test_nothing_goes_on_from_a_training_whose_settings_are_lost(
+    snapshot: Path, finished: Path, tmp_path: Path, left: str
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    shutil.copy(finished / left, run)
+    with pytest.raises(BadRunFolder, match=rf"has {left} of a training, but its config\.json is lost"):
+        run_training(snapshot, run, small(epochs=1))
+    assert (run / left).read_bytes() == (finished / left).read_bytes()
+    assert not (run / "config.json").exists()
