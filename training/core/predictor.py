@@ -8,7 +8,7 @@ print(opinions.labels, opinions.probabilities)
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -96,19 +96,20 @@ class Predictor:
         trained.
         """
 
-    def predict(self, faces: Sequence[Face]) -> Opinions:
+    def predict(self, faces: Iterable[Face]) -> Opinions:
         """What the network makes of each face, at the run's temperature. Raises BadImages, naming the image, for what
         is none.
         """
         return Opinions(self.classes, self.tempered(self.untempered(faces)))
 
-    def untempered(self, faces: Sequence[Face]) -> Probabilities:
+    def untempered(self, faces: Iterable[Face]) -> Probabilities:
         """(N, classes) of N faces, at temperature 1. Raises BadImages, naming the image, for what is none."""
         if isinstance(faces, str | bytes | Path | Image.Image):
             raise BadImages("predict takes a list of faces, also of a single one: predict([face]).")
+        every = list(faces)
         chunks = [
-            self.judge(self.pixels(faces[start : start + _AT_ONCE], first=start + 1))
-            for start in range(0, len(faces), _AT_ONCE)
+            self.judge(self.pixels(every[start : start + _AT_ONCE], first=start + 1))
+            for start in range(0, len(every), _AT_ONCE)
         ]
         return np.concatenate(chunks) if chunks else np.zeros((0, len(self.classes)), np.float32)
 
@@ -186,6 +187,8 @@ def _temperature(folder: RunFolder, result: dict[str, Any] | None) -> float:
 
 def _opened(face: Face, name: str) -> Image.Image:
     if isinstance(face, Image.Image):
+        if 0 in face.size:
+            raise BadImages(f"{name} has no pixel: its size is {face.width} × {face.height}.")
         return Image.fromarray(as_rgb(face))
     if isinstance(face, np.ndarray):
         return _from_array(face, name)

@@ -1,12 +1,13 @@
 """An ensemble in use: the runs that `ensemble` chose, heard as one about new faces."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from PIL import Image
 
 from training.core.calibration import LEAST_TEMPERATURE, MOST_TEMPERATURE, tempered, why_unfitted
 from training.core.judging import Probabilities
@@ -22,7 +23,7 @@ class Judge(Protocol):
     temperature: float
     unfitted: str
 
-    def predict(self, faces: Sequence[Face]) -> Opinions:
+    def predict(self, faces: Iterable[Face]) -> Opinions:
         """What is made of each face, at the temperature."""
 
     def probabilities(self, images: list[bytes], names: list[str] | None = None) -> Probabilities:
@@ -50,9 +51,11 @@ class Ensemble:
                     f"{run} was trained on another snapshot than when {file} was written. Choose the ensemble anew."
                 )
 
-    def predict(self, faces: Sequence[Face]) -> Opinions:
+    def predict(self, faces: Iterable[Face]) -> Opinions:
         """What the members make of each face together. Raises BadImages, naming the image, for what is none."""
-        found = self._mean(lambda member: member.untempered(faces))
+        # What gives its faces only once, gives them to all members.
+        every = faces if isinstance(faces, str | bytes | Path | Image.Image) else list(faces)
+        found = self._mean(lambda member: member.untempered(every))
         return Opinions(self.classes, tempered(found, self.temperature).astype(np.float32))
 
     def probabilities(self, images: list[bytes], names: list[str] | None = None) -> Probabilities:

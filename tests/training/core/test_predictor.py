@@ -146,3 +146,13 @@ def test_a_run_of_a_card_is_used_without_one(
     (run / "config.json").write_text(json.dumps(made))
     assert main(["evaluate", str(snapshot), str(run)]) == 0
     assert "trained with device cuda, which is not here: cpu looks instead" in caplog.text
+
+
+def test_faces_may_come_one_by_one_and_one_without_a_pixel_is_named(finished: Path) -> None:
+    predictor = Predictor(finished)
+    faces = [np.full((20, 20), shade, np.uint8) for shade in (0, 120, 250)]
+    assert np.array_equal(
+        predictor.predict(face for face in faces).probabilities, predictor.predict(faces).probabilities
+    )
+    with pytest.raises(BadImages, match="image 2 has no pixel: its size is 0 × 5"):
+        predictor.predict([faces[0], Image.new("RGB", (0, 5))])

@@ -12,7 +12,7 @@ from training.core import Ensemble, Predictor
 from training.core.__main__ import main
 from training.core.calibration import tempered
 from training.core.ensembles import ensemble
-from training.core.refusals import BadRunFolder
+from training.core.refusals import BadImages, BadRunFolder
 from training.core.run_folder import write_json
 
 
@@ -44,7 +44,11 @@ def test_it_says_the_mean_of_its_members_at_its_own_temperature(members: list[Pa
     assert not np.allclose(alone[0], alone[1])
     np.testing.assert_allclose(said.probabilities, tempered((alone[0] + alone[1]) / 2, 2.0), atol=1e-6)
     assert said.classes == Predictor(members[0]).classes
+    again = Ensemble(file).predict(face for face in faces)
+    assert np.array_equal(again.probabilities, said.probabilities)
     assert Ensemble(file).predict([]).probabilities.shape == (0, 3)
+    with pytest.raises(BadImages, match="takes a list of faces"):
+        Ensemble(file).predict("face.png")
 
 
 def test_predict_takes_it_for_a_run(members: list[Path], file: Path, tmp_path: Path) -> None:
