@@ -25,10 +25,30 @@ from labeling.api.serializers.common import MOST
 from labeling.api.serializers.media import FaceSerializer, MediaSerializer
 from labeling.models import Face, Item, Media
 from labeling.rules import may_manage, may_see_labels
+from labeling.sources import handmade
 
 MOST_PIXELS = 100_000
+MOST_MS = 2**31 - 1
 Managers = those_who(may_manage)
 Readers = those_who(may_see_labels, may_manage)
+
+
+class BoxSerializer(serializers.Serializer[Any]):
+    """In pixels of the upright picture."""
+
+    x = serializers.IntegerField(min_value=0, max_value=MOST_PIXELS)
+    y = serializers.IntegerField(min_value=0, max_value=MOST_PIXELS)
+    width = serializers.IntegerField(min_value=1, max_value=MOST_PIXELS)
+    height = serializers.IntegerField(min_value=1, max_value=MOST_PIXELS)
+
+
+class DrawnSerializer(BoxSerializer):
+    time_ms = serializers.IntegerField(
+        default=0,
+        min_value=0,
+        max_value=MOST_MS,
+        help_text="Of a video: the moment. The face is of the first frame at or after it, or of the last.",
+    )
 
 
 class MediaViewSet(viewsets.ReadOnlyModelViewSet[Media]):
@@ -75,6 +95,15 @@ class MediaViewSet(viewsets.ReadOnlyModelViewSet[Media]):
         row = whose.decide(media=self.get_object(), key=key, by=request.user)
         return Response(self.get_serializer(row).data)
 
+    @extend_schema(request=DrawnSerializer, responses={201: FaceSerializer})
+    @action(detail=True, methods=["post"], permission_classes=[Managers])
+    def draw(self, request: Request, pk: str) -> Response:
+        """Keep a face that no detector found. What of the box lies outside the picture is cut off."""
+        wanted = asked(DrawnSerializer, request)
+        box = (wanted["x"], wanted["y"], wanted["width"], wanted["height"])
+        face = handmade.draw(media=self.get_object(), box=box, time_ms=wanted["time_ms"], by=request.user)
+        return Response(FaceSerializer(face).data, status=status.HTTP_201_CREATED)
+
     def _page(self, serializer: type[serializers.BaseSerializer[Any]], rows: QuerySet[Media]) -> Response:
         return self.get_paginated_response(serializer(self.paginate_queryset(rows), many=True).data)
 
@@ -93,15 +122,6 @@ class FaceFilterSerializer(serializers.Serializer[Any]):
         required=False, min_value=1, max_value=MOST
     )
     detector = serializers.CharField(required=False, max_length=40)
-
-
-class BoxSerializer(serializers.Serializer[Any]):
-    """In pixels of the upright picture."""
-
-    x = serializers.IntegerField(min_value=0, max_value=MOST_PIXELS)
-    y = serializers.IntegerField(min_value=0, max_value=MOST_PIXELS)
-    width = serializers.IntegerField(min_value=1, max_value=MOST_PIXELS)
-    height = serializers.IntegerField(min_value=1, max_value=MOST_PIXELS)
 
 
 class CorrectedSerializer(serializers.Serializer[Any]):
@@ -140,6 +160,13 @@ class FaceViewSet(viewsets.ReadOnlyModelViewSet[Face]):
     def uncorrect(self, request: Request, pk: str) -> Response:
         """Undo the correction of this face's box: it stands for itself again."""
         return Response(CorrectedSerializer(corrections.undo(face=self.get_object(), by=request.user)).data)
+
+    @extend_schema(request=None, responses={204: None})
+    @action(detail=True, methods=["post"], permission_classes=[Managers])
+    def remove(self, request: Request, pk: str) -> Response:
+        """Take away a face that a person has drawn and no campaign asks about."""
+        handmade.remove(face=self.get_object(), by=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     def filter_queryset(self, queryset: Any) -> Any:
         if self.action != "list":

@@ -28,11 +28,10 @@ def draw(*, media: Media, box: tuple[int, int, int, int], time_ms: int = 0, by: 
     """Keep a face a person has drawn, its crop cut and measured as those of detectors. Raises CannotDraw.
 
     box: x, y, width, height in pixels of the upright picture; what is outside the picture is cut off. time_ms: of a
-    video, the moment; the frame shown then is the face's. With which others it is alike is found by the next search.
+    video, the moment; the frame shown then is the face's. Pictures have but one. With which others it is alike is found
+    by the next search.
     """
-    frame = 0
-    if media.kind == Media.Kind.VIDEO:
-        time_ms, frame = _frame_at(media, time_ms)
+    time_ms, frame = _frame_at(media, time_ms) if media.kind == Media.Kind.VIDEO else (0, 0)
     face = prepared(media=media, box=box, frame=frame, time_ms=time_ms)
     keep(face)
     _log.info("%s drew face %d in media %d", by, face.pk, media.pk)

@@ -1,12 +1,17 @@
-"""Correcting by page and API."""
+"""Drawing and correcting boxes by page and API."""
+
+from pathlib import Path
 
 from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from labeling.models import Face
+from labeling.models import Face, Media
+from labeling.sources import drawn
 from tests.factories import make_campaign, make_user
-from tests.labeling.corrections.correcting import MOVED, fresh, vote
+from tests.labeling.corrections.correcting import MOVED, fresh, pixels_of, vote
+from tests.labeling.sources.places import taken_in
+from tests.labeling.vision.films import write_pictures
 from vemo.accounts.models import User
 
 
@@ -51,3 +56,48 @@ def test_by_the_api_too(old: Face, manager: User) -> None:
     assert (twice.status_code, "already" in twice.data["error"]) == (409, True)
     undone = client.post(f"/api/v1/faces/{old.pk}/uncorrect/")
     assert (undone.status_code, undone.data["face"]["id"]) == (200, old.pk)
+
+
+def test_a_face_that_no_detector_found_is_drawn_by_the_api_and_taken_away(
+    photo: Media, manager: User
+) -> None:
+    client = APIClient()
+    client.force_authenticate(manager)
+    address = f"/api/v1/media/{photo.pk}/draw/"
+    answer = client.post(
+        address, {"x": 170, "y": 10, "width": 60, "height": 40, "time_ms": 70}, format="json"
+    )
+    face = Face.objects.get()
+    assert (answer.status_code, answer.data["id"], answer.data["detector"]) == (201, face.pk, "person")
+    # The picture ends at 200, and has one moment.
+    assert (face.x, face.y, face.width, face.height, face.time_ms) == (170, 10, 30, 40, 0)
+    assert pixels_of(face.crop).shape[2] == 3
+    twice = client.post(address, {"x": 170, "y": 10, "width": 60, "height": 40}, format="json")
+    assert (twice.status_code, twice.data["error"]) == (409, "This box is there already.")
+    small = client.post(address, {"x": 10, "y": 10, "width": 3, "height": 40}, format="json")
+    assert (small.status_code, "too small" in small.data["error"]) == (409, True)
+    assert client.post(address, {"x": 1}, format="json").status_code == 400
+    assert client.post(f"/api/v1/faces/{face.pk}/remove/").status_code == 204
+    assert not Face.objects.exists()
+
+
+def test_what_a_detector_found_is_not_taken_away_by_the_api(old: Face, manager: User) -> None:
+    client = APIClient()
+    client.force_authenticate(manager)
+    answer = client.post(f"/api/v1/faces/{old.pk}/remove/")
+    assert (answer.status_code, answer.data["code"]) == (409, "refused")
+    assert fresh(old) == old
+
+
+def test_in_a_video_the_api_draws_at_a_moment(tmp_path: Path, manager: User) -> None:
+    write_pictures(tmp_path / "film.mp4", [drawn.draw_still(0)] * 8, rate=5)
+    media = taken_in(tmp_path / "film.mp4").items.get().media
+    assert media is not None
+    client = APIClient()
+    client.force_authenticate(manager)
+    answer = client.post(
+        f"/api/v1/media/{media.pk}/draw/",
+        {"x": 10, "y": 10, "width": 40, "height": 40, "time_ms": 450},
+        format="json",
+    )
+    assert (answer.status_code, answer.data["time_ms"]) == (201, 600)
