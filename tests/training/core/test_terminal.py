@@ -1,6 +1,5 @@
 """A command and the terminal it was started at."""
 
-import _thread
 import contextlib
 import fcntl
 import io
@@ -82,10 +81,24 @@ def test_a_closed_terminal_asks_to_stop_unless_that_is_not_to_matter() -> None:
     another.check()
 
 
-def test_an_interrupted_command_ends_in_a_word(capsys: pytest.CaptureFixture[str]) -> None:
-    timer = threading.Timer(0.05, _thread.interrupt_main)
-    timer.start()
-    assert main(["networks"]) == 130
+def test_an_interrupted_command_ends_in_a_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    waiting = tmp_path / "config.json"
+    os.mkfifo(waiting)
+    over = threading.Event()
+
+    def interrupt() -> None:
+        # Opens once the command reads, which then waits for more.
+        with waiting.open("w"):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            over.wait()
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        assert main(["card", str(tmp_path)]) == 130
+    finally:
+        over.set()
+        thread.join()
     assert capsys.readouterr().err == "Interrupted.\n"
 
 
