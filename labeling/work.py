@@ -34,7 +34,7 @@ from typing import Any, Generic, TypeVar
 from celery import current_app
 from django.apps import apps
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Expression, F, Q
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -59,6 +59,10 @@ _DISK_READ_ONLY = gettext_noop(
 )
 _DISK_CLOSED = gettext_noop(
     "The worker may not use a file or folder it needs ({error}). Give it the permission, then go on."
+)
+_DATABASE_BUSY = gettext_noop(
+    "The database had other work for too long ({error}). Nothing is lost: go on. If it happens often, have the site "
+    "use PostgreSQL."
 )
 _DISK = {
     errno.ENOSPC: _DISK_FULL,
@@ -230,6 +234,8 @@ def _warn_of_loss(job: Job[Any]) -> None:
 
 def _told(error: Exception) -> str:
     plain = f"{type(error).__name__}: {error}"
+    if isinstance(error, OperationalError) and "database is locked" in str(error):
+        return _DATABASE_BUSY.format(error=error)
     # Of connections, which are OSErrors too, none has these numbers.
     sentence = _DISK.get(error.errno or 0) if isinstance(error, OSError) else None
     return plain if sentence is None else sentence.format(error=error)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.utils import IntegrityError
 from django.utils import timezone
 from django.utils.translation import override
@@ -109,6 +109,16 @@ def test_a_disk_that_refuses_is_told_with_what_to_do(number: int, sentence: str)
     assert source.error.endswith(", then go on.")
     assert f"{os.strerror(number)}: '/srv/media/making'" in source.error
     assert source.state == "failed"
+
+
+def test_a_database_that_is_busy_is_told_with_what_to_do() -> None:
+    source = make_source()
+    with pytest.raises(OperationalError), work.claimed(Source, source.pk):
+        raise OperationalError("database is locked")
+    source.refresh_from_db()
+    assert source.state == "failed"
+    assert source.error.startswith("The database had other work for too long (database is locked).")
+    assert "go on" in source.error
 
 
 def test_when_it_ended_is_the_database_s_word(monkeypatch: pytest.MonkeyPatch) -> None:
