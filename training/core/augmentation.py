@@ -1,9 +1,11 @@
 """How training images are changed: whole batches at once, on the device, each image as seed, epoch and its row say."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,6 +35,14 @@ class Turns:
     shifts: Tensor | None = None
     contrasts: Tensor | None = None
     erased: Tensor | None = None
+
+    def of(self, places: Tensor) -> "Turns":
+        """The same of the images at these places."""
+        taken: dict[str, Any] = {}
+        for field in dataclasses.fields(self):
+            each: Tensor | None = getattr(self, field.name)
+            taken[field.name] = None if each is None else each[places]
+        return Turns(**taken)
 
 
 def draw_turns(config: Config, *, epoch: int, rows: Tensor) -> Turns:

@@ -213,7 +213,7 @@ class Config:
     )
     checkpoint_minutes: float = _field(
         5.0,
-        "A checkpoint is written at least this often, beside the one after each epoch.",
+        "A checkpoint is written at least this often, beside those after the best epoch so far and the last.",
         above=0.0,
         high=1e6,
     )

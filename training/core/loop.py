@@ -1,5 +1,5 @@
-"""Training, top to bottom: epochs of steps, a validation after each, checkpoints so that nothing is ever
-lost.
+"""Training, top to bottom: epochs of steps, a validation after each, checkpoints so that no more than
+minutes are ever lost.
 """
 
 import dataclasses
@@ -120,7 +120,7 @@ class Training:
         stop, speak, save = self.world.any_of(
             self.stopper.asked,
             self.world.first and now - self._spoke >= 1,
-            self.world.first and now - self._saved > self.config.checkpoint_minutes * 60,
+            self._due(),
         )
         if stop:
             self.stopper.check()
@@ -132,6 +132,10 @@ class Training:
         self.tell.step(self.progress, steps=steps, loss=loss)
         if save:
             self._save()
+
+    def _due(self) -> bool:
+        """Whether this process is to write a checkpoint by now."""
+        return self.world.first and time.monotonic() - self._saved > self.config.checkpoint_minutes * 60
 
     def _settle(self) -> float:
         """Take the pending steps' figures in, and return the last loss. Raises TrainingFailed for one that is
@@ -185,7 +189,10 @@ class Training:
         )
 
     def _close_epoch(self) -> None:
-        """Judge by the validation split, keep the weights if they are the best, and write a checkpoint."""
+        """Judge by the validation split, and keep the weights if they are the best. A checkpoint is written where it
+        must not be older than what else lies there; elsewhere by the clock, for with quick epochs checkpoints would
+        take longer than the training.
+        """
         progress, config = self.progress, self.config
         trained = progress.seconds
         accuracy, loss = self._validate()
@@ -209,7 +216,8 @@ class Training:
         )
         progress.plateau.note(accuracy, config)
         progress.close_epoch()
-        self._save()
+        if better or self._over() or self._due():
+            self._save()
 
     def _validate(self) -> tuple[float, float]:
         split = self.faces.splits["validation"]

@@ -25,6 +25,10 @@ class Mix:
     partners: Tensor
     shares: Tensor
 
+    def of(self, places: Tensor) -> "Mix":
+        """The same of the images at these places."""
+        return Mix(partners=self.partners[places], shares=self.shares[places])
+
     def of_images(self, pixels: Tensor, others: Tensor) -> Tensor:
         """float (B, C, S, S): the images mixed with their partners."""
         shares = self.shares[:, None, None, None]

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.core.augmentation import draw_turns
+from training.core.augmentation import Turns, draw_turns
 from training.core.averaging import Average
 from training.core.batches import parts_of
 from training.core.config import Config
@@ -39,6 +39,15 @@ class Pending:
     right: Tensor
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """What chance says of every image in an epoch, by row number; mix: None where none is mixed."""
+
+    epoch: int
+    turns: Turns
+    mix: Mix | None
+
+
 class Stepper:
     """A network, what it learns from, and what moves it. `parts`: in how many this process takes its share of a
     batch; grows where memory does not suffice and the config allows it.
@@ -62,6 +71,7 @@ class Stepper:
         self.parts = config.accumulation
         self._train_rows = torch.from_numpy(faces.splits["train"].rows).to(device)
         self._statistics = RunningStatistics(network)
+        self._drawn: Drawn | None = None
         self._say = say
         self._parallel = world.wrapped(network, device)
         self._forward = torch.compile(self._parallel) if config.compile else self._parallel
@@ -82,7 +92,7 @@ class Stepper:
             group["lr"] = rate
         self.optimizer.step()
         if self.average:
-            self.average.update(self.network)
+            self.average.update()
         return Pending(step, rows, loss, right)
 
     def _gradients_in_memory(self, step: int, rows: NDArray[np.int64], epoch: int) -> tuple[Tensor, Tensor]:
@@ -147,11 +157,11 @@ class Stepper:
         return loss, right
 
     def _part(self, rows: NDArray[np.int64], epoch: int, batch: int) -> tuple[Tensor, Tensor]:
-        where = torch.from_numpy(rows).to(self.device)
-        mix = self._mix(where, epoch)
-        pixels = self._seen(where, epoch)
-        if mix is not None:
-            pixels = mix.of_images(pixels, self._seen(mix.partners, epoch))
+        # Nobody writes to these rows, so a card need not have taken them before the next work is handed to it.
+        where = torch.from_numpy(rows).to(self.device, non_blocking=True)
+        drawn = self._draws(epoch)
+        mix = None if drawn.mix is None else drawn.mix.of(where)
+        pixels = self._seen(where, mix, drawn.turns)
         with autocast(self.device, self.config):
             logits = self._forward(pixels)
         logits = logits.float()
@@ -164,15 +174,22 @@ class Stepper:
         (loss * self.world.size).backward()  # type: ignore[no-untyped-call]
         return loss.detach(), (logits.detach().argmax(dim=1) == self.targets.labels[where]).sum()
 
-    def _mix(self, rows: Tensor, epoch: int) -> Mix | None:
-        if not self.config.mixup:
-            return None
-        return draw_mix(self.config, epoch=epoch, rows=rows, among=self._train_rows)
+    def _draws(self, epoch: int) -> Drawn:
+        """Drawn once an epoch: by far the most operations of making images ready are about a few numbers an image, and
+        a card waits for each to be handed over.
+        """
+        if self._drawn is None or self._drawn.epoch != epoch:
+            config, rows = self.config, torch.arange(len(self.images), device=self.device)
+            mix = draw_mix(config, epoch=epoch, rows=rows, among=self._train_rows) if config.mixup else None
+            self._drawn = Drawn(epoch, draw_turns(config, epoch=epoch, rows=rows), mix)
+        return self._drawn
 
-    def _seen(self, rows: Tensor, epoch: int) -> Tensor:
-        """The augmented images with these row numbers."""
-        images = self.images[rows.to(self.images.device)].to(self.device)
-        return prepare(images, self.config, draw_turns(self.config, epoch=epoch, rows=rows))
+    def _seen(self, rows: Tensor, mix: Mix | None, turns: Turns) -> Tensor:
+        """The augmented images with these row numbers, mixed with their partners."""
+        wanted = rows if mix is None else torch.cat([rows, mix.partners])
+        images = self.images[wanted.to(self.images.device)].to(self.device)
+        pixels = prepare(images, self.config, turns.of(wanted))
+        return pixels if mix is None else mix.of_images(*pixels.chunk(2))
 
     def _messages(self, *, last: bool) -> contextlib.AbstractContextManager[object]:
         """The processes exchange gradients with the last part only."""

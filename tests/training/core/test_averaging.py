@@ -21,7 +21,7 @@ def test_an_average_follows_the_weights_by_its_decay() -> None:
     for step in range(8):
         with torch.no_grad():
             network[3].weight.add_(1)
-        average.update(network)
+        average.update()
         kept = min(0.5, (1 + step) / (10 + step))
         expected = kept * expected + (1 - kept) * network[3].weight.detach()
     torch.testing.assert_close(average.network.get_parameter("3.weight"), expected)
@@ -32,7 +32,7 @@ def test_an_average_has_statistics_of_its_own_and_counts_what_is_counted() -> No
     network = small_network()
     average = Average(network, decay=0.9)
     network(torch.rand(4, 1, 4, 4) * 9)
-    average.update(network)
+    average.update()
     own, theirs = average.network.get_buffer("1.running_mean"), network.get_buffer("1.running_mean")
     torch.testing.assert_close(own, 0.9 * theirs)
     assert average.network.get_buffer("1.num_batches_tracked") == 1
@@ -41,13 +41,16 @@ def test_an_average_has_statistics_of_its_own_and_counts_what_is_counted() -> No
 def test_an_average_goes_on_from_its_state() -> None:
     network = small_network()
     first = Average(network, decay=0.9)
-    first.update(network)
-    second = Average(small_network(), decay=0.9)
+    first.update()
+    second_network = small_network()
+    second = Average(second_network, decay=0.9)
     second.restore(first.state())
+    second_network.load_state_dict(network.state_dict())
     with torch.no_grad():
         network[3].weight.add_(1)
-    first.update(network)
-    second.update(network)
+        second_network[3].weight.add_(1)
+    first.update()
+    second.update()
     for name, weight in first.network.state_dict().items():
         assert torch.equal(weight, second.network.state_dict()[name]), name
     with pytest.raises(KeyError):
