@@ -160,6 +160,11 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
     }
 )
 
+TRAININGS: Mapping[str, Training] = MappingProxyType(
+    {training.name: training for claim in CLAIMS.values() for training in claim.trainings}
+)
+"""All of them, by name."""
+
 
 def told(claim: Claim) -> dict[str, Any]:
     """The claim as a file of figures begins."""

@@ -1,5 +1,6 @@
 """The claims' scripts: what they keep is enough to score again, and a run that was cut short goes on."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from bench import fer2013
@@ -151,13 +153,12 @@ def test_one_clock_is_for_all_claims(
 ) -> None:
     trained: list[str] = []
 
-    def slow(training: Training, folder: Path, work: Path, out: Path, *_: object) -> None:
+    def slow(training: Training, data: Path, work: Path, out: Path, **_: object) -> None:
         time.sleep(0.05)
         trained.append(training.name)
         keep(logits_file(out, training), said(len(trained)), "d" * 64)
 
-    monkeypatch.setattr("bench.claims.running._one", slow)
-    monkeypatch.setattr("bench.claims.running.snapshot", lambda data, folder, labels, smoke: folder)
+    monkeypatch.setattr("bench.claims.running.run_one", slow)
     # No claim has as many trainings as there is time for, all of them together have more.
     most = max(len(claim.trainings) for claim in CLAIMS.values())
     asked = [
@@ -205,3 +206,50 @@ def test_a_claim_cut_short_goes_on_and_leaves_its_logits(tmp_path: Path) -> None
     before = logits_file(out, one).stat().st_mtime_ns
     run(claim, DATA, work, out, smoke=True, stopper=Stopper(), display=Display())
     assert logits_file(out, one).stat().st_mtime_ns == before
+
+
+@pytest.mark.shared_data
+@pytest.mark.slow
+@pytest.mark.once
+def test_trainings_at_once_are_stopped_together_and_one_that_is_killed_loses_no_other(tmp_path: Path) -> None:
+    if not (DATA / "fer2013" / "mosaics.tar").exists():
+        pytest.skip("../shared/data is not here")
+    command = [sys.executable, "-m", "bench.claims", "run", "strong", str(DATA), str(tmp_path)]
+    command += ["--smoke", "--at-once", "3", "--minutes", "10"]
+    names = [training.name for training in CLAIMS["strong"].trainings]
+
+    def started() -> subprocess.Popen[str]:
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    stopped = started()
+    process_of(stopped, names[2])
+    stopped.terminate()
+    said, _ = stopped.communicate(timeout=240)
+    assert stopped.returncode == 75, said
+    assert "Stopped: SIGTERM received. The same command goes on from here." in said
+
+    failing = started()
+    process_of(failing, names[1]).kill()
+    said, _ = failing.communicate(timeout=400)
+    assert failing.returncode == 1, said
+    assert f"Not every training ended with 0: {names[1]} with -9." in said
+    assert f"{names[0]}: test: accuracy" in said
+    logits = tmp_path / "results" / "logits"
+    assert {file.stem for file in logits.iterdir()} == {names[0], names[2]}
+
+    whole = started()
+    said, _ = whole.communicate(timeout=400)
+    assert whole.returncode == 0, said
+    assert {file.stem for file in logits.iterdir()} == set(names)
+    assert (tmp_path / "results" / "strong.json").exists()
+
+
+def process_of(parent: subprocess.Popen[str], training: str) -> psutil.Process:
+    end = time.monotonic() + 240
+    while time.monotonic() < end and parent.poll() is None:
+        for child in psutil.Process(parent.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if training in child.cmdline():
+                    return child
+        time.sleep(0.02)
+    pytest.fail(f"no process trains {training}; the parent: {parent.poll()}")
