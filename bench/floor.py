@@ -130,9 +130,9 @@ def main() -> None:
         figures["smoke"] = True
     for name in asked.networks:
         figures[name] = _network(name, device, machine, asked.image_size, asked.batch, asked.steps)
+        if asked.json:  # each as it is known: time may be short
+            asked.json.write_text(json.dumps(figures, indent=2) + "\n")
     print(f"load at the end {os.getloadavg()[0]:.1f}")
-    if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 def measure(device: torch.device, side: int, copied: int) -> Machine:

@@ -158,7 +158,7 @@ def obvious(
 ) -> Step:
     """Plain PyTorch on the device; `workers` processes make its images ready on the CPU."""
     config = resolve("paper-code", name, {"device": device.type, "image_size": side})
-    network = _network(config, device)
+    network = made_network(config, device)
     optimizer = make_optimizer(network, config)
     loader = DataLoader(
         OneByOne(faces, side), batch_size=batch, shuffle=True, drop_last=True, num_workers=workers,
@@ -187,7 +187,7 @@ def ours(name: str, faces: Faces, batch: int, device: torch.device, settings: di
         config=config,
         faces=faces,
         images=torch.from_numpy(faces.images).to(device),
-        network=_network(config, device),
+        network=made_network(config, device),
         device=device,
         world=ALONE,
         say=print,
@@ -200,7 +200,7 @@ def ours(name: str, faces: Faces, batch: int, device: torch.device, settings: di
     return step
 
 
-def _network(config: Config, device: torch.device) -> torch.nn.Module:
+def made_network(config: Config, device: torch.device) -> torch.nn.Module:
     made = Made(config=config, snapshot_digest="0" * 64, classes=CLASSES, stored_size=STORED)
     layout = torch.channels_last if config.channels_last else torch.contiguous_format
     return build(made, start=False).to(device=device, memory_format=layout).train()  # type: ignore[call-overload, no-any-return]
