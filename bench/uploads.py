@@ -30,6 +30,7 @@ from typing import Any
 
 import psutil
 
+from bench.signed_in import session_of
 from bench.voting import ROOT, Site, postgresql, run_module, serve, sqlite
 
 MB = 1024**2
@@ -217,19 +218,12 @@ def make_manager() -> None:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vemo.settings")
     django.setup()
-    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-    from django.contrib.sessions.backends.db import SessionStore
     from rest_framework.authtoken.models import Token
 
     from vemo.accounts.models import User
 
     user = User.objects.create_user("sender", password=None, is_manager=True)
-    session = SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.save()
-    json.dump({"token": Token.objects.create(user=user).key, "session": session.session_key}, sys.stdout)
+    json.dump({"token": Token.objects.create(user=user).key, "session": session_of(user)}, sys.stdout)
 
 
 def measured(site: Site, deed: Callable[[], None]) -> dict[str, float]:

@@ -119,18 +119,27 @@ def serve(
         # A backend that ends takes the count of its CPU along.
         "CONN_MAX_AGE": "3600",
     }
+    command = [sys.executable, "-m", "gunicorn", "vemo.wsgi", *options]
+    log = Path(database["VEMO_HOME"]) / "server.log"
+    with started(command, environment, ROOT, log, "/signin/") as (port, server):
+        yield Site(port, server, backends, environment)
+
+
+@contextmanager
+def started(
+    command: Sequence[str], environment: dict[str, str], folder: Path, log: Path, path: str
+) -> Iterator[tuple[int, psutil.Process]]:
+    """This gunicorn on a free port, once it answers at the path; ended afterwards."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "vemo.wsgi", *options]
-    log = Path(database["VEMO_HOME"]) / "server.log"
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [*command, "-b", f"127.0.0.1:{port}"], cwd=ROOT, env=environment, stdout=file, stderr=file
+            [*command, "-b", f"127.0.0.1:{port}"], cwd=folder, env=environment, stdout=file, stderr=file
         )
     try:
-        wait_for(f"http://127.0.0.1:{port}/signin/")
-        yield Site(port, psutil.Process(process.pid), backends, environment)
+        wait_for(f"http://127.0.0.1:{port}{path}")
+        yield port, psutil.Process(process.pid)
     except BaseException:
         print(log.read_text()[-3_000:], file=sys.stderr)
         raise

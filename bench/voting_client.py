@@ -31,12 +31,41 @@ class SignedOut(Exception):
     """The server does not know the session."""
 
 
+class Connection:
+    """One connection to the server on this machine, kept open, as a browser's."""
+
+    def __init__(self, port: int, session: str) -> None:
+        signed_in = f"sessionid={session}; " if session else ""
+        self._port, self._cookie = port, f"{signed_in}csrftoken={CSRF}"
+
+    async def open(self) -> None:
+        self._in, self._out = await asyncio.open_connection("127.0.0.1", self._port)
+
+    def close(self) -> None:
+        self._out.close()
+
+    async def ask(self, method: str, path: str, said: Any = None) -> tuple[int, bytes]:
+        """The status and the body of the answer."""
+        body = "" if said is None else json.dumps(said)
+        head = [
+            f"{method} {path} HTTP/1.1",
+            "Host: 127.0.0.1",
+            f"Cookie: {self._cookie}",
+            f"X-CSRFToken: {CSRF}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+        ]
+        self._out.write(("\r\n".join(head) + "\r\n\r\n" + body).encode())
+        reply = (await self._in.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+        length = int(reply.split("content-length:")[1].split("\r\n")[0])
+        return int(reply.split(" ", 2)[1]), await self._in.readexactly(length)
+
+
 class Annotator:
     def __init__(self, order: dict[str, Any], session: str, seed: int) -> None:
         self._order = order
         self._dice = random.Random(seed)
-        signed_in = f"sessionid={session}; " if session else ""
-        self._cookie = f"{signed_in}csrftoken={CSRF}"
+        self._connection = Connection(order["port"], session)
         self.next_s: list[float] = []
         self.cast_s: list[float] = []
         self.votes = self.leases = self.refused = 0
@@ -44,13 +73,13 @@ class Annotator:
 
     async def knock(self, ends: float) -> None:
         """Be turned away, over and over: what a request costs that asks nothing of the database."""
-        self._in, self._out = await asyncio.open_connection("127.0.0.1", self._order["port"])
+        await self._connection.open()
         while time.monotonic() < ends:
             begun = time.perf_counter()
             with suppress(SignedOut):
                 await self._post("next", {"limit": 0})
             self.next_s.append(time.perf_counter() - begun)
-        self._out.close()
+        self._connection.close()
 
     async def vote(self, ends: float) -> None:
         waiting: list[int] = []
@@ -58,7 +87,7 @@ class Annotator:
         due = time.monotonic() + self._dice.random() * pace_s
         await asyncio.sleep(due - time.monotonic())
         # Only now, as a browser does: a connection on which nothing is asked yet keeps a thread of the server busy.
-        self._in, self._out = await asyncio.open_connection("127.0.0.1", self._order["port"])
+        await self._connection.open()
         while time.monotonic() < ends and not self.told_to_end:
             waiting = waiting or await self._next()
             if not waiting:
@@ -68,7 +97,7 @@ class Annotator:
                 # By the clock, not after the reply: a slow server gets no less to do.
                 due += pace_s
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
-        self._out.close()
+        self._connection.close()
 
     async def _next(self) -> list[int]:
         begun = time.perf_counter()
@@ -100,20 +129,8 @@ class Annotator:
         return [one["id"] for one in answer["faces"]]
 
     async def _post(self, verb: str, said: dict[str, Any]) -> Any:
-        body = json.dumps(said)
-        head = [
-            f"POST /vote/{self._order['campaign']}/{verb} HTTP/1.1",
-            "Host: 127.0.0.1",
-            f"Cookie: {self._cookie}",
-            f"X-CSRFToken: {CSRF}",
-            "Content-Type: application/json",
-            f"Content-Length: {len(body)}",
-        ]
-        self._out.write(("\r\n".join(head) + "\r\n\r\n" + body).encode())
-        reply = (await self._in.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-        length = int(reply.split("content-length:")[1].split("\r\n")[0])
-        answer = await self._in.readexactly(length)
-        status = int(reply.split(" ", 2)[1])
+        path = f"/vote/{self._order['campaign']}/{verb}"
+        status, answer = await self._connection.ask("POST", path, said)
         if status == 401:
             raise SignedOut
         if status == 409:

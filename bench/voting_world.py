@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.signed_in import session_of
+
 CHUNK = 2_000
 FACE = (100, 107, 200, 200)
 """Where the face is in a drawn still of 400 × 460: x, y, width, height."""
@@ -141,9 +143,6 @@ def draw(crops: int) -> None:
 
 def sign_in(annotators: int) -> list[str]:
     """As many new annotators; returns the key of each one's session."""
-    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-    from django.contrib.sessions.backends.db import SessionStore
-
     from vemo.accounts.models import User
 
     keys = []
@@ -151,12 +150,7 @@ def sign_in(annotators: int) -> list[str]:
         user = User(username=f"bench-{number}", is_annotator=True)
         user.set_unusable_password()
         user.save()
-        session = SessionStore()
-        session[SESSION_KEY] = str(user.pk)
-        session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-        session.create()
-        keys.append(str(session.session_key))
+        keys.append(session_of(user))
     return keys
 
 
