@@ -8,13 +8,15 @@ speed: 10 people without a pause for some seconds; each asks for a face, answers
 does it, several faces at a time, and once with five at a time.
 
 exactness: a few faces and twice as many people as votes are wanted, all at once, until nothing is left for anybody.
-Then the votes on each face are counted in the database.
+Then the votes on each face are counted in the database. Once so, and once with each answer sent twice, as a double
+click does, and a client whose first reply was lost.
 
 Label Studio is asked by its own HTTP API with its defaults, as its labelling page asks it; only its tasks and people
 are put in by its models. CPU is that of the server's processes and the database's backends.
 """
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -49,8 +51,8 @@ class LabelStudio:
     project: int
     sessions: list[str]
 
-    def send(self, people: int, seconds: float) -> dict[str, Any]:
-        order = {"port": self.site.port, "project": self.project, "seconds": seconds}
+    def send(self, people: int, seconds: float, *, twice: bool = False) -> dict[str, Any]:
+        order = {"port": self.site.port, "project": self.project, "seconds": seconds, "twice": twice}
         sessions = [self.sessions.pop() for _ in range(people)]
         before = self.site.cpu_s()
         saw = run_module(
@@ -128,18 +130,18 @@ def _told(saw: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def exactness(python: Path, url: str, faces: int) -> dict[str, dict[str, int]]:
+def exactness(python: Path, url: str, faces: int, *, twice: bool) -> dict[str, dict[str, int]]:
     """Of each how many faces have ten votes, more, fewer, and a person's vote twice."""
     found = {}
     with label_studio(python, url, faces, PEOPLE_AT_ONCE) as theirs:
-        theirs.send(PEOPLE_AT_ONCE, _ENOUGH_S)
+        theirs.send(PEOPLE_AT_ONCE, _ENOUGH_S, twice=twice)
         found["Label Studio"] = _counted("Label Studio", theirs.site, faces)
     with (
         postgresql(url) as (named, backends),
         voting.serve_filled(named, backends, faces, 0) as (site, world),
     ):
         sessions = [world["sessions"].pop() for _ in range(PEOPLE_AT_ONCE)]
-        voting.send(site, world, sessions, _ENOUGH_S, Round(PEOPLE_AT_ONCE))
+        voting.send(site, world, sessions, _ENOUGH_S, Round(PEOPLE_AT_ONCE, twice=twice))
         found["ours"] = _counted("ours", site, faces)
     return found
 
@@ -164,7 +166,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("label_studio", type=Path, metavar="LABEL_STUDIO", help="its interpreter")
-    parser.add_argument("--faces", type=int, nargs="+", default=[1_000], help="for speed, one row each")
+    parser.add_argument("--faces", type=int, nargs="*", default=[1_000], help="for speed, one row each")
     parser.add_argument("--few", type=int, default=30, help="faces for exactness")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--rounds", type=int, default=3)
@@ -181,9 +183,10 @@ def main() -> None:
             for name in rounds[0]
         }
         _show(f"{faces:,} faces, load {os.getloadavg()[0]:.1f}", figures[f"speed, {faces} faces"])
-    for number in range(asked.rounds):
-        figures[f"exactness, {number + 1}"] = exactness(asked.label_studio, url, asked.few)
-        _show(f"{asked.few} faces, {PEOPLE_AT_ONCE} people at once", figures[f"exactness, {number + 1}"])
+    for number, twice in itertools.product(range(asked.rounds), (False, True)):
+        name = f"exactness, {'each answer twice, ' if twice else ''}{number + 1}"
+        figures[name] = exactness(asked.label_studio, url, asked.few, twice=twice)
+        _show(f"{asked.few} faces, {PEOPLE_AT_ONCE} people at once, {name}", figures[name])
     if asked.json:
         asked.json.write_text(json.dumps(figures, indent=1) + "\n")
 

@@ -1,8 +1,9 @@
 """The annotators of bench.labelstudio at Label Studio: one light process, one connection each.
 
-Reads {"port", "project", "sessions", "seconds"} as JSON from stdin, and prints what it saw. An annotator asks for the
-next task as the labelling page does, chooses an expression, sends the annotation, and asks again, until the time is
-over or there was no task three times, two seconds apart.
+Reads {"port", "project", "sessions", "seconds", "twice"} as JSON from stdin, and prints what it saw. An annotator asks
+for the next task as the labelling page does, chooses an expression, sends the annotation, and asks again, until the
+time is over or there was no task three times, two seconds apart. With twice, each annotation is sent once more, as
+where its reply was lost.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ PATIENCE, PAUSE_S = 3, 2.0
 
 class Annotator:
     def __init__(self, order: dict[str, Any], session: str, seed: int) -> None:
-        self._project, self._dice = order["project"], random.Random(seed)
+        self._project, self._twice, self._dice = order["project"], order["twice"], random.Random(seed)
         self._connection = Connection(order["port"], session)
         self.next_s: list[float] = []
         self.cast_s: list[float] = []
@@ -34,7 +35,10 @@ class Annotator:
             task = await self._next()
             if task is None:
                 in_vain += 1
+                # The server closes a connection on which nothing is asked for so long.
+                self._connection.close()
                 await asyncio.sleep(PAUSE_S)
+                await self._connection.open()
             else:
                 in_vain = 0
                 await self._send(task)
@@ -54,8 +58,11 @@ class Annotator:
         chosen = {"choices": [self._dice.choice(EXPRESSIONS)]}
         region = {"from_name": "expression", "to_name": "image", "type": "choices", "value": chosen}
         path = f"/api/tasks/{task}/annotations/?project={self._project}"
+        said = {"result": [region], "lead_time": 0.9}
         begun = time.perf_counter()
-        status, answer = await self._connection.ask("POST", path, {"result": [region], "lead_time": 0.9})
+        status, answer = await self._connection.ask("POST", path, said)
+        if self._twice:
+            await self._connection.ask("POST", path, said)
         if status != MADE:
             self.refused += 1
             if status >= 500:

@@ -172,6 +172,7 @@ class Round:
     annotators: int
     top_up: bool = False
     pace_s: float = 0.0
+    twice: bool = False
 
     def __str__(self) -> str:
         how = ", faces with the replies" if self.top_up else ""
@@ -192,6 +193,7 @@ def send(
         "seconds": seconds,
         "top_up": how.top_up,
         "pace_s": how.pace_s,
+        "twice": how.twice,
     }
     before = site.cpu_s()
     saw: dict[str, Any] = run_module(site.environment, "bench.voting_client", said=json.dumps(order))

@@ -3,8 +3,8 @@
 Reads {"port", "campaign", "sessions", "seconds", "top_up", "pace_s"} as JSON from stdin, and prints what it saw. An
 annotator asks for five faces, answers them one by one, and asks again; with top_up, as the page does, an answer
 brings new faces along with its reply when few are left. With a pace above 0 each answers once in so many seconds, not
-all at the same moment. Without sessions they are turned away each time. Told to end (SIGTERM), it does so when all
-are answered.
+all at the same moment. With twice, each answer is sent once more, as where its reply was lost. Without sessions they
+are turned away each time. Told to end (SIGTERM), it does so when all are answered.
 """
 
 import asyncio
@@ -118,6 +118,8 @@ class Annotator:
         begun = time.perf_counter()
         try:
             answer = await self._post("cast", said)
+            if self._order.get("twice"):
+                answer = await self._post("cast", said)
         except Refused:
             self.refused += 1
             return rest
