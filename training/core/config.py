@@ -213,7 +213,7 @@ class Config:
     )
     checkpoint_minutes: float = _field(
         5.0,
-        "A checkpoint is written at least this often, beside those after the best epoch so far and the last.",
+        "A checkpoint is written at least this often, beside those after epochs; of quick epochs not after every one.",
         above=0.0,
         high=1e6,
     )

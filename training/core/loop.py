@@ -1,5 +1,5 @@
-"""Training, top to bottom: epochs of steps, a validation after each, checkpoints so that no more than
-minutes are ever lost.
+"""Training, top to bottom: epochs of steps, a validation and a checkpoint after each, so that hardly anything is
+ever lost.
 """
 
 import dataclasses
@@ -27,6 +27,9 @@ from training.core.schedules import learning_rate
 from training.core.stepping import Pending, Stepper
 from training.core.stopping import Stopper
 from training.core.telling import Teller
+
+_SAVING = 0.05
+"""Of the time, what checkpoints after epochs may take."""
 
 
 class Training:
@@ -68,6 +71,7 @@ class Training:
         )
         self._pending: list[Pending] = []
         self._clock = self._spoke = self._saved = time.monotonic()
+        self._saving = 0.0
 
     def run(self) -> None:
         self._begin()
@@ -137,6 +141,10 @@ class Training:
         """Whether this process is to write a checkpoint by now."""
         return self.world.first and time.monotonic() - self._saved > self.config.checkpoint_minutes * 60
 
+    def _is_cheap(self) -> bool:
+        """Whether writing another checkpoint takes a small share of the time since the last."""
+        return time.monotonic() - self._saved > self._saving / _SAVING
+
     def _settle(self) -> float:
         """Take the pending steps' figures in, and return the last loss. Raises TrainingFailed for one that is
         no number: the weights are then spoilt, and the last checkpoint is older than the spoiling.
@@ -189,9 +197,8 @@ class Training:
         )
 
     def _close_epoch(self) -> None:
-        """Judge by the validation split, and keep the weights if they are the best. A checkpoint is written where it
-        must not be older than what else lies there; elsewhere by the clock, for with quick epochs checkpoints would
-        take longer than the training.
+        """Judge by the validation split, keep the weights if they are the best, and write a checkpoint, unless that
+        would take a quick epoch longer than learning. Older than the best weights it must never be.
         """
         progress, config = self.progress, self.config
         trained = progress.seconds
@@ -216,7 +223,7 @@ class Training:
         )
         progress.plateau.note(accuracy, config)
         progress.close_epoch()
-        if better or self._over() or self._due():
+        if better or self._over() or self._due() or self._is_cheap():
             self._save()
 
     def _validate(self) -> tuple[float, float]:
@@ -242,7 +249,7 @@ class Training:
         )
 
     def _save(self) -> None:
-        self._saved = time.monotonic()
+        began = self._saved = time.monotonic()
         if not self.world.first:
             return
         average = self.stepper.average
@@ -256,6 +263,8 @@ class Training:
                 "metrics_bytes": self.tell.events.size(),
             }
         )
+        self._saved = time.monotonic()
+        self._saving = self._saved - began
 
     def _restore(self, checkpoint: dict[str, Any]) -> None:
         try:

@@ -445,3 +445,32 @@ def test_what_a_killed_process_has_half_decoded_goes_but_not_what_a_living_one_d
     assert left.exists()
     load(opened, config, 32, tmp_path)
     assert not left.exists()
+
+
+class NotesCheckpoints(Display):
+    """Notes which checkpoints have lain in the folder whenever something was said."""
+
+    def __init__(self, run: Path) -> None:
+        super().__init__()
+        self.file, self.seen = run / "last.pt", set[int]()
+
+    def say(self, text: str) -> None:
+        super().say(text)
+        self.look()
+
+    def look(self) -> None:
+        if self.file.exists():
+            self.seen.add(self.file.stat().st_mtime_ns)
+
+
+@pytest.mark.parametrize("share", [1e9, 1e-9])
+def test_an_epoch_too_quick_for_a_checkpoint_writes_one_only_where_it_must(
+    snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    monkeypatch.setattr("training.core.loop._SAVING", share)
+    run = tmp_path / "run"
+    display = NotesCheckpoints(run)
+    train(snapshot=snapshot, run=run, choose=small(epochs=8), stopper=Stopper(), display=display)
+    display.look()
+    best = {event["epoch"] for event in events(run, "epoch") if event["best"]}
+    assert len(display.seen) == (8 if share > 1 else len(best | {8}))
