@@ -353,8 +353,7 @@ def _sweep_lost(model: type[Work]) -> int:
     lost = model._default_manager.filter(Q(queued_at__lt=_too_long_ago()) | ahead)
     for row in lost.filter(state=WorkState.WAITING):
         # The message may have been lost with the broker; one sent twice starts nothing twice.
-        waiting = model._default_manager.filter(pk=row.pk, state=WorkState.WAITING, queued_at=row.queued_at)
-        if waiting.update(queued_at=clock.now()):
+        if lost.filter(pk=row.pk, state=WorkState.WAITING).update(queued_at=clock.now()):
             enqueue(row)
             count += 1
     return count

@@ -167,7 +167,9 @@ def _note_that_it_was_taken_up(job: work.Job[TrainingRun]) -> None:
     run = job.row
     if run.attempt > 1:
         assert run.started_at is not None
-        said = {"at": run.started_at.isoformat(), "epoch": run.epoch, "why": run.message}
+        # The row may not know of the last epoch yet: beats are counted.
+        epoch = metrics.progress(metrics.read(folder(run))).epoch
+        said = {"at": run.started_at.isoformat(), "epoch": epoch, "why": run.message}
         job.beat(force=True, taken_up=[*run.taken_up, said])
 
 

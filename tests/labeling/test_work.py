@@ -14,7 +14,7 @@ from django.db.utils import IntegrityError
 from django.utils import timezone
 from django.utils.translation import override
 
-from labeling import work
+from labeling import clock, work
 from labeling.models import Source, WorkState
 from labeling.sayings import said
 
@@ -276,6 +276,28 @@ def test_the_sweeper_sends_a_lost_message_again_but_not_at_every_round(sent: lis
     Source.objects.filter(pk=source.pk).update(queued_at=timezone.now() - timedelta(hours=1))
     assert (work.sweep(), work.sweep()) == (1, 0)
     assert sent == [("labeling.tasks.ingest_source", source.pk)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_sweeper_sends_out_what_a_worker_gave_up(sent: list[tuple[str, int]], settings) -> None:
+    settings.HEARTBEAT_TIMEOUT_S = 0.05
+    row = make_source()
+    with work.claimed(Source, row.pk) as job:
+        job.put_back(message="Later.")
+    time.sleep(0.2)
+    sent.clear()
+    assert work.sweep() == 1
+    assert len(sent) == 1
+
+
+def test_a_time_the_database_wrote_is_found_by_what_was_read_of_it() -> None:
+    row = make_source()
+    for _ in range(20):
+        Source.objects.filter(pk=row.pk).update(queued_at=clock.now())
+        row.refresh_from_db()
+        assert Source.objects.filter(pk=row.pk, queued_at__gte=row.queued_at).exists()
+        if row.queued_at.microsecond:
+            assert Source.objects.filter(pk=row.pk, queued_at=row.queued_at).exists()
 
 
 @pytest.mark.django_db(transaction=True)

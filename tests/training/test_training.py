@@ -128,7 +128,9 @@ def test_a_child_that_is_killed_puts_the_run_back_into_the_queue_and_the_next_at
     assert run.state == WorkState.DONE
     assert epochs_done(run) == [1, 2, 3]
     [taken] = queries.taken_up(run)
-    assert (taken.at, taken.epoch, taken.why) == (run.started_at, 1, killed)
+    assert (taken.at, taken.why) == (run.started_at, killed)
+    # It was killed once its first epoch was told of; it may have ended another until then.
+    assert taken.epoch in (1, 2)
 
 
 def test_a_child_that_is_killed_each_time_without_getting_further_fails_the_run_with_its_log(settings):
