@@ -4,27 +4,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bench.beside import DIED, REFUSED, STOPPED, Named, side_by_side, weightiest
+from tests.worker import wait_until
 from training.core.stopping import Stopper
 
 ROOT = Path(__file__).resolve().parents[2]
 WAITING = "import sys; sys.stdin.read(); open(sys.argv[1], 'w').close()"
 """A process that writes its file once its standard input ends."""
-
-
-def wait_until(there: Callable[[], bool]) -> None:
-    end = time.monotonic() + 120
-    while time.monotonic() < end:
-        if there():
-            return
-        time.sleep(0.05)
-    pytest.fail("it did not come")
 
 
 def test_each_status_is_told_and_one_that_is_killed_stops_no_other() -> None:
@@ -51,7 +41,7 @@ def test_whoever_asks_ends_all_and_what_they_started(tmp_path: Path) -> None:
     statuses = side_by_side({"one": ["-c", program], "never begun": ["-c", "pass"]}, 1, Asks())
     assert statuses == {"one": STOPPED, "never begun": STOPPED}
     grandchild = int(begun.read_text())
-    wait_until(lambda: not Path(f"/proc/{grandchild}").exists() or _is_dead(grandchild))
+    wait_until(lambda: not Path(f"/proc/{grandchild}").exists() or _is_dead(grandchild), seconds=120)
     assert side_by_side({}, 1, stopper) == {}
 
 
@@ -62,15 +52,16 @@ def _is_dead(number: int) -> bool:
 def test_they_see_that_their_parent_was_killed(tmp_path: Path) -> None:
     program = f"""
 from bench.beside import side_by_side
+from tests.worker import wait_until
 from training.core.stopping import Stopper
 side_by_side({{"one": ["-c", {WAITING!r}, {str(tmp_path / "ended")!r}]}}, 1, Stopper())
 """
     parent = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
     children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
-    wait_until(lambda: bool(children.read_text().strip()))
+    wait_until(lambda: bool(children.read_text().strip()), seconds=120)
     parent.kill()
-    parent.wait()
-    wait_until(lambda: (tmp_path / "ended").exists())
+    assert parent.wait() == -signal.SIGKILL
+    wait_until(lambda: (tmp_path / "ended").exists(), seconds=120)
 
 
 def test_threads_are_shared(tmp_path: Path) -> None:

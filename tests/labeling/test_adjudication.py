@@ -1,7 +1,6 @@
 """A manager's decision on a disputed face, beside the votes."""
 
 import threading
-from uuid import uuid4
 
 import pytest
 from django.db import connections
@@ -13,20 +12,9 @@ from labeling.queries import freeze_preview
 from labeling.snapshots import freezing
 from labeling.suggestions import doubt
 from labeling.voting import votes
-from tests.factories import make_campaign, make_user, settle
+from tests.factories import make_campaign, make_user, settle, vote_next
 
 pytestmark = pytest.mark.django_db
-
-
-def answer(campaign, person, said):
-    [held] = votes.lease(campaign=campaign, annotator=person, limit=1)
-    votes.cast(
-        campaign=campaign,
-        annotator=person,
-        campaign_face_id=held.campaign_face_id,
-        answer=said,
-        client_key=uuid4(),
-    )
 
 
 def disputed(*answers):
@@ -35,7 +23,7 @@ def disputed(*answers):
     person = None
     for said in answers:
         person = make_user()
-        answer(campaign, person, said)
+        vote_next(campaign, person, said)
     return campaign, campaign.campaign_faces.get(), person
 
 
@@ -106,7 +94,7 @@ def test_a_decision_outlives_a_round_of_fresh_votes(label, expected):
     campaign, row, _ = disputed("happy", "sad")
     decide(row, label)
     votes.reopen(campaign_faces=[row.pk], votes=1)
-    answer(campaign, make_user(), "sad")
+    vote_next(campaign, make_user(), "sad")
     assert says(row) == expected
     assert row.counts == {"happy": 1, "sad": 2}
     adjudication.retract(campaign_face_id=row.pk, by=None)

@@ -19,16 +19,15 @@ from labeling.sources.handmade import CannotDraw
 from labeling.vision import crops
 from labeling.voting import votes
 from labeling.voting.integrity import check
-from tests.factories import make_campaign, make_faces, make_user
+from tests.factories import make_campaign, make_faces, make_user, vote_next
 from tests.labeling.corrections.correcting import (
     BOX,
     MOVED,
     asked_about,
     crops_stored,
     fresh,
-    pixels_of,
-    vote,
 )
+from tests.labeling.photos import pixels_of
 from tests.labeling.sources.places import taken_in
 from tests.labeling.vision.films import write_pictures
 from vemo.accounts.models import User
@@ -95,7 +94,7 @@ def test_where_nobody_has_seen_it_the_new_one_is_asked_about_and_gets_all_its_vo
     assert (done.moved, done.stayed) == ([campaign.name], [])
     assert asked_about(campaign) == {done.face.pk}
     for _ in range(3):
-        vote(campaign, make_user())
+        vote_next(campaign, make_user())
     row = campaign.campaign_faces.get()
     assert (row.state, row.votes, row.wanted) == ("settled", 3, 3)
     assert check(campaign) == dict.fromkeys(check(campaign), 0)
@@ -111,7 +110,7 @@ def test_who_has_begun_meets_the_new_one_at_the_end_of_the_line(old: Face, manag
         if done and done.stayed:
             # It was the first in this person's line.
             return
-        vote(campaign, person)
+        vote_next(campaign, person)
     seen = set()
     while leased := votes.lease(campaign=campaign, annotator=person, limit=5):
         for one in leased:
@@ -131,7 +130,7 @@ def leased(campaign: Campaign, manager: User) -> None:
 
 
 def voted(campaign: Campaign, manager: User) -> None:
-    vote(campaign, make_user())
+    vote_next(campaign, make_user())
 
 
 def skipped(campaign: Campaign, manager: User) -> None:
@@ -186,7 +185,7 @@ def test_undone_everything_is_as_it_was(old: Face, manager: User) -> None:
 def test_where_the_new_one_has_votes_it_stays_and_is_offered_no_more(old: Face, manager: User) -> None:
     voted_in, untouched = make_campaign([old], votes_per_face=2), make_campaign([old])
     new = corrections.correct(face=old, box=MOVED, by=manager).face
-    vote(voted_in, make_user())
+    vote_next(voted_in, make_user())
     done = corrections.undo(face=fresh(old), by=manager)
     assert (done.face, done.moved, done.stayed) == (old, [untouched.name], [voted_in.name])
     assert (asked_about(voted_in), asked_about(untouched)) == ({new.pk}, {old.pk})

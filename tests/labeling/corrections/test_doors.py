@@ -8,8 +8,9 @@ from rest_framework.test import APIClient
 
 from labeling.models import Face, Media
 from labeling.sources import drawn
-from tests.factories import make_campaign, make_user
-from tests.labeling.corrections.correcting import MOVED, fresh, pixels_of, vote
+from tests.factories import make_campaign, make_user, vote_next
+from tests.labeling.corrections.correcting import MOVED, fresh
+from tests.labeling.photos import pixels_of
 from tests.labeling.sources.places import taken_in
 from tests.labeling.vision.films import write_pictures
 from vemo.accounts.models import User
@@ -18,7 +19,7 @@ from vemo.accounts.models import User
 def test_managers_correct_and_undo_on_the_medias_page(client: Client, old: Face, manager: User) -> None:
     client.force_login(manager)
     campaign = make_campaign([old], votes_per_face=2)
-    vote(campaign, make_user())
+    vote_next(campaign, make_user())
     media = reverse("labeling:media", args=[old.media_id])
     page = client.get(media, {"correct": old.pk}).content.decode()
     assert "Save the box" in page

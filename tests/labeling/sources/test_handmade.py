@@ -1,6 +1,5 @@
 """Faces that people draw by hand."""
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,6 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
 from django.urls import reverse
-from PIL import Image
 
 from labeling.models import Face, Media
 from labeling.sources import handmade, store
@@ -17,6 +15,7 @@ from labeling.sources.handmade import CannotDraw
 from labeling.vision import crops, video
 from tests.factories import make_campaign, make_faces, make_media, make_user
 from tests.labeling.erasure.erasing import erase
+from tests.labeling.photos import make_photo, pixels_of
 from tests.labeling.vision.films import SIZE, number_in, write_film
 
 pytestmark = pytest.mark.django_db
@@ -24,16 +23,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def photo() -> Media:
-    pixels = np.random.default_rng(1).integers(0, 255, (120, 200, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    name = default_storage.save("media/photo.png", ContentFile(buffer.getvalue()))
-    return make_media(stored_as=name, width=200, height=120, sha256="d" * 64)
-
-
-def pixels_of(name: str) -> np.ndarray:
-    with default_storage.open(name) as file:
-        return np.asarray(Image.open(file).convert("RGB"))
+    return make_photo()
 
 
 def test_a_drawn_face_is_cut_and_measured_as_others_are(photo: Media) -> None:

@@ -62,6 +62,8 @@ def test_a_terminal_that_was_closed_takes_no_training_with_it(narrow: tuple[int,
     shown, out = narrow
     display = Display(out)
     os.close(shown)
+    with pytest.raises(OSError, match="Input/output error"):
+        os.write(out.fileno(), b"so much for what would end the training")
     for _ in range(2):
         display.say("nobody reads this")
         display.show("nor this")
