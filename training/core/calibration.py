@@ -99,6 +99,15 @@ def why_unfitted(result: Mapping[str, Any]) -> str:
     return str(result["splits"].get("validation", {}).get("calibrated", {}).get("unfitted", ""))
 
 
+def temperature_of(result: Mapping[str, Any]) -> float:
+    """What result.json, or an ensemble's file, has fitted for the labels; 1 where it has none. Raises KeyError,
+    TypeError, ValueError or AttributeError for what is neither.
+    """
+    found = float(result["splits"].get("validation", {}).get("calibrated", {}).get("temperature", 1.0))
+    # Runs judged by earlier versions have a bound where none was found.
+    return found if LEAST_TEMPERATURE < found < MOST_TEMPERATURE else 1.0
+
+
 def fit_temperature(labels: Labels, probabilities: Shares) -> float:
     """The temperature in [0.05, 20] with the least negative log-likelihood of these images' labels; N ≥ 1.
 

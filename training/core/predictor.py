@@ -23,7 +23,7 @@ from torch import nn
 
 from labeling.vision.images import BadImage, as_rgb, open_image
 from training.core.agreement import allows_bf16
-from training.core.calibration import LEAST_TEMPERATURE, MOST_TEMPERATURE, tempered, why_unfitted
+from training.core.calibration import temperature_of, tempered, why_unfitted
 from training.core.device import device_to_judge_on
 from training.core.judging import Probabilities, Views, plain, probabilities
 from training.core.pixels import decode_many
@@ -179,10 +179,7 @@ def _allowed(folder: RunFolder, result: dict[str, Any] | None, device: torch.dev
 
 def _temperature(folder: RunFolder, result: dict[str, Any] | None) -> float:
     with _readable(folder):
-        split = {} if result is None else result["splits"].get("validation", {})
-        found = float(split.get("calibrated", {}).get("temperature", 1.0))
-        # Runs judged by earlier versions have a bound where none was found.
-        return found if LEAST_TEMPERATURE < found < MOST_TEMPERATURE else 1.0
+        return 1.0 if result is None else temperature_of(result)
 
 
 def _opened(face: Face, name: str) -> Image.Image:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from training.core.calibration import LEAST_TEMPERATURE, MOST_TEMPERATURE, tempered, why_unfitted
+from training.core.calibration import temperature_of, tempered, why_unfitted
 from training.core.judging import Probabilities
 from training.core.predictor import Face, Opinions, Predictor
 from training.core.refusals import BadRunFolder
@@ -44,7 +44,7 @@ class Ensemble:
         self.members = [Predictor(run, bf16=bf16, device=device) for run in runs]
         self.classes = tuple(told["classes"])
         self.device = self.members[0].device
-        self.temperature, self.unfitted = _temperature(told), why_unfitted(told)
+        self.temperature, self.unfitted = temperature_of(told), why_unfitted(told)
         for run, member in zip(runs, self.members, strict=True):
             if (member.made.snapshot_digest, member.classes) != (told["snapshot_digest"], self.classes):
                 raise BadRunFolder(
@@ -79,7 +79,7 @@ def _read(file: Path) -> tuple[dict[str, Any], list[Path]]:
     """What the file tells, and its members. Raises BadRunFolder."""
     try:
         told: dict[str, Any] = json.loads(file.read_text("utf-8"))
-        _temperature(told)
+        float(told["splits"]["validation"]["calibrated"]["temperature"])
         runs = [Path(member) for member in told["members"]]
         complete = bool(runs) and {"classes", "snapshot_digest"} <= told.keys()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -89,8 +89,3 @@ def _read(file: Path) -> tuple[dict[str, Any], list[Path]]:
     if not complete:
         raise BadRunFolder(f"{file} is not what `ensemble` writes: it names no members, classes or snapshot.")
     return told, runs
-
-
-def _temperature(told: dict[str, Any]) -> float:
-    found = float(told["splits"]["validation"]["calibrated"]["temperature"])
-    return found if LEAST_TEMPERATURE < found < MOST_TEMPERATURE else 1.0
