@@ -29,17 +29,17 @@ def logits_file(out: Path, training: Training) -> Path:
 def ended_after(minutes: float | None) -> Iterator[Stopper]:
     """A stopper that asks for an end when a signal does, or when that much time, if any is named, is over."""
     stopper = Stopper()
-    stopper.watch_signals()
-    if minutes is None:
-        yield stopper
-        return
-    clock = threading.Timer(60 * minutes, stopper.ask, [f"{minutes:g} minutes are over"])
-    clock.daemon = True
-    clock.start()
-    try:
-        yield stopper
-    finally:
-        clock.cancel()
+    with stopper.watching_signals():
+        if minutes is None:
+            yield stopper
+            return
+        clock = threading.Timer(60 * minutes, stopper.ask, [f"{minutes:g} minutes are over"])
+        clock.daemon = True
+        clock.start()
+        try:
+            yield stopper
+        finally:
+            clock.cancel()
 
 
 def run(

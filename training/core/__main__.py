@@ -198,17 +198,17 @@ def _train(asked: argparse.Namespace) -> int:
     from training.core.train import train
 
     stopper = Stopper()
-    stopper.watch_signals()
     if asked.stop_with_parent:
         stopper.watch_parent()
     given = bool(asked.network or asked.preset or asked.config or asked.device or asked.set or asked.fast)
-    train(
-        snapshot=asked.snapshot,
-        run=asked.run_folder,
-        choose=(lambda: _chosen_to_train(asked)) if given else None,
-        stopper=stopper,
-        display=Display(),
-    )
+    with stopper.watching_signals():
+        train(
+            snapshot=asked.snapshot,
+            run=asked.run_folder,
+            choose=(lambda: _chosen_to_train(asked)) if given else None,
+            stopper=stopper,
+            display=Display(),
+        )
     return 0
 
 

@@ -1,8 +1,10 @@
 """Being asked to stop: by a signal, or by a parent that has died."""
 
+import contextlib
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType
 
 from training.core.refusals import Stopped
@@ -26,12 +28,21 @@ class Stopper:
         if self._reason:
             raise Stopped(self._reason)
 
-    def watch_signals(self) -> None:
-        """SIGTERM, SIGINT and, when its terminal goes, SIGHUP ask. Call from the main thread."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            # Started by nohup, it is to outlive the terminal.
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, self._on_signal)
+    @contextlib.contextmanager
+    def watching_signals(self) -> Iterator[None]:
+        """Meanwhile SIGTERM, SIGINT and, when its terminal goes, SIGHUP ask. In the main thread only."""
+        before = {
+            number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        }
+        if before[signal.SIGHUP] == signal.SIG_IGN:
+            del before[signal.SIGHUP]  # started by nohup, to outlive the terminal
+        for number in before:
+            signal.signal(number, self._on_signal)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def watch_parent(self, pipe: int = 0) -> None:
         """The end of `pipe`, a file descriptor whose other end the parent holds, asks. The system closes that

@@ -36,12 +36,10 @@ def narrow() -> Iterator[tuple[int, TextIO]]:
 
 @pytest.fixture
 def hang_up() -> Iterator[None]:
-    """The handlers of the process as they were, afterwards."""
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    before = [signal.getsignal(number) for number in numbers]
+    """The handler that a shell begins a process with, also where nohup began the tests; afterwards as it was."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
-    for number, handler in zip(numbers, before, strict=True):
-        signal.signal(number, handler)
+    signal.signal(signal.SIGHUP, before)
 
 
 def test_a_line_that_is_written_over_does_not_wrap(narrow: tuple[int, TextIO]) -> None:
@@ -72,15 +70,17 @@ def test_a_terminal_that_was_closed_takes_no_training_with_it(narrow: tuple[int,
 @pytest.mark.usefixtures("hang_up")
 def test_a_closed_terminal_asks_to_stop_unless_that_is_not_to_matter() -> None:
     stopper = Stopper()
-    stopper.watch_signals()
-    os.kill(os.getpid(), signal.SIGHUP)
-    with pytest.raises(Stopped, match="SIGHUP received"):
-        stopper.check()
+    before = signal.getsignal(signal.SIGINT)
+    with stopper.watching_signals():
+        os.kill(os.getpid(), signal.SIGHUP)
+        with pytest.raises(Stopped, match="SIGHUP received"):
+            stopper.check()
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)] == [before, signal.SIG_DFL]
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     another = Stopper()
-    another.watch_signals()
-    os.kill(os.getpid(), signal.SIGHUP)
-    another.check()
+    with another.watching_signals():
+        os.kill(os.getpid(), signal.SIGHUP)
+        another.check()
 
 
 def test_an_interrupted_command_ends_in_a_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,10 +89,12 @@ def test_an_interrupted_command_ends_in_a_word(tmp_path: Path, capsys: pytest.Ca
     over = threading.Event()
 
     def interrupt() -> None:
-        # Opens once the command reads, which then waits for more.
+        # Opens once the command reads, which then waits for more. A signal just before it waits interrupts nothing.
         with waiting.open("w"):
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-            over.wait()
+            while True:
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                if over.wait(5):
+                    return
 
     thread = threading.Thread(target=interrupt)
     thread.start()
