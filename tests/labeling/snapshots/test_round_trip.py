@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as some
 from PIL import Image
 
+from labeling.cells import as_meant
 from labeling.expressions import EIGHT, FERPLUS_ANSWERS, OTHER_ANSWERS
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.exports import FORMATS, write
@@ -106,7 +107,8 @@ def exported(format: str, classes: Sequence[str], faces: Faces, folder: Path) ->
 
 
 def table(archive: zipfile.ZipFile, name: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(archive.read(name).decode(), newline="")))
+    rows = csv.DictReader(io.StringIO(archive.read(name).decode(), newline=""))
+    return [{column: as_meant(cell) for column, cell in row.items()} for row in rows]
 
 
 def same(found: dict[str, Any], face: dict[str, Any], *left_out: str) -> None:
