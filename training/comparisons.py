@@ -8,6 +8,9 @@ from django.utils.translation import gettext as _
 from labeling.models import WorkState
 from labeling.refusals import Refusal
 from training import queries, runs
+from training.core.comparing import compare as core_compare
+from training.core.predictions import read_predictions
+from training.core.refusals import Refusal as CoreRefusal
 from training.models import Evaluation, TrainingRun
 
 SURE = 0.05
@@ -51,11 +54,6 @@ class Comparison:
 
 def compare(*, first: TrainingRun, second: TrainingRun) -> Comparison:
     """By their test faces. Raises CannotCompare."""
-    # torch comes with it, which a page that compares nothing shall not wait for.
-    from training.core.comparing import compare as core_compare
-    from training.core.predictions import read_predictions
-    from training.core.refusals import Refusal as CoreRefusal
-
     if first.pk == second.pk:
         raise CannotCompare(_("A run cannot be compared with itself. Choose another."))
     evaluations = [queries.evaluation_of(run, "test") for run in (first, second)]

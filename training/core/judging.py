@@ -4,14 +4,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.core.config import Config
 from training.core.device import autocast
+from training.core.metrics import Probabilities
 from training.core.pixels import prepare
-
-Probabilities = NDArray[np.float32]
 
 Views = Callable[[Tensor, Tensor, Config], Iterator[Tensor]]
 """From uint8 (B, C, S, S), the (B,) row numbers of these images, and the config to what the network sees of them, each

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.core.batches import epoch_batches
+from training.core.checkpoints import load_last, save_best, save_last
 from training.core.config import Config
 from training.core.contradictions import LEAST_PART
 from training.core.faces import Faces
-from training.core.judging import Probabilities, probabilities
-from training.core.metrics import negative_log_likelihood
+from training.core.judging import probabilities
+from training.core.metrics import Probabilities, negative_log_likelihood
 from training.core.parallel import ALONE, World
 from training.core.progress import Display
 from training.core.reach import Progress
@@ -91,7 +92,7 @@ class Training:
         return self.progress.epoch >= self.config.epochs or self.progress.plateau.exhausted(self.config)
 
     def _begin(self) -> None:
-        checkpoint = self.world.told_by_first(self.folder.load_last)
+        checkpoint = self.world.told_by_first(lambda: load_last(self.folder))
         if checkpoint is not None:
             self._restore(checkpoint)
         self.tell.begin(
@@ -212,7 +213,7 @@ class Training:
                 progress.epoch + 1,
             )
             if self.world.first:
-                self.folder.save_best(self.stepper.judged.state_dict())
+                save_best(self.folder, self.stepper.judged.state_dict())
         self.tell.epoch(
             progress,
             accuracy=accuracy,
@@ -254,14 +255,15 @@ class Training:
             return
         average = self.stepper.average
         self.progress.parts = self.stepper.parts
-        self.folder.save_last(
+        save_last(
+            self.folder,
             {
                 "network": self.network.state_dict(),
                 "average": average.state() if average else None,
                 "optimizer": self.stepper.optimizer.state_dict(),
                 "progress": dataclasses.asdict(self.progress),
                 "metrics_bytes": self.tell.events.size(),
-            }
+            },
         )
         self._saved = time.monotonic()
         self._saving = self._saved - began

@@ -12,6 +12,8 @@ from training.core.calibration import FLOOR, expected_calibration_error, reliabi
 from training.core.intervals import wilson_interval
 
 Figures = dict[str, Any]
+Probabilities = NDArray[np.float32]
+"""(N, K), rows adding up to one."""
 
 
 def figures(

@@ -5,7 +5,7 @@ or joins runs works from these files alone.
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +14,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from labeling.snapshots import format as snapshots
-from training.core.faces import Snapshot
-from training.core.judging import Probabilities
+from training.core.metrics import Probabilities
 from training.core.refusals import BadRunFolder
 from training.core.run_folder import Made, RunFolder, write_atomically
+
+if TYPE_CHECKING:
+    from training.core.faces import Snapshot
 
 _FACTS = ("votes", "source", "licence", "face_size", "media_faces")
 _TRACK = ("media_sha256", "detector", "track")
@@ -104,7 +106,7 @@ def _tracks(table: pa.Table) -> list[tuple[str, str, int]]:
     return list(zip(*(table.column(name).to_pylist() for name in _TRACK), strict=True))
 
 
-def predictions_of(snapshot: Snapshot, split: str, probabilities: Probabilities) -> Predictions:
+def predictions_of(snapshot: "Snapshot", split: str, probabilities: Probabilities) -> Predictions:
     """The probabilities of a split's faces, in the snapshot's order, with what the snapshot knows of them."""
     faces = snapshot.splits[split]
     return Predictions(

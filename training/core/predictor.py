@@ -24,8 +24,10 @@ from torch import nn
 from labeling.vision.images import BadImage, as_rgb, open_image
 from training.core.agreement import allows_bf16
 from training.core.calibration import temperature_of, tempered, why_unfitted
+from training.core.checkpoints import give_best
 from training.core.device import device_to_judge_on
-from training.core.judging import Probabilities, Views, plain, probabilities
+from training.core.judging import Views, plain, probabilities
+from training.core.metrics import Probabilities
 from training.core.pixels import decode_many
 from training.core.quick import Quick, quick_config
 from training.core.refusals import BadImages, BadRunFolder
@@ -89,7 +91,7 @@ class Predictor:
         self.unfitted = "" if result is None else why_unfitted(result)
         """Why none was fitted, for people; empty where one was, or nothing is known of it."""
         network = build(made, start=False)
-        folder.give_best(network)
+        give_best(folder, network)
         layout = torch.channels_last if self.config.channels_last else torch.contiguous_format
         self.network: nn.Module = network.to(device=self.device, memory_format=layout).eval()  # type: ignore[call-overload]
         """From what `training.core.pixels.prepare` gives to logits; in eval mode, with the weights as they were

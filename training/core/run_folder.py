@@ -1,9 +1,9 @@
 """The run folder: all that is known of one training, readable while it goes on, consistent whenever it is
-killed.
+killed. Its weights are written and read in `training.core.checkpoints`; here nothing needs torch, for the site's pages
+read these files too.
 """
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
@@ -13,13 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import safetensors
-import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
-
 from training.core.config import Config
-from training.core.device import out_of_memory
 from training.core.refusals import BadConfig, BadRunFolder
 
 FORMAT = "vemo-run/1"
@@ -148,63 +142,6 @@ class RunFolder:
             raise BadRunFolder(f"{self.path} has no readable result.json: {error}") from error
         return result
 
-    def save_best(self, weights: dict[str, Tensor]) -> None:
-        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-        write_atomically(
-            self.best, _as_errors_of_files(lambda file: save_file(plain, file, metadata={"format": FORMAT}))
-        )
-
-    def give_best(self, network: nn.Module) -> None:
-        """Load the best weights into the run's network. Raises BadRunFolder where there are none that fit it."""
-        weights = self.load_best()
-        try:
-            network.load_state_dict(weights)
-        except RuntimeError as error:  # torch's, with a line for every layer
-            raise BadRunFolder(
-                f"{self.best} has the weights of another network than {self.config} tells of. Put the run's own back, "
-                f"or train into another folder."
-            ) from error
-
-    def load_best(self) -> dict[str, Tensor]:
-        """Raises BadRunFolder where there are no readable weights yet."""
-        if not self.best.exists():
-            raise BadRunFolder(
-                f"{self.path} has no weights yet (best.safetensors). Train it for an epoch first."
-            )
-        try:
-            weights: dict[str, Tensor] = load_file(self.best)
-        except (OSError, safetensors.SafetensorError) as error:
-            raise BadRunFolder(f"{self.best} cannot be read: {error}") from error
-        return weights
-
-    def save_last(self, checkpoint: dict[str, Any]) -> None:
-        write_atomically(self.last, _as_errors_of_files(lambda file: torch.save(checkpoint, file)))
-
-    def load_last(self) -> dict[str, Any] | None:
-        """The last checkpoint, in main memory; None where there is none. Raises BadRunFolder for a damaged one."""
-        if not self.last.exists():
-            return None
-        try:
-            checkpoint: dict[str, Any] = torch.load(self.last, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises a dozen kinds for bytes that are no checkpoint
-            raise BadRunFolder(f"{self.last} is damaged. Delete it to train from the beginning.") from error
-        return checkpoint
-
-
-def _as_errors_of_files(save: Callable[[Path], object]) -> Callable[[Path], None]:
-    """Torch and safetensors have errors of their own for a file that takes no more."""
-
-    def write(file: Path) -> None:
-        try:
-            save(file)
-        except (RuntimeError, safetensors.SafetensorError) as error:
-            if out_of_memory(error):
-                raise
-            first = str(error).partition("\n")[0]
-            raise OSError(errno.EIO, f"it could not be written ({first})", str(file)) from error
-
-    return write
-
 
 class Events:
     """metrics.jsonl: one JSON object a line, each flushed, so that a reader sees it at once. Without a file, for
@@ -262,13 +199,15 @@ def write_json(file: Path, value: object) -> None:
 
 def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
     """Have `write` fill a file beside it, and put that in its place: whoever reads sees the old or the new,
-    whole. A link stays one: what it names is written.
+    whole. A link stays one: what it names is written. Who may read it is as for any file made here.
     """
     file = file.resolve()
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
+        part.touch()
+        usual = part.stat().st_mode
         write(part)
-        part.chmod(0o644)  # safetensors writes for its owner alone, but the site may run as another user
+        part.chmod(usual)  # safetensors writes for its owner alone, but the site may run as another user
         _sync(part)
         part.replace(file)
     finally:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from training.core.calibration import temperature_of, tempered, why_unfitted
-from training.core.judging import Probabilities
+from training.core.metrics import Probabilities
 from training.core.predictor import Face, Opinions, Predictor
 from training.core.refusals import BadRunFolder
 

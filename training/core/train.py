@@ -12,6 +12,7 @@ from torch import nn
 from training.core import faces as snapshot_faces
 from training.core import parallel
 from training.core.agreement import measured
+from training.core.checkpoints import give_best
 from training.core.config import Config
 from training.core.curves import refuse_absence
 from training.core.device import device_for, explained_memory, refuse_no_compiler
@@ -182,7 +183,7 @@ def _judged(
             f"{folder.best} is lost, and {folder.path} has been trained to its end. Put the file back, or delete "
             f"{folder.last} to train from the beginning."
         )
-    folder.give_best(training.network)
+    give_best(folder, training.network)
     result = _judge(folder, made, snapshot, training, stopper)
     _tell(result, training, display)
     # The result comes last: what has one is finished, and nothing is added to it.

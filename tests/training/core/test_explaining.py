@@ -14,6 +14,7 @@ from PIL import Image
 
 from labeling.snapshots import format as snapshots
 from training.core.__main__ import main
+from training.core.checkpoints import save_best
 from training.core.config import resolve
 from training.core.explaining import _enlarged, _last_map, _seen, grad_cam, masking
 from training.core.networks import NETWORKS, network
@@ -29,7 +30,7 @@ def untrained(run: Path, name: str, size: int = 32) -> Predictor:
     made = Made(config=config, snapshot_digest="0" * 64, classes=("happy", "sad"), stored_size=size)
     run.mkdir()
     RunFolder(run).write_made(made)
-    RunFolder(run).save_best(build(made, start=False).state_dict())
+    save_best(RunFolder(run), build(made, start=False).state_dict())
     return Predictor(run)
 
 

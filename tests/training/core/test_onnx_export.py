@@ -10,6 +10,7 @@ import torch
 from labeling.snapshots import format as snapshots
 from training.core import Predictor
 from training.core.__main__ import main
+from training.core.checkpoints import save_best
 from training.core.config import resolve
 from training.core.networks.torchvision_classifiers import last_layer
 from training.core.onnx_export import export
@@ -70,7 +71,7 @@ def test_other_networks_answer_as_torch_does(name: str, changes: dict[str, objec
     # A vision transformer's head begins as zeros.
     torch.nn.init.normal_(fresh.get_submodule(last_layer(fresh)).weight, std=0.02)
     RunFolder(run).write_made(made)
-    RunFolder(run).save_best(fresh.state_dict())
+    save_best(RunFolder(run), fresh.state_dict())
     done = export(run, tmp_path / "network.onnx")
     assert torch.backends.mha.get_fastpath_enabled()
     assert done.difference < 1e-4

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 
 PROGRAM = """
@@ -66,11 +68,20 @@ def test_a_reader_that_leaves_early_gets_no_traceback() -> None:
     assert "Error" not in said
 
 
-def test_looking_settings_up_does_not_load_torch() -> None:
-    program = (
-        "import sys, training.core.config as c; c.resolve('quick', 'resnet18'); print('torch' in sys.modules)"
-    )
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import training.core.config as c; c.resolve('quick', 'resnet18')",
+        "import training.core.comparing, training.core.predictions",
+    ],
+    ids=["settings", "comparing"],
+)
+def test_what_the_sites_pages_need_does_not_load_torch(program: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", f"{program}; import sys; print('torch' in sys.modules)"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.stdout == "False\n", done.stderr
