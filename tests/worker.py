@@ -1,6 +1,7 @@
 """A real Celery worker process beside a test, on the test's own database, broker and folders."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -67,6 +68,7 @@ def worker(log: Path, *options: str, **variables: str) -> Iterator[subprocess.Po
             cwd=log.parent,
             stdout=out,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     try:
         yield process
@@ -75,7 +77,6 @@ def worker(log: Path, *options: str, **variables: str) -> Iterator[subprocess.Po
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    # Beat (-B) is a child of the worker that would outlive a kill of it.
     family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
     process.terminate()
     try:
@@ -86,6 +87,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     for child in family:
         with suppress(psutil.NoSuchProcess):
             child.kill()
+    # Beat (-B) is a child of the worker that outlives a test's kill of it.
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def wait_until(holds: Callable[[], object], *, seconds: float = 60, log: Path | None = None) -> None:
