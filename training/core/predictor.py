@@ -28,7 +28,7 @@ from training.core.checkpoints import give_best
 from training.core.device import device_to_judge_on
 from training.core.judging import Views, plain, probabilities
 from training.core.metrics import Probabilities
-from training.core.pixels import decode_many
+from training.core.pixels import decode_many, squared
 from training.core.quick import Quick, quick_config
 from training.core.refusals import BadImages, BadRunFolder
 from training.core.run_folder import RunFolder
@@ -126,7 +126,7 @@ class Predictor:
             return np.zeros((0, 1 if colour == "grey" else 3, side, side), np.uint8)
 
         def one(face: Face, number: int) -> NDArray[np.uint8]:
-            return _squared(_opened(face, f"image {number}"), side, colour)
+            return squared(_opened(face, f"image {number}"), side, colour)
 
         with ThreadPoolExecutor() as pool:
             return np.stack(list(pool.map(one, faces, range(first, first + len(faces)))))
@@ -200,15 +200,6 @@ def _opened(face: Face, name: str) -> Image.Image:
         return Image.fromarray(open_image(face if isinstance(face, bytes) else Path(face)))
     except (OSError, BadImage) as error:
         raise BadImages(f"{name} is not an image that can be read: {error}") from error
-
-
-def _squared(image: Image.Image, side: int, colour: str) -> NDArray[np.uint8]:
-    """(C, side, side), made as `training.core.pixels.decode` makes it of encoded images."""
-    plain_image = image.convert("L" if colour == "grey" else "RGB")
-    if plain_image.size != (side, side):
-        plain_image = plain_image.resize((side, side), Image.Resampling.BILINEAR)
-    pixels = np.asarray(plain_image, np.uint8)
-    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def _from_array(array: NDArray[Any], name: str) -> Image.Image:

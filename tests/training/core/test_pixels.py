@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from training.core.augmentation import Turns, draw_turns, turned
 from training.core.config import Config, resolve
@@ -170,8 +170,36 @@ def test_enlarging_in_32_bits_is_interpolation_whoever_else_is_in_the_batch(
     assert torch.equal(found[3:4], grown(pixels[3:4], after))
 
 
-def test_a_picture_of_16_bits_is_refused_not_whitened() -> None:
-    file = io.BytesIO()
-    Image.fromarray(np.full((4, 4), 30_000, np.uint16)).save(file, "PNG")
-    with pytest.raises(BadImages, match="face 1 has more than 8 bits a channel"):
-        decode(file.getvalue(), name="face 1", side=4, colour="grey")
+def saved(image: Image.Image, kind: str, **how: object) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **how)
+    return out.getvalue()
+
+
+def test_what_is_no_plain_picture_is_decoded_as_everywhere_else() -> None:
+    grey = np.arange(0, 256, 4, dtype=np.uint8).reshape(8, 8)
+    plain, kept = Image.fromarray(grey), np.where(grey > 100, 255, 0).astype(np.uint8)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    found = {
+        "16 bits": saved(Image.fromarray(grey.astype(np.uint16) * 257), "PNG"),
+        "turned": saved(plain.transpose(Image.Transpose.ROTATE_90), "PNG", exif=exif),
+        "palette": saved(plain.convert("P"), "PNG"),
+        "clear": saved(Image.merge("LA", (plain, Image.fromarray(kept))), "PNG"),
+        "clear where it is 0": saved(plain, "PNG", transparency=0),
+    }
+    on_white = np.where(grey > 100, grey, 255)
+    wanted = dict.fromkeys(found, grey) | {
+        "clear": on_white,
+        "clear where it is 0": np.where(grey, grey, 255),
+    }
+    for name, data in found.items():
+        assert np.array_equal(decode(data, name=name, side=8, colour="grey")[0], wanted[name]), name
+        assert np.array_equal(decode(data, name=name, side=8, colour="rgb"), np.stack([wanted[name]] * 3)), (
+            name
+        )
+
+
+def test_no_program_is_started_to_look_at_a_face() -> None:
+    with pytest.raises(BadImages, match="face 1 is not an image that can be read"):
+        decode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n", name="face 1", side=8, colour="grey")
