@@ -7,20 +7,16 @@ since; and where the face is gone, what the rule says of the row in the other ve
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from django.conf import settings
 
-from labeling import work
 from labeling.cells import harmless
 from labeling.licences import meeting, understood
 from labeling.models import Campaign, CampaignFace, Face, Snapshot
-from labeling.sayings import gettext_noop
 from labeling.snapshots import candidates, diff, reasons, stored, taken_in
 from labeling.snapshots import format as snapshots
 from labeling.snapshots.diff import ADDED, ALL, REMOVED, Change, Difference, Wanted
@@ -33,7 +29,6 @@ GONE, PUT_ASIDE, ELSEWHERE, NEW, SETTLED_SINCE, UNKNOWN = (
 it would have joined by its labels alone; in none of that version's campaigns; found after it was frozen; agreed on
 after it; not to be told."""
 _CHUNK = 500
-_DAMAGED = gettext_noop("A version cannot be read: {reason} Verify both.")
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,7 @@ def compare(old: Snapshot, new: Snapshot) -> Difference:
     except (OSError, ValueError, TypeError, KeyError):
         # Not counted yet, or by another version of this site.
         pass
-    with _folders(old, new) as (one, other):
+    with stored.reading(old, new) as (one, other):
         found = diff.difference(one, other)
     kept.parent.mkdir(parents=True, exist_ok=True)
     made = kept.with_suffix(f".{os.getpid()}")
@@ -71,7 +66,7 @@ def demand_there(old: Snapshot, new: Snapshot) -> None:
         try:
             stored.manifest_of(each.digest)
         except snapshots.NotASnapshot as error:
-            raise work.Refused(_DAMAGED.format(reason=error)) from error
+            raise stored.unreadable(error) from error
 
 
 def _kept_at(old: Snapshot, new: Snapshot) -> Path:
@@ -82,13 +77,13 @@ def _kept_at(old: Snapshot, new: Snapshot) -> Path:
 
 def listed(old: Snapshot, new: Snapshot, wanted: Wanted, *, beyond: str = "", limit: int) -> list[Told]:
     """The first faces beyond the key that differ as wanted. Raises Refused."""
-    with _folders(old, new) as (one, other):
+    with stored.reading(old, new) as (one, other):
         return _told(list(islice(diff.changes(one, other, wanted, beyond=beyond), limit)), old, new)
 
 
 def every(old: Snapshot, new: Snapshot, wanted: Wanted = ALL) -> Iterator[Told]:
     """All of them, some hundred at a time. Raises Refused."""
-    with _folders(old, new) as (one, other):
+    with stored.reading(old, new) as (one, other):
         found = diff.changes(one, other, wanted)
         while chunk := list(islice(found, _CHUNK)):
             yield from _told(chunk, old, new)
@@ -133,21 +128,6 @@ COLUMNS = (
     "why",
     *(f"{name}_{version}" for name in FLAT for version in ("old", "new")),
 )
-
-
-@contextmanager
-def _folders(old: Snapshot, new: Snapshot) -> Iterator[tuple[Path, Path]]:
-    with ExitStack() as stack:
-        for each in (old, new):
-            stored.demand_frozen(each)
-        folders = [stack.enter_context(stored.rows_of(each.digest)) for each in (old, new)]
-        try:
-            yield folders[0], folders[1]
-        except (snapshots.NotASnapshot, OSError, pa.ArrowException) as error:
-            reason = str(error)
-            for each, folder in zip((old, new), folders, strict=True):
-                reason = stored.named(reason, folder, each.digest)
-            raise work.Refused(_DAMAGED.format(reason=reason)) from error
 
 
 def _told(found: Collection[Change], old: Snapshot, new: Snapshot) -> list[Told]:

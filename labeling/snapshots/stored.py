@@ -10,9 +10,10 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import pyarrow as pa
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
@@ -32,6 +33,7 @@ _DAMAGED = gettext_noop(
     "verified and freeze the campaign again, for a new version that is whole."
 )
 _NOT_FROZEN = gettext_noop("The snapshot “{name}” is {state}, not frozen yet.")
+_UNREADABLE = gettext_noop("A version cannot be read: {reason} Verify it.")
 _NOT_REPLACED = gettext_noop(
     "The storage does not replace “{name}”. Let it overwrite files (file_overwrite)."
 )
@@ -265,6 +267,28 @@ def rows_of(digest: str, alive: Alive = lambda: None) -> Iterator[Path]:
     with making("rows") as folder:
         _fetch_rows(digest, folder, alive)
         yield folder
+
+
+@contextmanager
+def reading(*versions: Snapshot) -> Iterator[list[Path]]:
+    """The rows of frozen versions, a folder each, as of `rows_of`. Raises Refused, also for what cannot be read there
+    within the block.
+    """
+    with ExitStack() as stack:
+        for each in versions:
+            demand_frozen(each)
+        folders = [stack.enter_context(rows_of(each.digest)) for each in versions]
+        try:
+            yield folders
+        except (snapshots.NotASnapshot, OSError, pa.ArrowException) as error:
+            reason = str(error)
+            for each, folder in zip(versions, folders, strict=True):
+                reason = named(reason, folder, each.digest)
+            raise unreadable(reason) from error
+
+
+def unreadable(reason: object) -> work.Refused:
+    return work.Refused(_UNREADABLE.format(reason=reason))
 
 
 def damaged(problems: list[snapshots.Problem]) -> str:
