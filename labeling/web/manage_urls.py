@@ -65,6 +65,7 @@ urlpatterns = [
     path("snapshots/compare/faces.json", versions.compare_json, name="snapshot_compare_json"),
     path("snapshots/<int:pk>/", snapshots.snapshot, name="snapshot"),
     path("snapshots/<int:pk>/faces/<str:face_key>.png", versions.frozen_face, name="frozen_face"),
+    path("snapshots/<int:pk>/nearest/", versions.nearest_faces, name="snapshot_nearest"),
     path("snapshots/<int:pk>/live.json", snapshots.snapshot_live, name="snapshot_live"),
     path("snapshots/<int:pk>/stop/", snapshots.snapshot_stop, name="snapshot_stop"),
     path("snapshots/<int:pk>/restart/", snapshots.snapshot_restart, name="snapshot_restart"),

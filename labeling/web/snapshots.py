@@ -148,6 +148,7 @@ def _context(request: HttpRequest, row: Snapshot) -> dict[str, Any]:
         "rule": rule_lines(row.rule),
         "left_out": left_out(row.counts.get("left_out", {})),
         "certificate": certificate_lines(row.counts.get("certificate", {})),
+        "nearest": row.counts.get("certificate", {}).get("similarity", {}).get("bits") is not None,
         **exports.context(row, made),
         **read_again,
         "manages": may_manage(request.user),

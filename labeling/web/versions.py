@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +27,10 @@ from labeling.rules import may_manage, may_see_labels
 from labeling.sayings import told
 from labeling.snapshot_words import kind_of_change, why_word
 from labeling.snapshots import comparing, pictures
+from labeling.snapshots.certificate import RADIUS
 from labeling.snapshots.comparing import Told
 from labeling.snapshots.diff import KINDS, LABEL, SPLIT, Difference, Table, Wanted
+from labeling.snapshots.nearest import Pair, nearest
 from labeling.web import paging
 from labeling.web.doors import door
 
@@ -136,22 +138,32 @@ def _matrix(table: Table, kind: str, names: list[str], query: dict[str, Any]) ->
 
 
 def _shown(faces: list[Told], old: Snapshot, new: Snapshot) -> Iterator[Shown]:
-    """The crop where the face still is one of the collection, else the picture that was frozen."""
-    pks = [each.change.row["face_id"] for each in faces]
-    there = dict(Face.objects.filter(pk__in=pks).values_list("pk", "crop_sha256"))
+    there = _crops(each.change.row for each in faces)
     for each in faces:
-        row, version = each.change.row, new if each.change.new else old
-        pk = row["face_id"]
-        same = there.get(pk) == row["image_sha256"]
+        picture, page = _addresses(each.change.row, new if each.change.new else old, there)
         yield Shown(
             told=each,
-            picture=reverse("labeling:crop", args=[pk])
-            if same
-            else reverse("labeling:frozen_face", args=[version.pk, each.change.face_key]),
-            page=reverse("labeling:face", args=[pk]) if same else "",
+            picture=picture,
+            page=page,
             kinds=", ".join(kind_of_change(kind) for kind in each.change.kinds),
             why=why_word(each.why) if each.why else "",
         )
+
+
+def _crops(rows: Iterable[Mapping[str, Any]]) -> dict[int, str]:
+    """Of these rows of snapshots the faces that are still there, and the sha256 of each one's crop."""
+    faces = Face.objects.filter(pk__in=[row["face_id"] for row in rows])
+    return dict(faces.values_list("pk", "crop_sha256"))
+
+
+def _addresses(row: Mapping[str, Any], version: Snapshot, there: Mapping[int, str]) -> tuple[str, str]:
+    """Of a row's picture: the crop where the face still is one of the collection, else as it was frozen; and of the
+    face's page, empty where it is not.
+    """
+    pk = row["face_id"]
+    if there.get(pk) == row["image_sha256"]:
+        return reverse("labeling:crop", args=[pk]), reverse("labeling:face", args=[pk])
+    return reverse("labeling:frozen_face", args=[version.pk, row["face_key"]]), ""
 
 
 def _next(request: HttpRequest, faces: list[Told]) -> str:
@@ -225,6 +237,32 @@ def _both(request: HttpRequest) -> tuple[Snapshot, Snapshot]:
     if old is None or new is None:
         raise Http404(_("Name two frozen versions."))
     return old, new
+
+
+@door(may_see_labels)
+@require_safe
+def nearest_faces(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The faces of two splits that look most alike, side by side."""
+    row = get_object_or_404(Snapshot, pk=pk, state=WorkState.DONE)
+    try:
+        found = nearest(row)
+    except Refusal as refusal:
+        messages.error(request, told(str(refusal)))
+        return HttpResponseRedirect(reverse("labeling:snapshot", args=[pk]))
+    there = _crops(face for pair in found for face in pair.faces)
+    pairs = [_side_by_side(pair, row, there) for pair in found]
+    return render(
+        request, "labeling/snapshot_nearest.html", {"snapshot": row, "pairs": pairs, "radius": RADIUS}
+    )
+
+
+def _side_by_side(pair: Pair, version: Snapshot, there: Mapping[int, str]) -> dict[str, Any]:
+    faces = []
+    for face in pair.faces:
+        picture, page = _addresses(face, version, there)
+        faces.append({"split": face["split"], "label": face["label"], "picture": picture, "page": page})
+    one, other = pair.faces
+    return {"bits": pair.bits, "faces": faces, "same_media": one["media_sha256"] == other["media_sha256"]}
 
 
 @door(may_see_labels)

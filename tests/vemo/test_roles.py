@@ -125,6 +125,7 @@ PAGES: dict[str, set[str]] = {
     "labeling:snapshot_verify": MANAGERS,
     "labeling:verification_stop": MANAGERS,
     "labeling:snapshot_compare": READERS,
+    "labeling:snapshot_nearest": READERS,
     "labeling:snapshot_compare_csv": READERS,
     "labeling:snapshot_compare_json": READERS,
     "labeling:frozen_face": READERS,

@@ -1,0 +1,122 @@
+"""The faces of two splits that look most alike, for eyes: the certificate only counts them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from labeling import bulk
+from labeling.models import Face, Snapshot
+from labeling.snapshots import format as snapshots
+from labeling.snapshots import stored
+from labeling.snapshots.arrays import Whole, whole_numbers
+from labeling.snapshots.certificate import RADIUS
+from labeling.vision.neighbours import near
+
+MOST = 60
+"""Pairs, as many as somebody looks at."""
+_COLUMNS = ("face_key", "face_id", "split", "label", "image_sha256", "media_sha256")
+_PRINTS = pa.schema([("face", pa.int64()), ("fingerprint", pa.int64())])
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two faces of two splits, each as its row of the snapshot. bits: of 64, in which their hashes differ."""
+
+    bits: int
+    faces: tuple[dict[str, Any], dict[str, Any]]
+
+
+def nearest(snapshot: Snapshot) -> list[Pair]:
+    """The nearest pairs within RADIUS bits, MOST at most, the nearest first. Raises Refused.
+
+    Of many faces with the very same hash one of each split stands for all. Those that were erased or removed since are
+    left out.
+    """
+    with stored.reading(snapshot) as [folder]:
+        rows = snapshots.read_table(folder, _COLUMNS).combine_chunks()
+    split = _splits(rows)
+    prints, known = _fingerprints(rows.column("face_id").to_numpy())
+    held = np.flatnonzero(known)
+    of = _one_of_each(prints[held], split[held], held)
+    found: list[tuple[int, int, int]] = []
+    for radius in dict.fromkeys((_radius(snapshot), RADIUS)):
+        if len(found) < MOST:
+            found = sorted(_pairs(*of, radius), key=lambda pair: pair[0])[:MOST]
+    if not found:
+        return []
+    told = rows.take([row for _bits, *both in found for row in both]).to_pylist()
+    return [
+        Pair(bits, (one, other))
+        for (bits, *_both), one, other in zip(found, told[::2], told[1::2], strict=True)
+    ]
+
+
+def _radius(snapshot: Snapshot) -> int:
+    """Within how many bits enough pairs were counted, if no hash is there many times: the fewer, the quicker."""
+    counted = snapshot.counts.get("certificate", {}).get("similarity", {}).get("pairs", {})
+    met = 0
+    for bits in range(RADIUS + 1):
+        met += counted.get(str(bits), 0)
+        if met >= MOST:
+            return bits
+    return RADIUS
+
+
+def _splits(rows: pa.Table) -> Whole:
+    names = rows.column("split").to_numpy(zero_copy_only=False)
+    return np.select([names == name for name in snapshots.SPLITS], range(len(snapshots.SPLITS)))
+
+
+def _fingerprints(faces: Whole) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    """Of each face its hash, and whether it has one and is still there."""
+    prints, known = np.zeros(len(faces), np.uint64), np.zeros(len(faces), np.bool_)
+    if not len(faces):
+        return prints, known
+    order = np.argsort(faces)
+    asked = Face.objects.filter(
+        pk__gte=faces.min(), pk__lte=faces.max(), fingerprint__isnull=False
+    ).values_list("pk", "fingerprint")
+    for table in bulk.tables(asked.order_by(), _PRINTS):
+        keys = whole_numbers(table, "face")
+        at = np.searchsorted(faces, keys, sorter=order)
+        at[at == len(faces)] = 0
+        here = faces[order[at]] == keys
+        prints[order[at[here]]] = whole_numbers(table, "fingerprint")[here].astype(np.int64).view(np.uint64)
+        known[order[at[here]]] = True
+    return prints, known
+
+
+def _one_of_each(
+    prints: NDArray[np.uint64], split: Whole, rows: Whole
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """The distinct hashes, and of each a row of each split that has it, (n, splits); -1 for none."""
+    distinct, which = np.unique(prints, return_inverse=True)
+    there = np.full((len(distinct), len(snapshots.SPLITS)), -1, np.int64)
+    # Backwards, so that the first row is the one that stays.
+    there[which[::-1], split[::-1]] = rows[::-1]
+    return distinct, there
+
+
+def _pairs(
+    distinct: NDArray[np.uint64], there: NDArray[np.int64], radius: int
+) -> Iterator[tuple[int, int, int]]:
+    """Bits and two rows of two splits; of each two hashes one pair at most."""
+    for row in there[(there >= 0).sum(axis=1) > 1][:MOST]:
+        one, other = row[row >= 0][:2].tolist()
+        yield 0, one, other
+    if radius == 0 or len(distinct) < 2:
+        return
+    for block in near(distinct, radius):
+        left, right = there[block.left], there[block.right]
+        one, other = np.full(len(left), -1), np.full(len(left), -1)
+        for a, b in permutations(range(len(snapshots.SPLITS)), 2):
+            met = (left[:, a] >= 0) & (right[:, b] >= 0)
+            one[met], other[met] = left[met, a], right[met, b]
+        across = np.flatnonzero(one >= 0)
+        some = across[np.argsort(block.distances[across], kind="stable")[:MOST]]
+        yield from zip(block.distances[some].tolist(), one[some].tolist(), other[some].tolist(), strict=True)
