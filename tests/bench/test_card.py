@@ -20,6 +20,7 @@ def card(folder: Path, minutes: float = 5.0) -> Card:
     return Card(folder / "data", folder / "work", folder / "out", minutes=minutes, smoke=True)
 
 
+@pytest.mark.once
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
 def test_without_a_card_it_says_so(tmp_path: Path) -> None:
     command = [

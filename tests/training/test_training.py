@@ -155,6 +155,7 @@ def test_a_child_that_is_killed_each_time_without_getting_further_fails_the_run_
     assert (run.state, run.attempt, len(run.taken_up)) == (WorkState.WAITING, 1, 2)
 
 
+@pytest.mark.once
 def test_a_child_killed_over_and_over_that_gets_further_each_time_ends_its_training(settings):
     settings.MAX_ATTEMPTS = 2
     run = start(epochs=7)
@@ -248,6 +249,7 @@ def test_a_child_that_will_not_stop_is_killed(monkeypatch, tmp_path: Path):
         assert child.end(process, lambda: None) == -signal.SIGKILL
 
 
+@pytest.mark.once
 def test_the_child_is_started_where_django_is_not_needed(tmp_path: Path):
     process = child.start("networks", log=tmp_path / "log.txt")
     assert child.follow(process, lambda: None) == 0

@@ -137,7 +137,8 @@ def test_killed_anywhere_it_ends_complete(forks: "subprocess.Popen[str]") -> Non
         assert everything(folder) == before
 
 
-def test_a_worker_does_it_and_another_ends_what_one_killed_began(tmp_path: Path) -> None:
+def test_a_worker_does_it_and_another_ends_what_one_killed_began(tmp_path: Path, settings) -> None:
+    settings.HEARTBEAT_TIMEOUT_S = 2
     source, snapshot, _untouched, content = world(200)
     row = erasure.demand("source", [source.pk], reason="Asked to")
     options = ("-Q", "erasure,export", "-B", "-s", str(tmp_path / "beat"))

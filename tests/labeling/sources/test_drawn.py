@@ -11,6 +11,8 @@ from labeling.expressions import SEVEN
 from labeling.sources import drawn
 from labeling.vision import detectors, images, video
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -332,6 +332,7 @@ def test_by_command(flickr: FakeFlickr) -> None:
 
 
 # ---- killed --------------------------------------------------------------------------------------------------
+@pytest.mark.once
 @pytest.mark.slow
 def test_five_hundred_photos_with_failures_and_a_kill_half_way_are_each_there_once(tmp_path: Path) -> None:
     """2 in 100 photos fail at first, a page of the list too; the process is killed for good half-way."""

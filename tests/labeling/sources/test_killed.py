@@ -77,6 +77,7 @@ def _assert_nothing_half() -> None:
         assert default_storage.listdir("parts")[1] == []
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_a_process_killed_for_good_is_succeeded_by_another(tmp_path: Path) -> None:
     folder = write(tmp_path / "in", {f"{n:03}.png": png(n % 50, (640, 480)) for n in range(60)})

@@ -159,6 +159,7 @@ class _Endless(io.RawIOBase):
         return rows
 
 
+@pytest.mark.once
 def test_a_table_is_read_a_piece_at_a_time() -> None:
     import tracemalloc
 

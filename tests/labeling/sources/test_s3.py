@@ -25,7 +25,7 @@ from tests.factories import make_user
 from tests.labeling.sources.buckets import BUCKET, Storage, a_storage, says
 from tests.labeling.sources.places import again, png, reasons, states, taken_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 ROOT = Path(__file__).resolve().parents[3]
 OWN = {"basis": "own"}
 PLACE = f"s3://{BUCKET}/photos"

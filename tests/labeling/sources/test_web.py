@@ -182,6 +182,7 @@ def test_by_command(server: Server, tmp_path: Path) -> None:
 
 
 # ---- killed --------------------------------------------------------------------------------------------------
+@pytest.mark.once
 @pytest.mark.slow
 def test_a_process_killed_for_good_is_succeeded_by_another(tmp_path: Path) -> None:
     home = tmp_path / "home"
