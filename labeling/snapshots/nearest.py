@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from labeling.vision.neighbours import near
 MOST = 60
 """Pairs, as many as somebody looks at."""
 _COLUMNS = ("face_key", "face_id", "split", "label", "image_sha256", "media_sha256")
+_AT_ONCE = 65_536
 _PRINTS = pa.schema([("face", pa.int64()), ("fingerprint", pa.int64())])
 
 
@@ -38,22 +40,27 @@ def nearest(snapshot: Snapshot) -> list[Pair]:
     left out.
     """
     with stored.reading(snapshot) as [folder]:
-        rows = snapshots.read_table(folder, _COLUMNS).combine_chunks()
-    split = _splits(rows)
-    prints, known = _fingerprints(rows.column("face_id").to_numpy())
-    held = np.flatnonzero(known)
-    of = _one_of_each(prints[held], split[held], held)
-    found: list[tuple[int, int, int]] = []
-    for radius in dict.fromkeys((_radius(snapshot), RADIUS)):
-        if len(found) < MOST:
-            found = sorted(_pairs(*of, radius), key=lambda pair: pair[0])[:MOST]
-    if not found:
-        return []
-    told = rows.take([row for _bits, *both in found for row in both]).to_pylist()
-    return [
-        Pair(bits, (one, other))
-        for (bits, *_both), one, other in zip(found, told[::2], told[1::2], strict=True)
-    ]
+        rows = snapshots.read_table(folder, ["face_id", "split"])
+        prints, known = _fingerprints(whole_numbers(rows, "face_id"))
+        held = np.flatnonzero(known)
+        of = _one_of_each(prints[held], _splits(rows)[held], held)
+        found: list[tuple[int, int, int]] = []
+        for radius in dict.fromkeys((_radius(snapshot), RADIUS)):
+            if len(found) < MOST:
+                found = sorted(_pairs(*of, radius), key=lambda pair: pair[0])[:MOST]
+        told = _told(folder, np.array(sorted({row for _bits, *both in found for row in both}), np.int64))
+    return [Pair(bits, (told[one], told[other])) for bits, one, other in found]
+
+
+def _told(folder: Path, rows: Whole) -> dict[int, dict[str, Any]]:
+    """These rows, by their numbers, which ascend. Of a million the texts of all would take hundreds of megabytes."""
+    found: dict[int, dict[str, Any]] = {}
+    first = 0
+    for batch in snapshots.iter_batches(folder, _COLUMNS, rows=_AT_ONCE):
+        here = rows[(rows >= first) & (rows < first + batch.num_rows)]
+        found |= zip(here.tolist(), batch.take(here - first).to_pylist(), strict=True)
+        first += batch.num_rows
+    return found
 
 
 def _radius(snapshot: Snapshot) -> int:
