@@ -60,6 +60,11 @@ def test_a_bomb_is_unpacked_no_further_than_allowed(server: Server, tmp_path: Pa
         (b"?" * 100, "br", "in a way that was not asked for (br)"),
         (gzip.compress(b"x" * 10**5)[:50], "gzip", "ends too early"),
     ],
+    ids=[
+        "damaged",
+        "of another kind",
+        "cut short",
+    ],  # gzip writes the time: each process would have its own name
 )
 def test_what_is_packed_badly_is_refused(
     server: Server, tmp_path: Path, body: bytes, encoding: str, reason: str
