@@ -35,11 +35,17 @@ def narrow() -> Iterator[tuple[int, TextIO]]:
 
 
 @pytest.fixture
-def hang_up() -> Iterator[None]:
-    """The handler that a shell begins a process with, also where nohup began the tests; afterwards as it was."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def usual_signals() -> Iterator[None]:
+    """The handlers of a command at a terminal, also where nohup or a script's `&` began the tests, which then ignore
+    these signals; afterwards as they were.
+    """
+    before = {
+        signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+    }
     yield
-    signal.signal(signal.SIGHUP, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_a_line_that_is_written_over_does_not_wrap(narrow: tuple[int, TextIO]) -> None:
@@ -67,7 +73,7 @@ def test_a_terminal_that_was_closed_takes_no_training_with_it(narrow: tuple[int,
         display.show("nor this")
 
 
-@pytest.mark.usefixtures("hang_up")
+@pytest.mark.usefixtures("usual_signals")
 def test_a_closed_terminal_asks_to_stop_unless_that_is_not_to_matter() -> None:
     stopper = Stopper()
     before = signal.getsignal(signal.SIGINT)
@@ -83,6 +89,7 @@ def test_a_closed_terminal_asks_to_stop_unless_that_is_not_to_matter() -> None:
         another.check()
 
 
+@pytest.mark.usefixtures("usual_signals")
 def test_an_interrupted_command_ends_in_a_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     waiting = tmp_path / "config.json"
     os.mkfifo(waiting)
