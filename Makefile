@@ -40,10 +40,10 @@ test: check ## Check, then the whole suite on SQLite and on PostgreSQL, with rea
 	@failed=0; for database in sqlite postgres; do $(MAKE) --no-print-directory test-$$database || failed=1; done; exit $$failed
 
 test-sqlite: $(TOOLS) $(WORDS) ## The suite on SQLite; ARGS="-k words" for a part of it
-	DATABASE_URL= OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	DATABASE_URL= OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup --max-worker-restart 0 $(ARGS)
 
 test-postgres: $(TOOLS) $(WORDS) ## What a database can change, on the PostgreSQL of DATABASE_URL, else on one from a wheel
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.postgres $(BIN)/pytest -n 2 --dist loadgroup -m "not once" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.postgres $(BIN)/pytest -n 2 --dist loadgroup --max-worker-restart 0 -m "not once" $(ARGS)
 
 bench: $(TOOLS) $(WORDS) ## Measure voting and snapshots, quickly
 	@for bench in voting snapshots; do $(BIN)/python -m bench.$$bench --quick || exit 1; done
