@@ -198,6 +198,14 @@ def diff(parts: Parts, old: int, new: int) -> int:
     return sum(1 for _told in comparing.every(first, second))
 
 
+def look_at_nearest(parts: Parts, snapshot: int) -> int:
+    """What the page of the nearest faces shows; returns how many pairs."""
+    from labeling.models import Snapshot
+    from labeling.snapshots.nearest import nearest
+
+    return len(nearest(Snapshot.objects.get(pk=snapshot)))
+
+
 def export(parts: Parts, snapshot: int, format: str) -> int:
     from labeling.models import Snapshot
     from labeling.snapshots import exporting
@@ -263,6 +271,7 @@ class Bench:
         second = self._line("freeze again, 1 % changed", freeze, campaign).answer
         self._line("verify the second", verify, second)
         self._line("diff of the two", diff, first, second)
+        self._line("nearest faces of two splits", look_at_nearest, first)
         for name in EXPORTS:
             self._line(f"export {name}", export, first, name)
             shutil.rmtree(self._storage / "exports")

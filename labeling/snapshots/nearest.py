@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import nsmallest
 from itertools import permutations
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,9 @@ def nearest(snapshot: Snapshot) -> list[Pair]:
         found: list[tuple[int, int, int]] = []
         for radius in dict.fromkeys((_radius(snapshot), RADIUS)):
             if len(found) < MOST:
-                found = sorted(_pairs(*of, radius), key=lambda pair: pair[0])[:MOST]
+                found = nsmallest(MOST, _pairs(*of, radius), key=itemgetter(0))
+        if not found:
+            return []
         told = _told(folder, np.array(sorted({row for _bits, *both in found for row in both}), np.int64))
     return [Pair(bits, (told[one], told[other])) for bits, one, other in found]
 

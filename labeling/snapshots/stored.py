@@ -288,6 +288,7 @@ def reading(*versions: Snapshot) -> Iterator[list[Path]]:
 
 
 def unreadable(reason: object) -> work.Refused:
+    """What to raise of a frozen version that cannot be read."""
     return work.Refused(_UNREADABLE.format(reason=reason))
 
 
