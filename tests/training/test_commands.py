@@ -44,7 +44,6 @@ def test_train_predict_and_relabel_one_after_the_other():
     assert RelabelRound.objects.get().run == run
 
 
-@pytest.mark.once
 @pytest.mark.slow
 def test_a_fast_train_keeps_what_its_machine_chose():
     snapshot = make_real_snapshot()

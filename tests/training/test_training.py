@@ -155,7 +155,6 @@ def test_a_child_that_is_killed_each_time_without_getting_further_fails_the_run_
     assert (run.state, run.attempt, len(run.taken_up)) == (WorkState.WAITING, 1, 2)
 
 
-@pytest.mark.once
 def test_a_child_killed_over_and_over_that_gets_further_each_time_ends_its_training(settings):
     settings.MAX_ATTEMPTS = 2
     run = start(epochs=7)

@@ -25,7 +25,7 @@ from tests.factories import make_user
 from tests.labeling.sources.buckets import BUCKET, Storage, a_storage, says
 from tests.labeling.sources.places import again, png, reasons, states, taken_in
 
-pytestmark = [pytest.mark.once, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).resolve().parents[3]
 OWN = {"basis": "own"}
 PLACE = f"s3://{BUCKET}/photos"
@@ -288,6 +288,7 @@ def test_without_a_profile_the_form_says_what_is_to_be_set(client, settings) -> 
     assert "S3_PROFILES" in page
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_a_process_killed_for_good_is_succeeded_by_another(storage: Storage, tmp_path: Path) -> None:
     storage.put({f"photos/{n:03}.png": png(n % 50, (320, 240)) for n in range(60)})

@@ -113,7 +113,6 @@ def test_a_rarely_watched_source_that_fails_is_tried_soon_and_at_last_as_rarely_
 
 
 @pytest.mark.slow
-@pytest.mark.once
 def test_a_file_that_is_being_written_waits_for_the_next_look(tmp_path: Path) -> None:
     folder = quiet(write(tmp_path / "in", {"old.png": png(1), "film.mp4.part": b"half", "x.TMP": b""}))
     write(folder, {"fresh.png": png(2)[:50]})
@@ -129,7 +128,6 @@ def test_a_file_that_is_being_written_waits_for_the_next_look(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-@pytest.mark.once
 def test_what_was_just_copied_there_need_not_wait_for_the_next_look(tmp_path: Path) -> None:
     source = taken_in(write(tmp_path / "in", {"fresh.png": png(1)}), watch_minutes=1440)
     assert states(source) == {"fresh.png": "ingested"}
