@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import nsmallest
-from itertools import permutations
+from itertools import combinations
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from labeling.snapshots import format as snapshots
 from labeling.snapshots import stored
 from labeling.snapshots.arrays import Whole, whole_numbers
 from labeling.snapshots.certificate import RADIUS
-from labeling.vision.neighbours import near
+from labeling.vision.neighbours import near_to
 
 MOST = 60
 """Pairs, as many as somebody looks at."""
@@ -38,14 +38,14 @@ class Pair:
 def nearest(snapshot: Snapshot) -> list[Pair]:
     """The nearest pairs within RADIUS bits, MOST at most, the nearest first. Raises Refused.
 
-    Of many faces with the very same hash one of each split stands for all. Those that were erased or removed since are
+    Of many faces of a split with the very same hash one stands for all. Those that were erased or removed since are
     left out.
     """
     with stored.reading(snapshot) as [folder]:
         rows = snapshots.read_table(folder, ["face_id", "split"])
         prints, known = _fingerprints(whole_numbers(rows, "face_id"))
         held = np.flatnonzero(known)
-        of = _one_of_each(prints[held], _splits(rows)[held], held)
+        of = prints[held], _splits(rows)[held], held
         found: list[tuple[int, int, int]] = []
         for radius in dict.fromkeys((_radius(snapshot), RADIUS)):
             if len(found) < MOST:
@@ -102,32 +102,22 @@ def _fingerprints(faces: Whole) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
     return prints, known
 
 
-def _one_of_each(
-    prints: NDArray[np.uint64], split: Whole, rows: Whole
-) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """The distinct hashes, and of each a row of each split that has it, (n, splits); -1 for none."""
-    distinct, which = np.unique(prints, return_inverse=True)
-    there = np.full((len(distinct), len(snapshots.SPLITS)), -1, np.int64)
-    # Backwards, so that the first row is the one that stays.
-    there[which[::-1], split[::-1]] = rows[::-1]
-    return distinct, there
-
-
 def _pairs(
-    distinct: NDArray[np.uint64], there: NDArray[np.int64], radius: int
+    prints: NDArray[np.uint64], split: Whole, rows: Whole, radius: int
 ) -> Iterator[tuple[int, int, int]]:
-    """Bits and two rows of two splits; of each two hashes one pair at most."""
-    for row in there[(there >= 0).sum(axis=1) > 1][:MOST]:
-        one, other = row[row >= 0][:2].tolist()
-        yield 0, one, other
-    if radius == 0 or len(distinct) < 2:
-        return
-    for block in near(distinct, radius):
-        left, right = there[block.left], there[block.right]
-        one, other = np.full(len(left), -1), np.full(len(left), -1)
-        for a, b in permutations(range(len(snapshots.SPLITS)), 2):
-            met = (left[:, a] >= 0) & (right[:, b] >= 0)
-            one[met], other[met] = left[met, a], right[met, b]
-        across = np.flatnonzero(one >= 0)
-        some = across[np.argsort(block.distances[across], kind="stable")[:MOST]]
-        yield from zip(block.distances[some].tolist(), one[some].tolist(), other[some].tolist(), strict=True)
+    """Bits and two rows of two splits; of each block of them MOST at most, the nearest."""
+    # Each split beside each other one, and none beside itself: most faces are of one split, and of no interest there.
+    held = [_distinct(prints[split == rank], rows[split == rank]) for rank in range(len(snapshots.SPLITS))]
+    for (few, few_rows), (many, many_rows) in combinations(sorted(held, key=lambda one: len(one[0])), 2):
+        if not len(few):
+            continue
+        for block in near_to(few, many, radius):
+            some = np.argsort(block.distances, kind="stable")[:MOST]
+            both = few_rows[block.left[some]].tolist(), many_rows[block.right[some]].tolist()
+            yield from zip(block.distances[some].tolist(), *both, strict=True)
+
+
+def _distinct(prints: NDArray[np.uint64], rows: Whole) -> tuple[NDArray[np.uint64], Whole]:
+    """The hashes there are, and of each the first row that has it."""
+    found, first = np.unique(prints, return_index=True)
+    return found, rows[first]

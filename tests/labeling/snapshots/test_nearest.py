@@ -28,15 +28,15 @@ def hashed(campaign: Campaign, *, kinds: int, seed: int) -> None:
 
 
 def all_pairs(snapshot: Snapshot) -> tuple[dict[frozenset[str], int], list[int]]:
-    """By comparing each with each: of two faces of two splits the bits, within RADIUS; and in order those of two hashes
-    there, or of one that is in two splits, once each.
+    """By comparing each with each: of two faces of two splits the bits, within RADIUS; and in order those of two
+    hashes, each of its split, once each.
     """
     rows = snapshots.read_table(stored.local_folder(snapshot), ["face_key", "face_id", "split"]).to_pylist()
     prints = dict(Face.objects.filter(fingerprint__isnull=False).values_list("pk", "fingerprint"))
     found, of_hashes = {}, {}
     for one, other in combinations([row for row in rows if row["face_id"] in prints], 2):
-        both = prints[one["face_id"]], prints[other["face_id"]]
-        bits = ((both[0] ^ both[1]) & (2**64 - 1)).bit_count()
+        both = [(prints[face["face_id"]], face["split"]) for face in (one, other)]
+        bits = ((both[0][0] ^ both[1][0]) & (2**64 - 1)).bit_count()
         if one["split"] != other["split"] and bits <= nearest.RADIUS:
             found[frozenset((one["face_key"], other["face_key"]))] = of_hashes[frozenset(both)] = bits
     return found, sorted(of_hashes.values())
