@@ -113,6 +113,8 @@ class YuNet:
 
     tells_landmarks = True
     _MOST = 5000
+    _LEAST_SIDE = 64
+    """On one of 32 pixels or fewer OpenCV reads memory that is not the picture's (seen with 4.14)."""
 
     def __init__(self, settings: YuNetSettings, model: str) -> None:
         if not Path(model).is_file():
@@ -129,13 +131,22 @@ class YuNet:
         small, scale = _scaled_down(pixels, self.settings.longest_side)
         least = min(self.sure, self.settings.track_threshold) if unsure else self.sure
         self._network.setScoreThreshold(least)
-        self._network.setInputSize((small.shape[1], small.shape[0]))
-        _, rows = self._network.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+        searched = self._large_enough(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+        self._network.setInputSize((searched.shape[1], searched.shape[0]))
+        _, rows = self._network.detect(searched)
         return _placed(
             pixels,
             [] if rows is None else [(row[:4], row[14], row[4:14].reshape(5, 2)) for row in rows],
             scale,
         )
+
+    def _large_enough(self, picture: Pixels) -> Pixels:
+        """The picture with black below and to the right, as OpenCV itself adds up to a multiple of 32."""
+        height, width = picture.shape[:2]
+        below, right = max(0, self._LEAST_SIDE - height), max(0, self._LEAST_SIDE - width)
+        if not (below or right):
+            return picture
+        return cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_CONSTANT)
 
 
 def _scaled_down(pixels: Pixels, longest_side: int) -> tuple[Pixels, float]:
@@ -154,8 +165,6 @@ def _placed(pixels: Pixels, hits: list[tuple[Any, Any, Any]], scale: float) -> l
     height, width = pixels.shape[:2]
     found: dict[tuple[int, int, int, int], Found] = {}
     for box, score, marks in hits:
-        if not np.isfinite(box).all():  # what YuNet answers on pictures of a line or two
-            continue
         left, top = (max(0, round(float(value) / scale)) for value in box[:2])
         right = min(width, round(float(box[0] + box[2]) / scale))
         bottom = min(height, round(float(box[1] + box[3]) / scale))
