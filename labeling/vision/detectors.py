@@ -131,7 +131,7 @@ class YuNet:
         small, scale = _scaled_down(pixels, self.settings.longest_side)
         least = min(self.sure, self.settings.track_threshold) if unsure else self.sure
         self._network.setScoreThreshold(least)
-        searched = self._large_enough(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+        searched = cv2.cvtColor(self._large_enough(small), cv2.COLOR_RGB2BGR)
         self._network.setInputSize((searched.shape[1], searched.shape[0]))
         _, rows = self._network.detect(searched)
         return _placed(
@@ -146,7 +146,7 @@ class YuNet:
         below, right = max(0, self._LEAST_SIDE - height), max(0, self._LEAST_SIDE - width)
         if not (below or right):
             return picture
-        return cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_CONSTANT)
+        return np.pad(picture, ((0, below), (0, right), (0, 0)))
 
 
 def _scaled_down(pixels: Pixels, longest_side: int) -> tuple[Pixels, float]:
