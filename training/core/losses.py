@@ -17,6 +17,10 @@ from training.core.faces import Faces
 
 _LEAST_PRIOR = 1e-6
 """A class without training faces would have the logarithm of nothing added to its logit."""
+_ROUNDING = 1e-5
+"""3 votes of 10, once the shares have been divided by their sum, may be a hair less than 0.3. Shares of votes lie far
+further apart.
+"""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,9 @@ def losses(logits: Tensor, targets: Targets, config: Config, *, epoch: int, rows
 
 def _nearest_accepted(likelihoods: Tensor, shares: Tensor, targets: Targets, least: float) -> Tensor:
     best = shares.amax(dim=1, keepdim=True)
-    accepted = (shares >= least) | (shares == best)  # where people were divided into many, the most frequent
+    accepted = (shares >= least - _ROUNDING) | (
+        shares == best
+    )  # where people were divided into many, the most frequent
     weighted = torch.where(accepted, likelihoods, -torch.inf)
     found, where = weighted.max(dim=1)
     return -found * targets.weights[where]
@@ -101,7 +107,7 @@ def _drawn(shares: Tensor, chances: Tensor) -> Tensor:
 
 def _kept(votes: NDArray[np.float32], labels: NDArray[np.int64], config: Config) -> NDArray[np.float32]:
     """The shares of the votes without those below least_share; the label alone where none is left."""
-    kept = np.where(votes >= config.least_share, votes, 0)
+    kept = np.where(votes >= config.least_share - _ROUNDING, votes, 0)
     total = kept.sum(axis=1, keepdims=True)
     alone = _onehot(labels, votes.shape[1])
     shares: NDArray[np.float32] = np.where(total > 0, kept / np.where(total > 0, total, 1), alone)
