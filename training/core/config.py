@@ -67,6 +67,9 @@ class Config:
     weight_decay: float = _field(
         1e-3, "Decay of weights; decoupled with adamw and radam.", low=0.0, high=10.0
     )
+    decay_norms_and_biases: bool = _field(
+        True, "Decay biases and the parameters of normalisations too, or the other weights alone.", later=True
+    )
     label_smoothing: float = _field(0.0, "Share of the target spread over all classes.", low=0.0, high=0.9)
     target: str = _field(
         "label",

@@ -37,6 +37,8 @@ EVERYTHING = {
     "ema": 0.95,
     "accumulation": 2,
     "clip_gradient": 1.0,
+    "weight_decay": 0.1,
+    "decay_norms_and_biases": False,
     "epochs": 2,
     "test_views": "flip",
 }
