@@ -80,7 +80,7 @@ def test_the_page_of_a_run_says_how_far_to_trust_it(client, trainer):
     assert body.count('class="tempered"') == 1 + len(figures["calibrated"]["reliability"])
     for words in (
         "right with its first or second answer",
-        "people whose votes tell as much of one more vote",
+        "people’s votes foretell one more vote as well as it does",
         "nats from the votes",
         "at temperature",
         "by ten crops",

@@ -22,16 +22,21 @@ class RunField(forms.ModelChoiceField):  # type: ignore[type-arg]
         return said.format(name=obj.name, network=obj.network, snapshot=obj.snapshot)
 
 
+_GONE = {"invalid_choice": gettext_lazy("No such run has judged test faces. Choose another.")}
+
+
 class CompareForm(forms.Form):
     first = RunField(
         queryset=TrainingRun.objects.none(),
         label=gettext_lazy("This run"),
         empty_label=gettext_lazy("Choose a run"),
+        error_messages=_GONE,
     )
     second = RunField(
         queryset=TrainingRun.objects.none(),
         label=gettext_lazy("against that one"),
         empty_label=gettext_lazy("Choose a run"),
+        error_messages=_GONE,
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
