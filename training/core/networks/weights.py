@@ -119,40 +119,50 @@ def _for_grey(tensor: Tensor, wanted: Tensor) -> Tensor:
 
 
 def from_published(weights: Mapping[str, Tensor]) -> Weights:
-    """The authors' state_dict in our names.
+    """The authors' state_dict in our names. Raises BadConfig for a layer of a mask that theirs has not.
 
     Theirs has 740 keys: each mask registers its projection shortcuts twice, as `downsampleN.*` and as
-    `convN.downsample.*`; the former are dropped. Blocks and up-steps are told apart by their numbers' order:
+    `convN.downsample.*`; one of them will do. Blocks and up-steps are told apart by their numbers' order:
     first the `depth` blocks going down, then those going up, then the last one.
     """
+    once = {_SHORTCUT.sub(r"\1conv\2.downsample.", key): tensor for key, tensor in weights.items()}
     ours: Weights = {}
-    for key, tensor in weights.items():
-        mask = re.fullmatch(r"mask(\d)\.(.+)", key)
+    for key, tensor in once.items():
+        mask = re.fullmatch(r"(mask(\d)\.)(.+)", key)
         if mask is None:
             ours[key] = tensor
-        elif not re.match(r"downsample\d+\.", mask[2]):
-            prefix = f"mask{mask[1]}."
-            siblings = [other.removeprefix(prefix) for other in weights if other.startswith(prefix)]
-            ours[prefix + _our_name(mask[2], siblings, DEPTHS[int(mask[1]) - 1])] = tensor
+        elif 1 <= int(mask[2]) <= len(DEPTHS):
+            siblings = [other.removeprefix(mask[1]) for other in once if other.startswith(mask[1])]
+            ours[mask[1] + _our_name(mask[1], mask[3], siblings, DEPTHS[int(mask[2]) - 1])] = tensor
+        else:
+            raise _unknown(key)
     return ours
 
 
+_SHORTCUT = re.compile(r"^(mask\d\.)downsample(\d+)\.")
 _NUMBERED = re.compile(r"(\D+?)(\d+)\.(.+)")
+_UP = re.compile(r"([01])\.(.+)")
 
 
-def _our_name(name: str, siblings: list[str], depth: int) -> str:
+def _our_name(mask: str, name: str, siblings: list[str], depth: int) -> str:
     parts = _NUMBERED.fullmatch(name)
-    if parts is None:
-        raise BadConfig(f"The file of starting weights has a mask layer nobody knows: {name}.")
+    if parts is None or parts[1] not in ("conv", "up_pool"):
+        raise _unknown(mask + name)
     kind, number, rest = parts[1], int(parts[2]), parts[3]
     place = _numbers(kind, siblings).index(number)
-    if kind != "conv":
-        layer, leaf = rest.split(".", 1)
-        return f"up.{place}.{'conv' if layer == '0' else 'bn'}.{leaf}"
+    if kind == "up_pool":
+        layer = _UP.fullmatch(rest)
+        if layer is None:
+            raise _unknown(mask + name)
+        return f"up.{place}.{('conv', 'bn')[int(layer[1])]}.{layer[2]}"
     rest = rest.replace("downsample.", "shortcut.")
     if place < depth:
         return f"down.{place}.{rest}"
     return f"last.{rest}" if place == 2 * depth - 1 else f"join.{place - depth}.{rest}"
+
+
+def _unknown(key: str) -> BadConfig:
+    return BadConfig(f"The file of starting weights has a mask layer nobody knows: {key}.")
 
 
 def _numbers(kind: str, names: list[str]) -> list[int]:
