@@ -22,7 +22,8 @@ from labeling.models import Snapshot, WorkState
 from training import child, runs
 from training.models import Prediction, TrainingRun
 
-OPINIONS = "predictions-*.parquet"
+OF_FACES = ("predictions-*.parquet", "heat-maps-*.parquet")
+"""What a run keeps of single faces, by their keys."""
 ARRAYS = "decoded-images"
 _SETTLED_S = 2.5
 """Within that long a worker whose claim was taken has noticed: it beats about once a second."""
@@ -43,9 +44,10 @@ class OfTraining:
             for array in (Path(settings.RUNS_ROOT) / ARRAYS).glob(f"*images-{snapshot.digest}-*"):
                 array.unlink(missing_ok=True)
         _begin_predictions_again(gone.campaigns, alive)
-        for file in sorted(Path(settings.RUNS_ROOT).glob(f"*/{OPINIONS}")):
-            alive()
-            _without(file, gone.keys)
+        for kept in OF_FACES:
+            for file in sorted(Path(settings.RUNS_ROOT).glob(f"*/{kept}")):
+                alive()
+                _without(file, gone.keys)
 
 
 def _stop_trainings(snapshots: Collection[Snapshot], alive: Alive) -> None:

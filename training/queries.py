@@ -6,14 +6,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from django.db.models import Count, F, Prefetch, Q, QuerySet
 from django.utils.translation import gettext_noop
+from numpy.typing import NDArray
 
 from labeling.models import CampaignFace, Face, Snapshot
 from training import metrics, runs
 from training.core.config import FIELDS, resolve
+from training.core.heat_maps import read_heat_maps
 from training.core.refusals import BadConfig
 from training.models import Evaluation, RelabelRound, TrainingRun
 
@@ -99,6 +102,8 @@ class Judged:
     predicted: str
     probability: float
     """Of the predicted class, 0–1."""
+    heat: NDArray[np.uint8] | None = None
+    """Where it looked, (SIDE, SIDE) in 0–255; None where the run keeps no such map of the face."""
 
 
 @dataclass(frozen=True)
@@ -127,10 +132,14 @@ def judged_rows(folder: Path, *, label: str = "", predicted: str = "") -> list[J
     return sorted(rows, key=lambda row: (-row.probability, row.face_id))
 
 
-def with_faces(rows: list[JudgedRow]) -> list[Judged]:
-    """One query for the faces of all rows."""
-    faces = Face.objects.in_bulk([row.face_id for row in rows])
-    return [Judged(faces.get(row.face_id), row.label, row.predicted, row.probability) for row in rows]
+def with_faces(folder: Path, rows: list[JudgedRow]) -> list[Judged]:
+    """The rows with their faces, by one query, and with what the run folder knows of where the network looked."""
+    numbers = [row.face_id for row in rows]
+    faces, heat = Face.objects.in_bulk(numbers), read_heat_maps(folder, "test", numbers)
+    return [
+        Judged(faces.get(row.face_id), row.label, row.predicted, row.probability, heat.get(row.face_id))
+        for row in rows
+    ]
 
 
 def rounds_for_list() -> QuerySet[RelabelRound]:

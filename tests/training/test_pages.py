@@ -1,14 +1,19 @@
+import base64
+import io
 import re
 
+import numpy as np
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from PIL import Image
 
 from labeling import suggestions
 from labeling.models import WorkState
 from tests.factories import make_campaign, make_over, make_user, settle
 from tests.training.making import epoch, faces_of, finish, make_run, make_snapshot, write_events
-from training import predictions
+from training import predictions, runs
+from training.core.heat_maps import SIDE, HeatMaps, write_heat_maps
 from training.models import Prediction, RelabelRound, TrainingRun
 
 pytestmark = pytest.mark.django_db
@@ -186,6 +191,27 @@ def test_mistakes_can_be_narrowed_to_a_cell_and_deleted_faces_are_named(client, 
     assert "This face was deleted." in text_of(page)
     everything = client.get(url("run_mistakes", run))
     assert everything.context["page"].paginator.count == 2
+
+
+def test_where_the_network_looked_can_be_laid_over_its_mistakes(client, trainer):
+    campaign = make_campaign(2)
+    one, two = faces_of(campaign)
+    run = finish(make_run(make_snapshot(campaign)), [(one.pk, "sad", "happy"), (two.pk, "fear", "happy")])
+    for page in (client.get(url("run_mistakes", run)), client.get(url("run", run))):
+        assert "Where it looked" not in text_of(page)
+    heat = np.zeros((1, SIDE, SIDE), np.uint8)
+    heat[0, :, 12:] = 255
+    kept = HeatMaps((f"face-{one.pk}",), np.array([one.pk]), heat)
+    write_heat_maps(runs.folder(run) / "heat-maps-test.parquet", kept)
+    for page in (client.get(url("run_mistakes", run)), client.get(url("run", run))):
+        assert "Where it looked" in text_of(page)
+        (picture,) = re.findall(
+            r'<img class="heat" src="data:image/png;base64,([^"]+)" alt="">', page.content.decode()
+        )
+        laid_over = np.array(Image.open(io.BytesIO(base64.b64decode(picture))))
+        assert laid_over.shape == (SIDE, SIDE, 4)
+        assert laid_over[:, :12, 3].max() == 0
+        assert laid_over[:, 12:, 3].min() > 128
 
 
 def test_a_diagonal_cell_shows_what_was_right(client, trainer):

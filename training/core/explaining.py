@@ -3,9 +3,9 @@
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,33 +14,62 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.core.config import Config
+from training.core.heat_maps import SIDE, HeatMaps
 from training.core.networks.resmasking import MaskingBlock
 from training.core.pixels import prepare
-from training.core.predictor import Predictor
+from training.core.predictions import Predictions
 from training.core.refusals import BadConfig
 
 Shares = NDArray[np.float32]
 _SIDE, _LINE = 176, 18
 _LEAST_PLACES = 4
+_MOST, _AT_ONCE = 2000, 8
+"""Mistakes whose maps are kept: more than anybody looks at. Faces whose maps are worked out together."""
 _TINY = torch.finfo(torch.float32).tiny
 _PAPER, _INK = (16, 24, 20), (240, 240, 240)
 
 
-def grad_cam(predictor: Predictor, pixels: NDArray[np.uint8], classes: Sequence[int]) -> Shares:
-    """(N, S, S) in 0–1: how strongly each place speaks for the class, by face, on the map that `_last_map` finds.
+class Seer(Protocol):
+    """What looks: a `Predictor`, or a training whose network is in eval mode."""
 
-    pixels: (N, C, S, S) of the run's stored size. classes: N indices. Selvaraju et al. 2017, "Grad-CAM"
-    (doi:10.1109/ICCV.2017.74), formulas 1 and 2: ReLU(Σ_k α_k A^k), α_k the mean over places of ∂logit / ∂A^k. Each
-    map is divided by its maximum; one without any positive place is zero. Raises BadConfig for a network without a
-    feature map.
+    @property
+    def network(self) -> nn.Module: ...
+
+    @property
+    def config(self) -> Config: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundMap:
+    """What a module gives when it works for the `call`th time, counted from 0: a ReLU may be used again and again."""
+
+    module: nn.Module
+    call: int
+
+
+def grad_cam(
+    seer: Seer,
+    pixels: NDArray[np.uint8],
+    classes: Sequence[int],
+    *,
+    found: FoundMap | None = None,
+    side: int | None = None,
+) -> Shares:
+    """(N, S, S) in 0–1: how strongly each place speaks for the class, by face, on the map that `last_map` finds.
+
+    pixels: (N, C, S, S) of the run's stored size. classes: N indices. found: that map, if it is known. side: of what is
+    returned, if not S. Selvaraju et al. 2017, "Grad-CAM" (doi:10.1109/ICCV.2017.74), formulas 1 and 2:
+    ReLU(Σ_k α_k A^k), α_k the mean over places of ∂logit / ∂A^k. Each map is divided by its maximum; one without any
+    positive place is zero. Raises BadConfig for a network without a feature map.
     """
-    network = predictor.network
-    found = _last_map(predictor, pixels[:1])
+    network = seer.network
+    found = found or last_map(seer, pixels[:1])
     kept: list[Tensor] = []
     handle = found.module.register_forward_hook(lambda _module, _inputs, out: _keep(kept, out))
     try:
         with torch.enable_grad():
-            logits = network(_seen(predictor, pixels).requires_grad_())
+            logits = network(_seen(seer, pixels).requires_grad_())
             chosen = logits.gather(1, torch.tensor(list(classes), device=logits.device)[:, None]).sum()
             (slopes,) = torch.autograd.grad(chosen, kept[found.call])
     finally:
@@ -48,7 +77,7 @@ def grad_cam(predictor: Predictor, pixels: NDArray[np.uint8], classes: Sequence[
     maps, rates = _channels_first(kept[found.call].detach()), _channels_first(slopes)
     return _enlarged(
         functional.relu((rates.mean(dim=(2, 3), keepdim=True) * maps).sum(dim=1, keepdim=True)),
-        pixels.shape[-1],
+        side or pixels.shape[-1],
     )
 
 
@@ -82,21 +111,15 @@ def _side(out: Tensor) -> int:
     return out.shape[2] if out.shape[1] == out.shape[2] else 0
 
 
-@dataclasses.dataclass(frozen=True)
-class FoundMap:
-    """What a module gives when it works for the `call`th time, counted from 0: a ReLU may be used again and again."""
-
-    module: nn.Module
-    call: int
-
-
-def _last_map(predictor: Predictor, one: NDArray[np.uint8]) -> FoundMap:
+def last_map(seer: Seer, one: NDArray[np.uint8]) -> FoundMap:
     """The last map, in the order in which modules end, through which all that the logits know of the image goes, and
     before which there was none of fewer than 4 × 4 places: of small images a ResNet's last stage has one or four places
     in all, and what VGG then spreads over 7 × 7 shows no more. Its places must bear on the logits: of a vision
     transformer's last block only the class token does, so the map is that of the block before.
+
+    one: (1, C, S, S) of the run's stored size. Raises BadConfig where there is none.
     """
-    network = predictor.network
+    network = seer.network
     calls: Counter[nn.Module] = Counter()
     kept: list[Tensor] = []
     given: list[FoundMap] = []
@@ -111,7 +134,7 @@ def _last_map(predictor: Predictor, one: NDArray[np.uint8]) -> FoundMap:
     handles = [module.register_forward_hook(note) for module in network.modules() if module is not network]
     try:
         with torch.enable_grad():
-            seen = _seen(predictor, one).requires_grad_()
+            seen = _seen(seer, one).requires_grad_()
             logits = network(seen)
             # Not their plain sum: where one logit is another's opposite, that knows nothing of the image.
             opinion = (logits * torch.arange(1, logits.shape[1] + 1, device=logits.device)).sum()
@@ -133,8 +156,8 @@ def _last_map(predictor: Predictor, one: NDArray[np.uint8]) -> FoundMap:
             return given[place]
     if not large:
         raise BadConfig(
-            f"{predictor.config.network} has no feature map of {_LEAST_PLACES} × {_LEAST_PLACES} places at image_size "
-            f"{predictor.config.image_size}, so Grad-CAM shows nothing. Train it on larger images."
+            f"{seer.config.network} has no feature map of {_LEAST_PLACES} × {_LEAST_PLACES} places at image_size "
+            f"{seer.config.image_size}, so Grad-CAM shows nothing. Train it on larger images."
         )
     return given[large[-1]]
 
@@ -165,17 +188,49 @@ def _bearing_all(end: Tensor, start: Tensor) -> set[Any]:
     return {node for node in order if from_end[node] * to_start[node] == to_start[first]}
 
 
+def heat_of_mistakes(
+    seer: Seer,
+    images: Tensor,
+    rows: NDArray[np.int64],
+    said: Predictions,
+    between: Callable[[], None] = lambda: None,
+) -> HeatMaps | None:
+    """Grad-CAM for the wrong answers, the surest 2,000, surest first; None for a network without a feature map.
+
+    images: uint8 (N, C, S, S), on any device. rows: of the images, those of the faces that `said` is about, in its
+    order. `between` is called between batches and may raise to stop. It costs about as much as a training step on
+    each of these faces, and no more memory, so of a training always little.
+    """
+    answers = said.probabilities.argmax(axis=1) if len(said) else np.zeros(0, np.int64)
+    wrong = np.flatnonzero(answers != said.labels)
+    chosen = wrong[np.argsort(-said.probabilities[wrong, answers[wrong]], kind="stable")][:_MOST]
+    maps = np.zeros((len(chosen), SIDE, SIDE), np.uint8)
+    at_once = min(_AT_ONCE, math.ceil(seer.config.batch_size / seer.config.accumulation))
+    found: FoundMap | None = None
+    for start in range(0, len(chosen), at_once):
+        between()
+        some = chosen[start : start + at_once]
+        pixels = images[torch.from_numpy(rows[some]).to(images.device)].cpu().numpy()
+        try:
+            found = found or last_map(seer, pixels[:1])
+        except BadConfig:
+            return None
+        heat = grad_cam(seer, pixels, answers[some].tolist(), found=found, side=SIDE)
+        maps[start : start + at_once] = np.rint(heat * 255)
+    return HeatMaps(tuple(said.keys[place] for place in chosen), said.face_ids[chosen], maps)
+
+
 def _blocks(network: nn.Module) -> list[MaskingBlock]:
     return [module for module in network.modules() if isinstance(module, MaskingBlock)]
 
 
-def masking(predictor: Predictor, pixels: NDArray[np.uint8]) -> list[tuple[Shares, Shares]]:
+def masking(seer: Seer, pixels: NDArray[np.uint8]) -> list[tuple[Shares, Shares]]:
     """Of each Masking Block the mean over channels of the features before it, F_R, and after it, F_R · (1 + F_M), each
     (N, S, S) in 0–1 by face; Pham et al. 2020, Figure 1. Raises BadConfig for a network without Masking Blocks.
     """
-    blocks = _blocks(predictor.network)
+    blocks = _blocks(seer.network)
     if not blocks:
-        raise BadConfig(f"{predictor.config.network} has no Masking Blocks.")
+        raise BadConfig(f"{seer.config.network} has no Masking Blocks.")
     found: list[tuple[Shares, Shares]] = []
 
     def note(_: nn.Module, inputs: tuple[Tensor, ...], mask: Tensor) -> None:
@@ -192,17 +247,17 @@ def masking(predictor: Predictor, pixels: NDArray[np.uint8]) -> list[tuple[Share
     handles = [block.register_forward_hook(note) for block in blocks]
     try:
         with torch.inference_mode():
-            predictor.network(_seen(predictor, pixels))
+            seer.network(_seen(seer, pixels))
     finally:
         for handle in handles:
             handle.remove()
     return found
 
 
-def _seen(predictor: Predictor, pixels: NDArray[np.uint8]) -> Tensor:
-    where = next(predictor.network.parameters()).device
-    # The network has its weights in 32 bits, whatever the predictor answers with.
-    return prepare(torch.from_numpy(pixels).to(where), dataclasses.replace(predictor.config, bf16=False))
+def _seen(seer: Seer, pixels: NDArray[np.uint8]) -> Tensor:
+    where = next(seer.network.parameters()).device
+    # The network has its weights in 32 bits, whatever it answers with.
+    return prepare(torch.from_numpy(pixels).to(where), dataclasses.replace(seer.config, bf16=False))
 
 
 def _enlarged(maps: Tensor, side: int) -> Shares:

@@ -59,6 +59,10 @@ class RunFolder:
         """Where the opinions on a split are kept."""
         return self.path / f"predictions-{split}.parquet"
 
+    def heat_maps(self, split: str) -> Path:
+        """Where it is kept what the run looked at in the faces of a split that it was wrong about."""
+        return self.path / f"heat-maps-{split}.parquet"
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keep every other trainer off. The system lets go when the process dies, however it dies. Raises BadRunFolder

@@ -16,7 +16,9 @@ from training.core.checkpoints import give_best
 from training.core.config import Config
 from training.core.curves import refuse_absence
 from training.core.device import device_for, explained_memory, refuse_no_compiler
+from training.core.explaining import heat_of_mistakes
 from training.core.faces import Faces, Snapshot
+from training.core.heat_maps import write_heat_maps
 from training.core.judgement import judgement
 from training.core.judging import Views, plain, probabilities
 from training.core.loop import Training
@@ -238,6 +240,9 @@ def _judge(
     said = _looked(made, snapshot, training, stopper, plain)
     for name, predictions in said.items():
         write_predictions(folder.predictions(name), predictions)
+    rows = snapshot.splits["test"].rows
+    if heat := heat_of_mistakes(training, training.images, rows, said["test"], stopper.check):
+        write_heat_maps(folder.heat_maps("test"), heat)
     best_epoch = training.progress.best_epoch
     result = {"classes": list(snapshot.classes), "best_epoch": best_epoch, **judgement(said)}
     result["data"] = provenance(snapshot)

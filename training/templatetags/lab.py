@@ -8,8 +8,10 @@ from django.utils.translation import gettext as _
 
 from labeling import expressions
 from labeling.models import Suggestion
+from training.web import heat
 
 register = template.Library()
+register.filter("heat_picture", heat.data_uri)
 
 CHIPS = {
     "waiting": "chip-quiet",

@@ -85,7 +85,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
             "validation": queries.evaluation_of(run, "validation"),
             "matrix": confusion(test) if test else None,
             **(_judged_context(test) if test else {}),
-            "mistakes": queries.with_faces(mistakes[:MISTAKES_SHOWN]),
+            "mistakes": queries.with_faces(verbs.folder(run), mistakes[:MISTAKES_SHOWN]),
             "mistake_count": len(mistakes),
             "predictions": run.predictions.select_related("campaign"),
             "rounds": queries.rounds_for_list().filter(run=run),
@@ -184,7 +184,8 @@ def predict(request: HttpRequest, pk: int) -> HttpResponseBase:
 def mistakes(request: HttpRequest, pk: int) -> HttpResponse:
     run = _run(pk)
     label, predicted = request.GET.get("true", ""), request.GET.get("predicted", "")
-    rows = queries.judged_rows(verbs.folder(run), label=label, predicted=predicted)
+    folder = verbs.folder(run)
+    rows = queries.judged_rows(folder, label=label, predicted=predicted)
     page = Paginator(rows, FACES_PER_PAGE).get_page(request.GET.get("page"))
     return render(
         request,
@@ -192,7 +193,7 @@ def mistakes(request: HttpRequest, pk: int) -> HttpResponse:
         {
             "run": run,
             "page": page,
-            "faces": queries.with_faces(list(page)),
+            "faces": queries.with_faces(folder, list(page)),
             "label": label,
             "predicted": predicted,
             "classes": evaluations.classes(run),

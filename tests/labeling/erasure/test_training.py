@@ -1,5 +1,6 @@
 """What trainings keep of erased faces goes; which models have seen them is told."""
 
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -33,6 +34,7 @@ def run(snapshot: Snapshot) -> TrainingRun:
     home.mkdir(parents=True)
     keys = snapshots.read_table(local_folder(snapshot), columns=["face_key"]).column("face_key")
     pq.write_table(pa.table({"key": keys, "face_id": range(len(keys))}), home / "predictions-test.parquet")
+    shutil.copy(home / "predictions-test.parquet", home / "heat-maps-test.parquet")
     arrays = Path(settings.RUNS_ROOT) / "decoded-images"
     arrays.mkdir()
     (arrays / f"images-{snapshot.digest}-12-grey-48.npy").write_bytes(b"pictures")
@@ -45,8 +47,8 @@ def test_the_models_are_named_and_their_opinions_go(run: TrainingRun) -> None:
     face = run.snapshot.campaign.campaign_faces.first().face
     row = erase("face", [face.pk])
     assert row.touched["runs"] == [{"name": run.name, "url": f"/runs/{run.pk}/"}]
-    left = pq.read_table(runs.folder(run) / "predictions-test.parquet")
-    assert left.num_rows == 11
+    for kept in ("predictions-test.parquet", "heat-maps-test.parquet"):
+        assert pq.read_table(runs.folder(run) / kept).num_rows == 11
     assert sorted(path.name for path in (Path(settings.RUNS_ROOT) / "decoded-images").iterdir()) == [
         f"images-{'0' * 64}-12-grey-48.npy"
     ]

@@ -16,7 +16,7 @@ from labeling.snapshots import format as snapshots
 from training.core.__main__ import main
 from training.core.checkpoints import save_best
 from training.core.config import resolve
-from training.core.explaining import _enlarged, _last_map, _seen, grad_cam, masking
+from training.core.explaining import _enlarged, _seen, grad_cam, last_map, masking
 from training.core.networks import NETWORKS, network
 from training.core.networks.torchvision_classifiers import last_layer
 from training.core.predictor import Predictor
@@ -128,7 +128,7 @@ def test_the_map_is_the_last_large_one_that_all_of_the_image_goes_through(
     name: str, side: int, path: str, shape: tuple[int, ...]
 ) -> None:
     predictor, faces = bare(name, side), noise(2, side)
-    found = _last_map(predictor, faces[:1])
+    found = last_map(predictor, faces[:1])
     assert path_of(predictor, found.module) == path
     given: list[torch.Tensor] = []
     with found.module.register_forward_hook(lambda _module, _inputs, out: given.append(out)):
@@ -229,7 +229,7 @@ def test_grad_cam_is_that_of_captum(name: str, tmp_path: Path) -> None:
 
     predictor = untrained(tmp_path / "run", name, 64)
     faces, classes = noise(3, 64), [0, 1, 0]
-    layer = _last_map(predictor, faces[:1]).module
+    layer = last_map(predictor, faces[:1]).module
     seen = _seen(predictor, faces).requires_grad_()
     raw = LayerGradCam(predictor.network, layer).attribute(seen, target=classes, relu_attributions=True)
     wanted = _enlarged(raw.detach(), 64)

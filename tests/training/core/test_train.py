@@ -45,6 +45,7 @@ def test_a_finished_run_folder_holds_its_contract(finished: Path) -> None:
         "result.json",
         "predictions-validation.parquet",
         "predictions-test.parquet",
+        "heat-maps-test.parquet",
         "lock",
     }
 
