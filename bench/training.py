@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 from training.core.augmentation import draw_turns
 from training.core.config import Config, resolve
 from training.core.faces import Faces, Split
-from training.core.optimizers import make_optimizer
+from training.core.optimizers import groups_of, make_optimizer
 from training.core.parallel import ALONE
 from training.core.pixels import prepare
 from training.core.run_folder import Made
@@ -159,7 +159,7 @@ def obvious(
     """Plain PyTorch on the device; `workers` processes make its images ready on the CPU."""
     config = resolve("paper-code", name, {"device": device.type, "image_size": side})
     network = made_network(config, device)
-    optimizer = make_optimizer(network, config)
+    optimizer = make_optimizer(groups_of(network, config), config)
     loader = DataLoader(
         OneByOne(faces, side), batch_size=batch, shuffle=True, drop_last=True, num_workers=workers,
         persistent_workers=workers > 0, pin_memory=device.type == "cuda",

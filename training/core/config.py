@@ -124,6 +124,20 @@ class Config:
     warm_up: float = _field(
         0.2, "With one-cycle and cosine: share of all steps in which it rises.", low=0.0, high=0.9
     )
+    body_rate: float = _field(
+        1.0,
+        "With starting weights: share of the step size by which all but the last layer moves.",
+        above=0.0,
+        high=1.0,
+        later=True,
+    )
+    frozen_epochs: int = _field(
+        0,
+        "With starting weights: first epochs in which the last layer alone learns.",
+        low=0,
+        high=99_999,
+        later=True,
+    )
     clip_gradient: float = _field(
         0.0, "A gradient with a larger norm is shortened to this; 0 never.", low=0.0, high=1e6, later=True
     )

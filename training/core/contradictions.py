@@ -17,6 +17,7 @@ LEAST_PART = 2
 def contradictions(config: Config) -> Iterator[str]:
     """What is wrong and what to do, one sentence or two each; nothing for a config that fits together."""
     yield from _of_images(config)
+    yield from _of_starting_weights(config)
     yield from _of_the_step_size(config)
     yield from _of_targets(config)
     yield from _of_parts(config)
@@ -58,6 +59,24 @@ def _of_images(config: Config) -> Iterator[str]:
         yield "colour is rgb, but in_channels is 1. Set in_channels to 3, or colour to grey."
     if config.mask_activation != "softmax" and not chosen.masked:
         yield f"mask_activation is a setting of Masking Blocks; {config.network} has no masks."
+
+
+def _of_starting_weights(config: Config) -> Iterator[str]:
+    if config.body_rate != 1 and not config.starting_weights:
+        yield (
+            f"body_rate is {config.body_rate}, but starting_weights is empty: nothing is there yet that should change "
+            f"little. Name starting_weights, or set body_rate to 1."
+        )
+    if config.frozen_epochs and not config.starting_weights:
+        yield (
+            f"frozen_epochs is {config.frozen_epochs}, but starting_weights is empty: random weights would be kept. "
+            f"Name starting_weights, or set frozen_epochs to 0."
+        )
+    if config.frozen_epochs >= config.epochs:
+        yield (
+            f"frozen_epochs is {config.frozen_epochs}, but epochs is {config.epochs}: all but the last layer would "
+            f"never learn. Lower frozen_epochs, or raise epochs."
+        )
 
 
 def _of_the_step_size(config: Config) -> Iterator[str]:

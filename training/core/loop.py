@@ -109,7 +109,7 @@ class Training:
         progress, config = self.progress, self.config
         rows = self.faces.splits["train"].rows
         batches = epoch_batches(rows, config.batch_size, config.seed, progress.epoch, self.parts)
-        self.network.train()
+        self.stepper.begin_epoch(progress.epoch)
         for step in range(progress.step, len(batches)):
             self._between_steps(len(batches))
             rate = learning_rate(
@@ -222,7 +222,9 @@ class Training:
             learning_rate=self.stepper.optimizer.param_groups[0]["lr"],
             better=better,
         )
-        progress.plateau.note(accuracy, config)
+        # How far the last layer alone comes says nothing of when to slow down or to stop.
+        if progress.epoch >= config.frozen_epochs:
+            progress.plateau.note(accuracy, config)
         progress.close_epoch()
         if better or self._over() or self._due() or self._is_cheap():
             self._save()

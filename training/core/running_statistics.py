@@ -11,11 +11,11 @@ class RunningStatistics:
     """Each part of a batch moves the statistics from where the step found them, and the step ends at their mean.
 
     Else the parts would move them one after the other in one process but side by side in several, and the same
-    training would differ by how many processes it has. Weights are not touched.
+    training would differ by how many processes it has. Weights are not touched, nor what norms in eval mode go by.
     """
 
     def __init__(self, network: nn.Module) -> None:
-        norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+        norms = [part for part in network.modules() if isinstance(part, _BatchNorm) and part.training]
         self._tensors: list[Tensor] = [
             tensor for norm in norms for tensor in (norm.running_mean, norm.running_var) if tensor is not None
         ]

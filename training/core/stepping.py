@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from training.core.augmentation import Turns, draw_turns
 from training.core.averaging import Average
@@ -19,7 +20,7 @@ from training.core.draws import part_seed
 from training.core.faces import Faces
 from training.core.losses import Targets, losses
 from training.core.mixing import Mix, draw_mix
-from training.core.optimizers import make_optimizer
+from training.core.optimizers import groups_of, ids_of_last, make_optimizer
 from training.core.parallel import World
 from training.core.pixels import prepare
 from training.core.refusals import TrainingFailed
@@ -66,20 +67,47 @@ class Stepper:
     ) -> None:
         self.config, self.network, self.device, self.world = config, network, device, world
         self.images, self.targets = images, Targets.of(config, faces, device)
-        self.optimizer = make_optimizer(network, config)
-        self.average = Average(network, config.ema) if config.ema else None
+        self._groups = groups_of(network, config)
+        self.optimizer = make_optimizer(self._groups, config)
         self.parts = config.accumulation
         self._train_rows = torch.from_numpy(faces.splits["train"].rows).to(device)
-        self._statistics = RunningStatistics(network)
         self._drawn: Drawn | None = None
         self._say = say
-        self._parallel = world.wrapped(network, device)
-        self._forward = torch.compile(self._parallel) if config.compile else self._parallel
+        self._frozen = False
+        self._wrap()
+        # Only now has every process the starting weights, which the first alone has read.
+        self.average = Average(network, config.ema) if config.ema else None
 
     @property
     def judged(self) -> nn.Module:
         """The network that is judged and kept: the average where there is one."""
         return self.average.network if self.average else self.network
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Ready the network for learning.
+
+        In the `frozen_epochs` its last layer alone learns: nothing else has a gradient, so an optimizer neither moves
+        nor remembers it, and steps are quicker and take less memory. Batch norm then shifts and scales by the
+        statistics it started with, as in judging, and these stay put; dropout drops as ever.
+        """
+        self.network.train()
+        frozen = epoch < self.config.frozen_epochs
+        if frozen:
+            for part in self.network.modules():
+                if isinstance(part, _BatchNorm):
+                    part.eval()
+        if frozen != self._frozen:
+            self._frozen = frozen
+            last = ids_of_last(self.network)
+            for weight in self.network.parameters():
+                weight.requires_grad_(not frozen or id(weight) in last)
+            self._wrap()
+
+    def _wrap(self) -> None:
+        """Anew when other weights learn: DistributedDataParallel knows of those that did when it was made."""
+        self._statistics = RunningStatistics(self.network)
+        self._parallel = self.world.wrapped(self.network, self.device)
+        self._forward = torch.compile(self._parallel) if self.config.compile else self._parallel
 
     def step(self, step: int, rows: NDArray[np.int64], epoch: int, rate: float) -> Pending:
         """Move the weights once, by the gradient of the mean loss of these images."""
@@ -88,8 +116,8 @@ class Stepper:
             norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_gradient)
             # A gradient that is no number spoils the weights while the loss still looks sound.
             loss = torch.where(torch.isfinite(norm), loss, torch.nan)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        for group, moved in zip(self._groups, self.optimizer.param_groups, strict=True):
+            moved["lr"] = rate * group.rate
         self.optimizer.step()
         if self.average:
             self.average.update()

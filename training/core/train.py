@@ -24,6 +24,7 @@ from training.core.judging import Views, plain, probabilities
 from training.core.loop import Training
 from training.core.model_card import write_card
 from training.core.networks import network as network_named
+from training.core.networks.torchvision_classifiers import last_layer
 from training.core.networks.weights import lasting, start_from, starting_file
 from training.core.parallel import World
 from training.core.predictions import Predictions, predictions_of, write_predictions
@@ -221,16 +222,19 @@ def build(made: Made, *, start: bool, note: Callable[[str], None] = lambda text:
     if start and config.starting_weights:
         missing = start_from(network, config.starting_weights)
         if missing:
-            note(_told_missing(missing, len(network.state_dict()), config.starting_weights))
+            note(_told_missing(missing, network, config))
     return network
 
 
-def _told_missing(missing: list[str], tensors: int, source: str) -> str:
+def _told_missing(missing: list[str], network: nn.Module, config: Config) -> str:
     named = ", ".join(missing[:_NAMED]) + (" …" if len(missing) > _NAMED else "")
-    return (
-        f"{len(missing)} of the network's {tensors} tensors are not in {source}, or of another size there, and start "
-        f"at random: {named}."
+    said = (
+        f"{len(missing)} of the network's {len(network.state_dict())} tensors are not in {config.starting_weights}, or "
+        f"of another size there, and start at random: {named}."
     )
+    if config.frozen_epochs and any(name.rpartition(".")[0] != last_layer(network) for name in missing):
+        said += " What of them is not in the last layer stays so through the frozen_epochs."
+    return said
 
 
 def _judge(

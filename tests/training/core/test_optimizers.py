@@ -8,7 +8,7 @@ from tests.training.core.conftest import small
 from tests.training.core.test_torchvision_names import KINDS, drawn
 from training.core.networks import NETWORKS, network
 from training.core.networks.measure import on_paper
-from training.core.optimizers import make_optimizer
+from training.core.optimizers import groups_of, make_optimizer
 
 NORMALISING = ("BatchNorm", "LayerNorm", "GroupNorm")
 
@@ -16,8 +16,8 @@ NORMALISING = ("BatchNorm", "LayerNorm", "GroupNorm")
 def names_by_decay(net: nn.Module, **changes: object) -> dict[float, set[str]]:
     names = {id(weight): name for name, weight in net.named_parameters()}
     found: dict[float, set[str]] = {}
-    for group in make_optimizer(net, small(weight_decay=0.5, **changes)()).param_groups:
-        found.setdefault(group["weight_decay"], set()).update(names[id(weight)] for weight in group["params"])
+    for group in groups_of(net, small(weight_decay=0.5, **changes)()):
+        found.setdefault(group.decay, set()).update(names[id(weight)] for weight in group.weights)
     return found
 
 
@@ -44,7 +44,9 @@ def test_norms_and_biases_of_every_network_can_be_left_undecayed(name: str) -> N
 def test_by_default_all_weights_are_one_group_in_their_order(optimizer: str) -> None:
     """As checkpoints had it before the weights could be parted."""
     net = on_paper(network("resnet18"))
-    (group,) = make_optimizer(net, small(optimizer=optimizer)()).param_groups
+    config = small(optimizer=optimizer)()
+    (group,) = make_optimizer(groups_of(net, config), config).param_groups
+    assert group["weight_decay"] == config.weight_decay
     assert all(one is other for one, other in zip(group["params"], net.parameters(), strict=True))
 
 
@@ -56,7 +58,7 @@ def test_decay_moves_what_it_is_meant_for_alone(optimizer: str) -> None:
         net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
         config = small(optimizer=optimizer, weight_decay=decay, decay_norms_and_biases=False)()
         net(torch.randn(6, 3)).square().sum().backward()
-        make_optimizer(net, config).step()
+        make_optimizer(groups_of(net, config), config).step()
         moved[decay] = dict(net.named_parameters())
     same = {name for name, weight in moved[0.0].items() if torch.equal(weight, moved[0.5][name])}
     assert same == {"0.bias", "1.weight", "1.bias", "2.bias"}

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from tests.snapshot_folders import make_snapshot_folder
+from training.core.networks import network
 from training.core.run_folder import read_events
 
 ROOT = Path(__file__).parents[3]
@@ -99,6 +100,29 @@ def test_two_processes_train_what_one_trains_that_takes_two_parts(faces: Path, t
     assert {path.name for path in two.iterdir()} == {path.name for path in one.iterdir()}
     result = json.loads((two / "result.json").read_text())
     assert result["splits"]["test"]["images"] == 8
+
+
+@pytest.mark.slow
+def test_two_processes_first_leave_all_but_the_last_layer_alone_as_one_does(
+    faces: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(3)
+    body = {
+        name: weight
+        for name, weight in network("resnet18")(classes=2).state_dict().items()
+        if "fc" not in name
+    }
+    save_file(body, tmp_path / "body.safetensors")
+    changes = {
+        "starting_weights": tmp_path / "body.safetensors",
+        "frozen_epochs": 1,
+        "body_rate": 0.5,
+        "epochs": 3,
+    }
+    two, one = tmp_path / "two", tmp_path / "one"
+    finish(start(faces, two, processes=2, **changes))
+    finish(start(faces, one, processes=1, accumulation=2, **changes))
+    assert_alike(two, one)
 
 
 @pytest.mark.slow

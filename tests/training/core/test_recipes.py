@@ -101,6 +101,15 @@ def test_a_training_begun_before_the_later_settings_goes_on(snapshot: Path, tmp_
         ({"accumulation": 20}, "batch_size is 32, but accumulation is 20"),
         ({"sync_batch_norm": True, "device": "cpu"}, "sync_batch_norm needs CUDA cards"),
         ({"schedule": "cosine", "lowest_learning_rate": 1}, "above learning_rate"),
+        ({"body_rate": 0.1}, "body_rate is 0.1, but starting_weights is empty"),
+        (
+            {"frozen_epochs": 2},
+            "frozen_epochs is 2, but starting_weights is empty: random weights would be kept.",
+        ),
+        (
+            {"frozen_epochs": 12, "starting_weights": "a.pth"},
+            "frozen_epochs is 12, but epochs is 12: all but the last layer would never learn.",
+        ),
         ({"ema": 1.0}, "ema is 1.0; it must be at most 0.999999."),
     ],
 )

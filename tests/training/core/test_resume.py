@@ -39,7 +39,9 @@ EVERYTHING = {
     "clip_gradient": 1.0,
     "weight_decay": 0.1,
     "decay_norms_and_biases": False,
-    "epochs": 2,
+    "body_rate": 0.3,
+    "frozen_epochs": 1,
+    "epochs": 3,
     "test_views": "flip",
 }
 """What else can be switched on and has, or could have, something to remember; beside one-cycle, dropout and turns."""
@@ -120,16 +122,19 @@ def test_a_training_killed_at_any_moment_ends_as_if_it_had_not_been(
 
 
 @pytest.mark.slow
-def test_nothing_that_can_be_switched_on_is_forgotten_by_a_kill(faces: Path, tmp_path: Path) -> None:
+def test_nothing_that_can_be_switched_on_is_forgotten_by_a_kill(
+    faces: Path, undisturbed: Path, tmp_path: Path
+) -> None:
     whole, run = tmp_path / "whole", tmp_path / "run"
-    finish(start(faces, whole, *switched_on(EVERYTHING)))
-    victim = start(faces, run, *switched_on(EVERYTHING))
+    everything = switched_on({**EVERYTHING, "starting_weights": str(undisturbed)})
+    finish(start(faces, whole, *everything))
+    victim = start(faces, run, *everything)
     wait_for(run, "step", victim, count=2)
     time.sleep(random.uniform(0.0, 1.5))
     victim.kill()
     victim.communicate(timeout=30)
     assert victim.returncode in (-9, 0)
-    finish(start(faces, run, *switched_on(EVERYTHING)))
+    finish(start(faces, run, *everything))
     assert_same(run, whole)
 
 

@@ -28,7 +28,7 @@ class Small(nn.Module):
 
 
 def stepper(snapshot: Path, cache: Path, said: list[str] | None = None, **changes: object) -> Stepper:
-    config = small(optimizer="sgd", momentum=0.0, weight_decay=0.0, **changes)()
+    config = small(**{"optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0, **changes})()
     opened = open_snapshot(snapshot)
     faces = load(opened, config, stored_size(opened, config), cache)
     torch.manual_seed(0)
