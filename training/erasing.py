@@ -31,10 +31,11 @@ _WAIT_S = 0.1
 
 
 class OfTraining:
-    """Trainings on these snapshots, and what lies in their folders."""
+    """Trainings on these snapshots, and what lies in their folders. Models whose weights were deleted know nobody."""
 
     def touched(self, snapshots: Collection[int]) -> list[dict[str, Any]]:
-        rows = TrainingRun.objects.filter(snapshot__in=snapshots).order_by("-pk")
+        there = TrainingRun.objects.filter(weights_deleted_at=None)
+        rows = there.filter(snapshot__in=snapshots).order_by("-pk")
         return [{"name": row.name, "url": reverse("training:run", args=[row.pk])} for row in rows]
 
     def forget(self, gone: Gone, alive: Alive) -> None:

@@ -70,6 +70,8 @@ def predict(*, run: TrainingRun, campaign: Campaign | None = None) -> Prediction
             ).format(run=run, known=_words(known), campaign=campaign, asked=_words(campaign.expressions))
         )
     with transaction.atomic():
+        if TrainingRun.objects.select_for_update().get(pk=run.pk).weights_deleted_at:
+            raise CannotPredict(_("The weights of “{run}” were deleted. Choose another run.").format(run=run))
         prediction, made = Prediction.objects.get_or_create(run=run, campaign=campaign)
         if made:
             work.enqueue(prediction)

@@ -111,9 +111,12 @@ def stop(*, run: TrainingRun) -> None:
 def resume(*, run: TrainingRun) -> None:
     """Queue a stopped or failed run again; it goes on from its last checkpoint.
 
-    Raises labeling.work.CannotMove for one that runs, waits or is done.
+    Raises labeling.work.CannotMove for one that runs, waits or is done, and for one whose weights were deleted.
     """
-    work.restart(run)
+    with transaction.atomic():
+        if TrainingRun.objects.select_for_update().get(pk=run.pk).weights_deleted_at:
+            raise work.CannotMove(_("Its weights were deleted, so it cannot go on. Start a new run."))
+        work.restart(run)
 
 
 def folder(run: TrainingRun) -> Path:

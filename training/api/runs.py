@@ -14,7 +14,7 @@ from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
 from labeling.api.serializers.common import MOST, WORK
 from labeling.models import Campaign, Snapshot
-from training import predictions, relabeling, runs
+from training import deleting, predictions, relabeling, runs
 from training.models import Evaluation, Prediction, RelabelRound, TrainingRun
 from training.rules import may_train
 
@@ -34,7 +34,7 @@ class RunSerializer(serializers.ModelSerializer[TrainingRun]):
         model = TrainingRun
         fields = (
             "id", "name", "snapshot", "network", "preset", "config", "fast", "epoch", "epochs",
-            "validation_accuracy", "created_at", "evaluations", "taken_up", *WORK,
+            "validation_accuracy", "created_at", "evaluations", "taken_up", "weights_deleted_at", *WORK,
         )  # fmt: skip
 
 
@@ -110,6 +110,19 @@ class RunViewSet(
 
     def go_on(self, row: TrainingRun) -> None:
         runs.resume(run=row)
+
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Delete a run that is over, with its folder and its opinions, unless relabel rounds came of it."""
+        deleting.delete(run=self.get_object(), by=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"], url_path="delete-weights")
+    def delete_weights(self, request: Request, pk: str) -> Response:
+        """Delete the weights of a run that is over; figures, curves and opinions stay."""
+        run = self.get_object()
+        deleting.delete_weights(run=run, by=request.user)
+        return Response(RunSerializer(run).data)
 
     @extend_schema(request=AskPredictionSerializer, responses={201: PredictionSerializer})
     @action(detail=True, methods=["post"])

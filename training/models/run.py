@@ -29,6 +29,12 @@ class TrainingRun(Work):
     )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
+    weights_deleted_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since then it neither goes on nor predicts."
+    )
+    weights_deleted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
 
     class Meta(Work.Meta):
         ordering = ["-pk"]

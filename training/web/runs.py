@@ -62,7 +62,9 @@ def start(form: StartForm, user: Any) -> TrainingRun | None:
 
 
 def _run(pk: int) -> TrainingRun:
-    return get_object_or_404(TrainingRun.objects.select_related("snapshot__campaign", "created_by"), pk=pk)
+    return get_object_or_404(
+        TrainingRun.objects.select_related("snapshot__campaign", "created_by", "weights_deleted_by"), pk=pk
+    )
 
 
 @door(may_train)
