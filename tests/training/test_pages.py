@@ -43,11 +43,11 @@ def test_the_list_takes_the_same_queries_for_one_run_and_for_three(
 ):
     snapshot = make_snapshot()
     finish(make_run(snapshot), [(1, "happy", "happy")])
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(7):
         client.get(url("runs"))
     finish(make_run(snapshot), [(1, "happy", "happy")])
     make_run(snapshot)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(7):
         page = client.get(url("runs"))
     assert page.content.decode().count('class="spark"') == 2
 

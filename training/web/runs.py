@@ -23,24 +23,8 @@ from training.web import charts, judged, presets
 from training.web.forms import PredictForm, StartForm
 from training.web.matrix import confusion
 
-RUNS_PER_PAGE = 25
 FACES_PER_PAGE = 48
 MISTAKES_SHOWN = 12
-
-
-@door(may_train)
-@require_GET
-def listing(request: HttpRequest) -> HttpResponse:
-    page = Paginator(queries.runs_for_list(), RUNS_PER_PAGE).get_page(request.GET.get("page"))
-    rows = [
-        {
-            "run": run,
-            "spark": charts.sparkline(queries.accuracies(run)),
-            "test": queries.evaluation_of(run, "test"),
-        }
-        for run in page
-    ]
-    return render(request, "training/runs.html", {"rows": rows, "page": page})
 
 
 @door(may_train)

@@ -2,11 +2,11 @@
 
 from django.urls import path
 
-from training.web import compare, deleting, doubts, runs
+from training.web import compare, deleting, doubts, run_list, runs
 
 app_name = "training"
 urlpatterns = [
-    path("runs/", runs.listing, name="runs"),
+    path("runs/", run_list.page, name="runs"),
     path("runs/new/", runs.new, name="run_new"),
     path("runs/compare/", compare.page, name="compare"),
     path("runs/<int:pk>/", runs.page, name="run"),
