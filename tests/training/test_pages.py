@@ -43,11 +43,11 @@ def test_the_list_takes_the_same_queries_for_one_run_and_for_three(
 ):
     snapshot = make_snapshot()
     finish(make_run(snapshot), [(1, "happy", "happy")])
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(6):
         client.get(url("runs"))
     finish(make_run(snapshot), [(1, "happy", "happy")])
     make_run(snapshot)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(6):
         page = client.get(url("runs"))
     assert page.content.decode().count('class="spark"') == 2
 
@@ -280,7 +280,7 @@ def test_the_doubts_page_shows_votes_and_network_side_by_side(client, trainer):
 def test_doubts_take_the_same_queries_for_one_face_and_for_three(client, trainer, django_assert_num_queries):
     for faces in (1, 3):
         run, _ = doubting(faces)
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(6):
             client.get(url("run_doubts", run))
     assert run.state == WorkState.DONE
 
