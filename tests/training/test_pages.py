@@ -280,7 +280,7 @@ def test_the_doubts_page_shows_votes_and_network_side_by_side(client, trainer):
 def test_doubts_take_the_same_queries_for_one_face_and_for_three(client, trainer, django_assert_num_queries):
     for faces in (1, 3):
         run, _ = doubting(faces)
-        with django_assert_num_queries(6):
+        with django_assert_num_queries(7):
             client.get(url("run_doubts", run))
     assert run.state == WorkState.DONE
 
