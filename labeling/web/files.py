@@ -1,7 +1,7 @@
-"""Files of the storage handed to a browser: cached for good, streamed, and in parts where asked."""
+"""Files handed to a browser: cached for good, streamed, and in parts where asked."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from django.conf import settings
@@ -89,27 +89,37 @@ def send_bytes(data: bytes, *, filename: str, mime: str, key: str) -> HttpRespon
 def download(
     request: HttpRequest, *, name: str, filename: str, mime: str, size: int, sha256: str
 ) -> HttpResponseBase:
-    """Send a file to be saved: whole, or the range asked for, so that a broken download goes on.
+    """Send a file of the storage to be saved, as `save` does.
 
     Where the storage signs addresses of its own, the browser is sent there and the bytes pass us by.
     """
-    disposition = content_disposition_header(True, filename) or ""
     if storage_signs():
+        disposition = content_disposition_header(True, filename) or ""
         signed = {"ResponseContentDisposition": disposition, "ResponseContentType": mime}
         return HttpResponseRedirect(default_storage.url(name, parameters=signed, expire=SIGNED_S))  # type: ignore[call-arg]
-    etag = f'"{sha256}"'
+    return save(request, lambda: open_stored(name), filename=filename, mime=mime, size=size, key=sha256)
+
+
+def save(
+    request: HttpRequest, opened: Callable[[], IO[Any]], *, filename: str, mime: str, size: int, key: str
+) -> HttpResponseBase:
+    """Send a file to be saved: whole, or the range asked for, so that a broken download goes on.
+
+    key: what stands for these very bytes; with another one a download begins anew.
+    """
+    etag = f'"{key}"'
     asked = _range_asked(request, size, etag)
     if asked is not None and asked[0] >= asked[1]:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
     start, end = asked or (0, size)
-    file = open_stored(name)
+    file = opened()
     file.seek(start)
     response = StreamingHttpResponse(Part(file, end - start), status=206 if asked else 200, content_type=mime)
     if asked:
         response["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     response["Content-Length"] = str(end - start)
     response["Accept-Ranges"] = "bytes"
-    response["Content-Disposition"] = disposition
+    response["Content-Disposition"] = content_disposition_header(True, filename) or ""
     response["Cache-Control"] = "private, no-cache"
     response["ETag"] = etag
     return response

@@ -149,6 +149,7 @@ PAGES: dict[str, set[str]] = {
     "training:run_stop": TRAINERS,
     "training:run_resume": TRAINERS,
     "training:run_delete": TRAINERS,
+    "training:run_file": TRAINERS,
     "training:run_predict": TRAINERS,
     "training:run_mistakes": TRAINERS,
     "training:run_doubts": TRAINERS,

@@ -19,7 +19,7 @@ from training import evaluations, metrics, predictions, queries
 from training import runs as verbs
 from training.models import Evaluation, TrainingRun
 from training.rules import may_train
-from training.web import charts, judged, presets
+from training.web import charts, judged, presets, run_files
 from training.web.forms import PredictForm, StartForm
 from training.web.matrix import confusion
 
@@ -73,6 +73,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
             **(_judged_context(test) if test else {}),
             "mistakes": queries.with_faces(verbs.folder(run), mistakes[:MISTAKES_SHOWN]),
             "mistake_count": len(mistakes),
+            "files": run_files.there(run),
             "predictions": run.predictions.select_related("campaign"),
             "rounds": queries.rounds_for_list().filter(run=run),
             "predict_form": PredictForm(initial={"campaign": run.snapshot.campaign_id}),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from training.web import compare, deleting, doubts, run_list, runs
+from training.web import compare, deleting, doubts, run_files, run_list, runs
 
 app_name = "training"
 urlpatterns = [
@@ -14,6 +14,7 @@ urlpatterns = [
     path("runs/<int:pk>/log/", runs.log, name="run_log"),
     path("runs/<int:pk>/stop/", runs.stop, name="run_stop"),
     path("runs/<int:pk>/resume/", runs.resume, name="run_resume"),
+    path("runs/<int:pk>/files/<str:name>", run_files.send, name="run_file"),
     path("runs/<int:pk>/delete/", deleting.page, name="run_delete"),
     path("runs/<int:pk>/predict/", runs.predict, name="run_predict"),
     path("runs/<int:pk>/mistakes/", runs.mistakes, name="run_mistakes"),
