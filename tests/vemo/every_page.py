@@ -64,6 +64,7 @@ class World:
             "person_pk": self.annotator.pk,
             "face_pk": self.face.face_id,
             "face_key": "0" * 64,
+            "name": "result.json",
             "pk": self._pk(name),
         }
         return {argument: keys[argument] for argument in DOORS[name] if argument in keys}
