@@ -10,8 +10,21 @@ from training.core.config import Config
 from training.core.refusals import BadConfig
 from training.core.run_folder import RunFolder
 
-FIGURES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate")
+FIGURES = (
+    "train_loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "learning_rate",
+    "gradient_norm",
+    "largest_gradient_norm",
+)
 """Of each epoch event; all that any tool is told, beside the settings. Nothing of a face leaves the run folder."""
+
+
+def figures_of(epoch: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of an epoch event. An epoch whose steps an earlier version made has no norms."""
+    return {name: epoch[name] for name in FIGURES if name in epoch}
 
 
 class Curves(Protocol):

@@ -148,35 +148,40 @@ class Training:
 
     def _settle(self) -> float:
         """Take the pending steps' figures in, and return the last loss. Raises TrainingFailed for one that is
-        no number: the weights are then spoilt, and the last checkpoint is older than the spoiling.
+        no number: the weights are then spoilt, and the last checkpoint is older than the spoiling. A gradient that is
+        none spoils them while the loss still looks sound.
         """
         progress, pending = self.progress, self._pending
         self._pending = []
-        losses, rights = self._figures(pending)
-        for step, loss, right in zip(pending, losses, rights, strict=True):
+        losses, rights, norms = self._figures(pending)
+        for step, loss, right, norm in zip(pending, losses, rights, norms, strict=True):
             if not np.isfinite(loss):
-                raise self._not_finite(step)
+                raise self._not_finite(step, "loss")
+            if not np.isfinite(norm):
+                raise self._not_finite(step, "gradient")
             progress.loss_sum += loss * len(step.rows)
             progress.right += right
             progress.seen += len(step.rows)
+            progress.norms.note(norm)
         now = time.monotonic()
         progress.seconds, self._clock = progress.seconds + now - self._clock, now
         return losses[-1] if losses else 0.0
 
-    def _figures(self, pending: list[Pending]) -> tuple[list[float], list[int]]:
-        """Of each step the loss and how many were right, of all processes together."""
+    def _figures(self, pending: list[Pending]) -> tuple[list[float], list[int], list[float]]:
+        """Of each step the loss, how many were right, and the gradient's norm, of all processes together."""
         if not pending:
-            return [], []
+            return [], [], []
         losses = self.world.total(torch.stack([step.loss for step in pending]))
         rights = self.world.total(torch.stack([step.right for step in pending]))
-        return losses.tolist(), rights.tolist()
+        norms = torch.stack([step.norm for step in pending])
+        return losses.tolist(), rights.tolist(), norms.tolist()
 
-    def _not_finite(self, step: Pending) -> TrainingFailed:
+    def _not_finite(self, step: Pending, what: str) -> TrainingFailed:
         train = self.faces.splits["train"]
         keys = [train.keys[place] for place in np.searchsorted(train.rows, step.rows)]
         epoch = self.progress.epoch + 1
         return TrainingFailed(
-            f"The loss is no number any more (epoch {epoch}, step {step.step + 1}). Lower learning_rate, or "
+            f"The {what} is no number any more (epoch {epoch}, step {step.step + 1}). Lower learning_rate, or "
             f"look at the faces of that batch; metrics.jsonl names them.",
             epoch=epoch,
             step=step.step + 1,

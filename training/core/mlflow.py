@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from training.core.config import Config
-from training.core.curves import FIGURES
+from training.core.curves import figures_of
 from training.core.run_folder import RunFolder, write_atomically
 
 EXPERIMENT = "vemo"
@@ -32,8 +32,8 @@ class MLflow:
         write_atomically(kept, lambda part: part.write_text(self._run, "utf-8"))
 
     def add(self, epoch: dict[str, Any]) -> None:
-        for name in FIGURES:
-            self._client.log_metric(self._run, name, epoch[name], step=epoch["epoch"])
+        for name, figure in figures_of(epoch).items():
+            self._client.log_metric(self._run, name, figure, step=epoch["epoch"])
 
     def close(self) -> None:
         self._client.update_run(self._run, status="FINISHED")

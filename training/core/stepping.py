@@ -31,13 +31,15 @@ from training.core.running_statistics import RunningStatistics
 class Pending:
     """A step whose figures still lie on the device: asking for them at once would make a card wait.
 
-    loss: the mean over the batch, and right: how many of it, both of this process's parts alone.
+    loss: the mean over the batch, and right: how many of it, both of this process's parts alone. norm: of the whole
+    batch's gradient, before it is clipped; the same in every process.
     """
 
     step: int
     rows: NDArray[np.int64]
     loss: Tensor
     right: Tensor
+    norm: Tensor
 
 
 @dataclass(frozen=True)
@@ -112,16 +114,16 @@ class Stepper:
     def step(self, step: int, rows: NDArray[np.int64], epoch: int, rate: float) -> Pending:
         """Move the weights once, by the gradient of the mean loss of these images."""
         loss, right = self._gradients_in_memory(step, rows, epoch)
+        weights = [weight for weight in self.network.parameters() if weight.grad is not None]
+        norm = nn.utils.get_total_norm([weight.grad for weight in weights])
         if self.config.clip_gradient:
-            norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_gradient)
-            # A gradient that is no number spoils the weights while the loss still looks sound.
-            loss = torch.where(torch.isfinite(norm), loss, torch.nan)
+            nn.utils.clip_grads_with_norm_(weights, self.config.clip_gradient, norm)
         for group, moved in zip(self._groups, self.optimizer.param_groups, strict=True):
             moved["lr"] = rate * group.rate
         self.optimizer.step()
         if self.average:
             self.average.update()
-        return Pending(step, rows, loss, right)
+        return Pending(step, rows, loss, right, norm)
 
     def _gradients_in_memory(self, step: int, rows: NDArray[np.int64], epoch: int) -> tuple[Tensor, Tensor]:
         """`_gradients`, with twice as many parts as often as memory does not suffice.

@@ -86,6 +86,7 @@ class Teller:
             "validation_loss": loss,
             "validation_accuracy": accuracy,
             "learning_rate": learning_rate,
+            **progress.norms.figures(),
             "seconds": round(progress.seconds, 3),
             "eta_seconds": round(left, 1),
             "images_per_second": round(speed, 2),

@@ -4,7 +4,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from training.core.curves import FIGURES
+from training.core.curves import figures_of
 
 
 class TensorBoard:
@@ -17,8 +17,8 @@ class TensorBoard:
         self._writer: Any = writers.SummaryWriter(str(folder), purge_step=epoch)
 
     def add(self, epoch: dict[str, Any]) -> None:
-        for name in FIGURES:
-            self._writer.add_scalar(name, epoch[name], epoch["epoch"])
+        for name, figure in figures_of(epoch).items():
+            self._writer.add_scalar(name, figure, epoch["epoch"])
         self._writer.flush()
 
     def close(self) -> None:

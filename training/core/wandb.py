@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from training.core.config import Config
-from training.core.curves import FIGURES
+from training.core.curves import figures_of
 from training.core.run_folder import RunFolder, write_atomically
 
 PROJECT = "vemo"
@@ -46,7 +46,7 @@ class WeightsAndBiases:
         self._run.define_metric("*", step_metric="epoch")
 
     def add(self, epoch: dict[str, Any]) -> None:
-        self._run.log({"epoch": epoch["epoch"], **{name: epoch[name] for name in FIGURES}})
+        self._run.log({"epoch": epoch["epoch"], **figures_of(epoch)})
 
     def close(self) -> None:
         self._run.finish()

@@ -82,6 +82,8 @@ def assert_alike(run: Path, other: Path) -> None:
     for one, two in zip(epochs(run), epochs(other), strict=True):
         for figure in ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy"):
             assert one[figure] == pytest.approx(two[figure], rel=1e-4), figure
+        for figure in ("gradient_norm", "largest_gradient_norm"):
+            assert one[figure] == pytest.approx(two[figure], rel=1e-3), figure
     weights, others = (load_file(path / "best.safetensors") for path in (run, other))
     for name, weight in weights.items():
         torch.testing.assert_close(weight, others[name], atol=1e-4, rtol=1e-3)

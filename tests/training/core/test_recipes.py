@@ -83,7 +83,7 @@ def test_a_training_begun_before_the_later_settings_goes_on(snapshot: Path, tmp_
         train(snapshot=snapshot, run=run, choose=small(epochs=2), stopper=stopper, display=display)
     made, last = json.loads((run / "config.json").read_text()), torch.load(run / "last.pt")
     made["config"] = {name: value for name, value in made["config"].items() if not FIELDS[name].later}
-    del last["average"], last["progress"]["parts"]
+    del last["average"], last["progress"]["parts"], last["progress"]["norms"]
     last |= {"random": torch.get_rng_state(), "random_cuda": None}
     (run / "config.json").write_text(json.dumps(made))
     torch.save(last, run / "last.pt")

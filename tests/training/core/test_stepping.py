@@ -3,16 +3,18 @@
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from tests.training.core.conftest import small
+from tests.training.core.conftest import run_training, small
 from training.core.faces import load, open_snapshot, stored_size
 from training.core.parallel import ALONE
-from training.core.stepping import Stepper
+from training.core.refusals import TrainingFailed
+from training.core.stepping import Pending, Stepper
 
 
 class Small(nn.Module):
@@ -81,12 +83,37 @@ def test_dropout_depends_on_the_step_not_on_what_was_drawn_before(snapshot: Path
     assert torch.equal(*weights)
 
 
-def test_a_gradient_that_is_no_number_shows_in_the_loss(snapshot: Path, tmp_path: Path) -> None:
-    one = stepper(snapshot, tmp_path, clip_gradient=1.0)
-    rows = one._train_rows.numpy()[:12]
-    assert one.step(0, rows, epoch=0, rate=0.1).loss.isfinite()
-    one.network.layers[4].weight.register_hook(lambda gradient: gradient * torch.inf)
-    assert one.step(1, rows, epoch=0, rate=0.1).loss.isnan()
+@pytest.mark.parametrize("clip", [0.0, 0.01])
+def test_the_norm_is_that_of_the_whole_gradient_before_it_is_clipped(
+    snapshot: Path, tmp_path: Path, clip: float
+) -> None:
+    norms = []
+    for parts in (1, 2):
+        one = stepper(snapshot, tmp_path, clip_gradient=clip, accumulation=parts)
+        # What a batch norm sees is that of a part; without it the parts' gradients add up to the batch's.
+        one.network.layers[1] = nn.Identity()
+        norms.append(float(one.step(0, one._train_rows.numpy()[:12], epoch=0, rate=0.1).norm))
+        left = [weight.grad for weight in one.network.parameters() if weight.grad is not None]
+    assert norms[0] == pytest.approx(norms[1], rel=1e-5)
+    assert norms[0] > 0.1
+    norm = float(torch.cat([gradient.flatten() for gradient in left]).norm())
+    assert norm == pytest.approx(clip or norms[1], rel=1e-4)
+
+
+def test_a_gradient_that_is_no_number_ends_the_training_with_its_step(
+    snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Stepper.step
+
+    def spoil(self: Stepper, step: int, *rest: Any) -> Pending:
+        if step == 2:
+            weight = next(self.network.parameters())
+            weight.register_hook(lambda gradient: gradient * torch.inf)
+        return whole(self, step, *rest)
+
+    monkeypatch.setattr(Stepper, "step", spoil)
+    with pytest.raises(TrainingFailed, match=r"The gradient is no number any more \(epoch 1, step 3\)"):
+        run_training(snapshot, tmp_path / "run", small())
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ def test_every_epoch_is_one_point_also_after_a_stop(snapshot: Path, tmp_path: Pa
     curves = EventAccumulator(str(run / "tensorboard"))
     curves.Reload()
     told = [event for event in read_events(run / "metrics.jsonl") if event["event"] == "epoch"]
-    for name in ("train_loss", "validation_accuracy", "learning_rate"):
+    for name in ("train_loss", "validation_accuracy", "learning_rate", "largest_gradient_norm"):
         points = curves.Scalars(name)
         assert [point.step for point in points] == [1, 2, 3]
         assert [point.value for point in points] == pytest.approx([event[name] for event in told])
