@@ -69,6 +69,49 @@ def test_start_leads_to_the_page_of_the_run(client, trainer, where):
     assert "Asked to be fast" not in text_of(client.get(url("run", run)))
 
 
+def test_one_like_it_is_asked_for_by_the_same_form(client, trainer):
+    settings = {"epochs": 4, "learning_rate": 0.01, "rotation": 5.0, "device": "cuda:1"}
+    first = make_run(network="vgg19", settings=settings)
+    assert f"{url('run_new')}?like={first.pk}" in client.get(url("run", first)).content.decode()
+    asked = client.get(url("run_new"), {"like": first.pk}).context["form"]
+    fields = {field.name: field.value() for field in asked if field.value() not in (None, "", False)}
+    assert fields == {
+        "snapshot": first.snapshot_id,
+        "network": "vgg19",
+        "preset": "quick",
+        "epochs": 4,
+        "learning_rate": 0.01,
+        "further": '{"rotation": 5.0, "device": "cuda:1"}',
+    }
+    client.post(url("run_new"), fields)
+    assert TrainingRun.objects.first().config == first.config
+    client.post(url("run_new"), {**fields, "seed": 1})
+    assert TrainingRun.objects.first().config == {**first.config, "seed": 1}
+
+
+def test_what_the_machine_chose_for_a_fast_run_is_left_to_it_again(client, trainer):
+    first = make_run(fast=True)
+    TrainingRun.objects.update(config={**first.config, "bf16": True, "channels_last": True})
+    asked = client.get(url("run_new"), {"like": first.pk}).context["form"]
+    assert asked["fast"].value() is True
+    assert asked["further"].value() in (None, "")
+
+
+@pytest.mark.parametrize("asked", ["0", "x", "9" * 40, "²"])
+def test_the_like_of_no_run_is_the_empty_form(client, trainer, asked):
+    make_snapshot()
+    page = client.get(url("run_new"), {"like": asked})
+    assert page.status_code == 200
+    assert page.context["form"]["network"].value() is None
+
+
+def test_a_network_that_the_form_does_not_offer_is_not_repeated_as_another(client, trainer):
+    run = make_run()
+    TrainingRun.objects.update(network="torchvision:mnasnet0_5")
+    assert "?like=" not in client.get(url("run", run)).content.decode()
+    assert client.get(url("run_new"), {"like": run.pk}).context["form"]["network"].value() is None
+
+
 @pytest.mark.parametrize("where", ["site", "admin"])
 def test_a_run_can_be_asked_to_be_fast(client, trainer, where):
     address = url("run_new") if where == "site" else reverse("admin:training_trainingrun_add")

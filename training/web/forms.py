@@ -9,8 +9,9 @@ from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
 from labeling.models import Campaign, Snapshot, WorkState
 from training import queries
-from training.core.config import FIELDS, PRESETS
+from training.core.config import FIELDS, PRESETS, SET_BY_FAST
 from training.core.networks import NETWORKS
+from training.models import TrainingRun
 
 LABELS = {
     "image_size": gettext_noop("Image size"),
@@ -137,6 +138,32 @@ class StartForm(forms.Form):
         """The keywords for runs.start."""
         keys = ("snapshot", "network", "preset", "name", "settings", "fast")
         return {key: self.cleaned_data[key] for key in keys}
+
+
+def can_be_repeated(run: TrainingRun) -> bool:
+    """Whether the form can ask for the like of this run: it does not offer every network, nor presets dropped since."""
+    return run.network in NETWORKS and run.preset in PRESETS
+
+
+def like(run: TrainingRun) -> dict[str, Any]:
+    """What the start form begins with to ask for the same again: another seed or rate is then one field."""
+    left_to_machine = SET_BY_FAST if run.fast else ()
+    own = {
+        row.name: row.value
+        for row in queries.config_table(run)
+        if row.differs and row.name not in left_to_machine
+    }
+    in_fields = {
+        name for name in own if name in LABELS and own[name] in (FIELDS[name].choices or [own[name]])
+    }
+    return {
+        "snapshot": run.snapshot_id,
+        "network": run.network,
+        "preset": run.preset,
+        "fast": run.fast,
+        **{name: own[name] for name in in_fields},
+        "further": {name: value for name, value in own.items() if name not in in_fields} or None,
+    }
 
 
 class PredictForm(forms.Form):

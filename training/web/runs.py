@@ -20,7 +20,7 @@ from training import runs as verbs
 from training.models import Evaluation, TrainingRun
 from training.rules import may_train
 from training.web import charts, judged, presets, run_files
-from training.web.forms import PredictForm, StartForm
+from training.web.forms import PredictForm, StartForm, can_be_repeated, like
 from training.web.matrix import confusion
 
 FACES_PER_PAGE = 48
@@ -30,10 +30,16 @@ MISTAKES_SHOWN = 12
 @door(may_train)
 @require_http_methods(["GET", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
-    form = StartForm(request.POST or None, initial={"snapshot": request.GET.get("snapshot")})
+    form = StartForm(request.POST or None, initial=_initial(request))
     if form.is_valid() and (run := start(form, request.user)):
         return redirect("training:run", run.pk)
     return render(request, "training/run_new.html", {"form": form, "table": presets.table()})
+
+
+def _initial(request: HttpRequest) -> dict[str, Any]:
+    asked = request.GET.get("like", "")
+    run = TrainingRun.objects.filter(pk=asked).first() if asked.isascii() and asked.isdigit() else None
+    return like(run) if run and can_be_repeated(run) else {"snapshot": request.GET.get("snapshot")}
 
 
 def start(form: StartForm, user: Any) -> TrainingRun | None:
@@ -74,6 +80,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
             "mistakes": queries.with_faces(verbs.folder(run), mistakes[:MISTAKES_SHOWN]),
             "mistake_count": len(mistakes),
             "files": run_files.there(run),
+            "can_be_repeated": can_be_repeated(run),
             "predictions": run.predictions.select_related("campaign"),
             "rounds": queries.rounds_for_list().filter(run=run),
             "predict_form": PredictForm(initial={"campaign": run.snapshot.campaign_id}),
