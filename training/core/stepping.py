@@ -114,8 +114,8 @@ class Stepper:
     def step(self, step: int, rows: NDArray[np.int64], epoch: int, rate: float) -> Pending:
         """Move the weights once, by the gradient of the mean loss of these images."""
         loss, right = self._gradients_in_memory(step, rows, epoch)
-        weights = [weight for weight in self.network.parameters() if weight.grad is not None]
-        norm = nn.utils.get_total_norm([weight.grad for weight in weights])
+        weights = list(self.network.parameters())
+        norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
         if self.config.clip_gradient:
             nn.utils.clip_grads_with_norm_(weights, self.config.clip_gradient, norm)
         for group, moved in zip(self._groups, self.optimizer.param_groups, strict=True):
