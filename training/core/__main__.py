@@ -3,6 +3,7 @@ stopped, 130 interrupted.
 """
 
 import argparse
+import errno
 import io
 import json
 import os
@@ -18,6 +19,7 @@ from training.core.using import add_device, add_using
 STOPPED = 75
 # As shells tell of a process that SIGINT ended.
 INTERRUPTED = 130
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,7 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
-        print(f"error: {named}{error.strerror or error}", file=sys.stderr, flush=True)
+        advice = ". Make room there, then run it again." if error.errno in _NO_ROOM else ""
+        print(f"error: {named}{error.strerror or error}{advice}", file=sys.stderr, flush=True)
         return 1
     return code
 

@@ -1,6 +1,7 @@
 """Where in a face a network looks, what a Masking Block does to features, and which mistakes it makes: as pictures."""
 
 import dataclasses
+import io
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from training.core.networks.resmasking import MaskingBlock
 from training.core.pixels import prepare
 from training.core.predictions import Predictions
 from training.core.refusals import BadConfig
+from training.core.run_folder import write_atomically
 
 Shares = NDArray[np.float32]
 _SIDE, _LINE = 176, 18
@@ -295,4 +297,6 @@ def grid(rows: Sequence[Sequence[tuple[Image.Image, str]]], out: Path) -> None:
             x, y = place * (_SIDE + 4), down * (_SIDE + _LINE + 4)
             sheet.paste(picture.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC), (x, y))
             draw.text((x + 2, y + _SIDE + 1), words, font=font, fill=_INK)
-    sheet.save(out, "PNG")
+    encoded = io.BytesIO()
+    sheet.save(encoded, "PNG")
+    write_atomically(out, lambda part: part.write_bytes(encoded.getbuffer()))

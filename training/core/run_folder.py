@@ -5,6 +5,7 @@ read these files too.
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import time
@@ -17,6 +18,8 @@ from training.core.config import Config
 from training.core.refusals import BadConfig, BadRunFolder
 
 FORMAT = "vemo-run/1"
+_LONGEST_NAME = 255
+"""Bytes that file systems take."""
 
 
 @dataclass(frozen=True)
@@ -202,21 +205,41 @@ def write_json(file: Path, value: object) -> None:
 
 
 def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
-    """Have `write` fill a file beside it, and put that in its place: whoever reads sees the old or the new,
-    whole. A link stays one: what it names is written. Who may read it is as for any file made here.
+    """Have `write` fill a file beside it, and put that in its place: see `appearing`."""
+    with appearing(file) as part:
+        write(part)
+
+
+@contextlib.contextmanager
+def appearing(file: Path) -> Iterator[Path]:
+    """A file beside it to fill, which is put in its place when the block ends well, and else is gone: whoever reads
+    sees the old or the new, whole. A link stays one: what it names is written. Who may read it is as for any file made
+    here. An OSError of the file beside names the file itself.
     """
     file = file.resolve()
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    part = file.with_name(_part_name(file.name))
     try:
         part.touch()
         usual = part.stat().st_mode
-        write(part)
+        yield part
         part.chmod(usual)  # safetensors writes for its owner alone, but the site may run as another user
         _sync(part)
         part.replace(file)
+    except OSError as error:
+        # Of a disk that is full the system does not say which; and nobody knows the file beside.
+        if error.filename is None or str(error.filename) == str(part):
+            raise OSError(error.errno, error.strerror or str(error), str(file)) from error
+        raise
     finally:
         part.unlink(missing_ok=True)
     _sync(file.parent)
+
+
+def _part_name(name: str) -> str:
+    part = f".{name}.{os.getpid()}.part"
+    if len(os.fsencode(part)) <= _LONGEST_NAME:
+        return part
+    return f".{hashlib.sha256(os.fsencode(name)).hexdigest()}.{os.getpid()}.part"
 
 
 def _sync(path: Path) -> None:

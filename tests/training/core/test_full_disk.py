@@ -3,13 +3,16 @@
 import contextlib
 import json
 import resource
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.training.core.conftest import run_training, small
+from tests.training.core.test_watching import film, noise
 from training.core.__main__ import main
 from training.core.refusals import TrainingFailed
 from training.core.run_folder import Events, read_events
@@ -80,4 +83,41 @@ def test_other_commands_say_it_in_a_line(
     with room_for(10):
         assert main(["ensemble", str(finished), str(finished), "--out", str(tmp_path / "e.json")]) == 2
         assert main(["card", str(finished)]) == 1
-    assert "File too large" in capsys.readouterr().err
+    card = finished / "MODEL_CARD.md"
+    assert f"{card}: File too large. Make room there, then run it again." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("room", [10, 3_000])
+def test_predict_leaves_no_half_of_a_file(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], room: int
+) -> None:
+    Image.fromarray(noise(1, (200, 200))).save(tmp_path / "a.png")
+    film(tmp_path / "b.mp4", frames=10, size=(200, 200))
+    out, copies = tmp_path / "out", tmp_path / "copies"
+    out.mkdir()
+    for name in ("a.png", "b.mp4"):
+        asked = ["predict", str(finished), str(tmp_path / name), "--detector", "none"]
+        with room_for(room):
+            assert main([*asked, "--annotated", str(copies)]) == 1
+        assert f"{copies}/{name[0]}-" in (said := capsys.readouterr().err)
+        assert "File too large. Make room there" in said
+        assert ".part" not in said
+        assert list(copies.iterdir()) == []
+        with room_for(10):
+            assert main([*asked, "--out", str(out / "faces.json")]) == 1
+        assert f"{out / 'faces.json'}: File too large" in capsys.readouterr().err
+        assert list(out.iterdir()) == []
+        assert main([*asked, "--annotated", str(copies), "--out", str(out / "faces.json")]) == 0
+        assert len(list(copies.iterdir())) == len(list(out.iterdir())) == 1
+        shutil.rmtree(copies)
+        (out / "faces.json").unlink()
+
+
+def test_a_name_as_long_as_the_disk_takes_can_be_written(finished: Path, tmp_path: Path) -> None:
+    Image.new("L", (32, 32), 99).save(tmp_path / "face.png")
+    out = tmp_path / f"{'n' * 250}.json"
+    assert (
+        main(["predict", str(finished), str(tmp_path / "face.png"), "--detector", "none", "--out", str(out)])
+        == 0
+    )
+    assert json.loads(out.read_text())[0]["box"] == [0, 0, 32, 32]
