@@ -168,10 +168,12 @@ def _add_ensemble(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         "ensemble",
         help="finished runs of one snapshot heard as one",
         description="Choose members on validation, judge the average of their probabilities once on test, and "
-        "write what is found as JSON.",
+        "write what is found as JSON. With --all every run is a member.",
     )
     ensemble.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="two run folders or more")
-    ensemble.add_argument("--most", type=int, default=8, help="members at most; default 8")
+    members = ensemble.add_mutually_exclusive_group()
+    members.add_argument("--most", type=int, default=8, help="members at most; default 8")
+    members.add_argument("--all", action="store_true", help="hear all runs named, and choose none")
     ensemble.add_argument("--out", type=Path, default=Path("ensemble.json"), help="default ensemble.json")
     ensemble.set_defaults(run=_ensemble)
 
@@ -278,7 +280,7 @@ def _ensemble(asked: argparse.Namespace) -> int:
     from training.core.writable import refuse_unwritable
 
     refuse_unwritable(asked.out)
-    found = ensemble(asked.runs, most=asked.most)
+    found = ensemble(asked.runs, most=asked.most, choose=not asked.all)
     write_json(asked.out, found)
     print(f"Members: {', '.join(found['members'])}")
     for name, split in found["splits"].items():

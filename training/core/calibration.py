@@ -56,7 +56,10 @@ def tempered(probabilities: Shares, temperature: float) -> NDArray[np.float64]:
     """softmax(logits / temperature) of each row, from the probabilities alone: their logarithms are the logits up
     to a constant that softmax does not see. (N, K). Above 1 the network becomes less sure; no answer changes.
     """
-    scaled = _logarithms(probabilities) / temperature
+    return _softmax(_logarithms(probabilities) / temperature)
+
+
+def _softmax(scaled: NDArray[np.float64]) -> NDArray[np.float64]:
     unscaled = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     shares: NDArray[np.float64] = unscaled / unscaled.sum(axis=1, keepdims=True)
     return shares
@@ -127,7 +130,7 @@ def fit_temperature_to(targets: Shares, probabilities: Shares) -> float:
     wanted = (targets * logits).sum(axis=1)
 
     def slope(beta: float) -> float:
-        shares = tempered(probabilities, 1 / beta)
+        shares = _softmax(logits / (1 / beta))
         return float(((shares * logits).sum(axis=1) - wanted).mean())
 
     low, high = 1 / MOST_TEMPERATURE, 1 / LEAST_TEMPERATURE

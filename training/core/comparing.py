@@ -73,8 +73,7 @@ def aligned(first: Predictions, other: Predictions) -> Predictions:
         raise NotComparable(
             f"The runs tell different classes apart: {', '.join(first.classes)}; {', '.join(other.classes)}."
         )
-    strangers = len(set(first.keys) ^ set(other.keys))
-    if strangers:
+    if first.keys != other.keys and (strangers := len(set(first.keys) ^ set(other.keys))):
         raise NotComparable(
             f"The runs were judged by different images: {strangers} of them are with one run only. "
             f"Judge both by the same snapshot."

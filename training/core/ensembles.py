@@ -1,4 +1,6 @@
-"""Several runs heard as one: the unweighted average of their probabilities."""
+"""Several runs heard as one: the unweighted average of their probabilities. Nothing here needs torch: the site's pages
+hear them too.
+"""
 
 import dataclasses
 import math
@@ -17,6 +19,8 @@ from training.core.predictions import Predictions, made_of, read_predictions
 from training.core.refusals import Refusal
 
 MOST_MEMBERS = 8
+_SHORT = ("images", "accuracy", "accuracy_interval", "macro_f1", "nll", "ece")
+_CALIBRATED = ("temperature", "unfitted", "nll", "ece")
 MOST_SUBSETS = 5_000
 """As many are tried one by one, some seconds' work: all subsets of twelve runs. With more runs the choice is greedy."""
 
@@ -27,23 +31,31 @@ class BadEnsemble(Refusal):
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """members: places of the chosen among the candidates, ascending. how: "every subset" or "greedy"."""
+    """members: places of the chosen among the candidates, ascending. how: "every subset", "greedy", or "given" where
+    nothing was chosen.
+    """
 
     members: tuple[int, ...]
     how: str
 
 
-def ensemble(runs: Sequence[Path], *, most: int = MOST_MEMBERS) -> dict[str, Any]:
+def ensemble(
+    runs: Sequence[Path], *, most: int = MOST_MEMBERS, choose: bool = True, subsets: int = MOST_SUBSETS
+) -> dict[str, Any]:
     """Choose members among the runs by their validation images, then judge the average by the test images.
 
-    The test split decides nothing: it is read when the members stand. `candidates` has every run's figures on
-    validation; `splits` and `groups` are those of `judgement.judgement`; `against_best` compares the ensemble, as
-    second, with the run that is best on validation, on the test images; None where there are none or that run is the
-    only member. Raises BadEnsemble, NotComparable or BadRunFolder.
+    The test split decides nothing: it is read when the members stand. With `choose` false every run is a member, and
+    nothing is chosen. most, subsets: as of `choose_members`. `candidates` has every run's figures on validation, and
+    as `alone` the short ones of both splits where the run is a member or best, else None; `splits` and `groups` are
+    those of `judgement.judgement`; `against_best` compares the ensemble, as second, with the run that is best on
+    validation, on the test images; None where there are none or that run is the only member. Raises BadEnsemble,
+    NotComparable or BadRunFolder.
     """
     _refuse_unfit(runs, most)
     validation = _same_images([read_predictions(run, "validation") for run in runs])
-    choice = choose_members(validation, most)
+    if not len(validation[0]):
+        raise BadEnsemble("The runs have judged no validation image, and by these members are chosen.")
+    choice = choose_members(validation, most, subsets) if choose else Choice(tuple(range(len(runs))), "given")
     best = choose_members(validation, 1).members[0]
     heard = sorted({*choice.members, best})
     test = dict(
@@ -53,9 +65,18 @@ def ensemble(runs: Sequence[Path], *, most: int = MOST_MEMBERS) -> dict[str, Any
     alone = choice.members == (best,)
     return {
         "members": [str(runs[place]) for place in choice.members],
-        "chosen": {"on": "validation", "how": choice.how, "most": most},
+        "chosen": {
+            "on": "validation" if choose else None,
+            "how": choice.how,
+            "most": most if choose else None,
+        },
         "candidates": [
-            {"run": str(run), "member": place in choice.members, **_scores(validation[place])}
+            {
+                "run": str(run),
+                "member": place in choice.members,
+                **_scores(validation[place]),
+                "alone": _short(validation[place], test[place]) if place in test else None,
+            }
             for place, run in enumerate(runs)
         ],
         "classes": list(joined.classes),
@@ -72,18 +93,17 @@ def average(members: Sequence[Predictions]) -> Predictions:
     return dataclasses.replace(members[0], probabilities=shares)
 
 
-def choose_members(candidates: Sequence[Predictions], most: int) -> Choice:
+def choose_members(candidates: Sequence[Predictions], most: int, subsets: int = MOST_SUBSETS) -> Choice:
     """The at most `most` candidates whose average is best on these images: by accuracy, then by the lower negative
     log-likelihood, then the fewer, then the earlier.
 
-    Every subset is tried where there are at most MOST_SUBSETS of them. Else greedily, nobody twice: the best
+    Every subset is tried where there are at most `subsets` of them. Else greedily, nobody twice: the best
     candidate, then whoever improves the average most, until nobody does (Caruana et al. 2004, without replacement).
     candidates: the same faces in the same order, at least one of each. most ≥ 1.
     """
     labels = candidates[0].labels
     shares = np.stack([candidate.probabilities.astype(np.float64) for candidate in candidates])
-    subsets = sum(math.comb(len(candidates), size) for size in range(1, min(most, len(candidates)) + 1))
-    if subsets <= MOST_SUBSETS:
+    if subsets_of(len(candidates), most) <= subsets:
         every = (
             chosen
             for size in range(1, min(most, len(candidates)) + 1)
@@ -92,6 +112,11 @@ def choose_members(candidates: Sequence[Predictions], most: int) -> Choice:
         return Choice(max(every, key=lambda chosen: _merit(labels, shares[list(chosen)])), "every subset")
     *_, last = _greedy(labels, shares, most)
     return Choice(last, "greedy")
+
+
+def subsets_of(candidates: int, most: int) -> int:
+    """How many choices there are of one to `most` among so many."""
+    return sum(math.comb(candidates, size) for size in range(1, min(most, candidates) + 1))
 
 
 def _greedy(labels: NDArray[np.int64], shares: NDArray[np.float64], most: int) -> Iterator[tuple[int, ...]]:
@@ -119,6 +144,23 @@ def _merit(labels: NDArray[np.int64], shares: NDArray[np.float64]) -> tuple[floa
 def _scores(predictions: Predictions) -> dict[str, float]:
     accuracy, likelihood = _merit(predictions.labels, predictions.probabilities[None].astype(np.float64))
     return {"validation_accuracy": accuracy, "validation_nll": -likelihood}
+
+
+def _short(validation: Predictions, test: Predictions) -> dict[str, dict[str, Any]]:
+    """Of each split with images the figures of one run that stand beside the ensemble's."""
+    splits = {
+        name: dataclasses.replace(said, facts=None)
+        for name, said in (("validation", validation), ("test", test))
+    }
+    return {
+        name: {
+            **{key: figures[key] for key in _SHORT},
+            "calibrated": {
+                key: figures["calibrated"][key] for key in _CALIBRATED if key in figures["calibrated"]
+            },
+        }
+        for name, figures in judgement(splits)["splits"].items()
+    }
 
 
 def _refuse_unfit(runs: Sequence[Path], most: int) -> None:

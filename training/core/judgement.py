@@ -31,9 +31,10 @@ def judgement(splits: Mapping[str, Predictions]) -> Figures:
     """
     seen = {name: split for name, split in splits.items() if len(split)}
     heat = _temperatures(seen.get("validation"))
+    whole = {name: _opinion(split, heat) for name, split in seen.items()}
     return {
-        "splits": {name: _opinion(split, heat) for name, split in seen.items()},
-        "groups": {name: _by_trait(split, heat) for name, split in seen.items()},
+        "splits": whole,
+        "groups": {name: _by_trait(split, heat, whole[name]) for name, split in seen.items()},
     }
 
 
@@ -97,11 +98,12 @@ def _voted(predictions: Predictions) -> tuple[Votes, Shares] | None:
     return (predictions.facts.votes[voted], predictions.probabilities[voted]) if len(voted) else None
 
 
-def _by_trait(predictions: Predictions, heat: _Temperatures) -> dict[str, list[Figures]]:
+def _by_trait(predictions: Predictions, heat: _Temperatures, whole: Figures) -> dict[str, list[Figures]]:
+    """whole: the figures of all these faces."""
     if predictions.facts is None:
         return {}
     return {
-        trait: _rows(predictions, values, order, heat)
+        trait: _rows(predictions, values, order, heat, whole)
         for trait, (values, order) in _traits(predictions.facts).items()
     }
 
@@ -127,10 +129,16 @@ def _traits(facts: Facts) -> dict[str, tuple[Sequence[str], Sequence[str] | None
 
 
 def _rows(
-    predictions: Predictions, values: Sequence[str], order: Sequence[str] | None, heat: _Temperatures
+    predictions: Predictions,
+    values: Sequence[str],
+    order: Sequence[str] | None,
+    heat: _Temperatures,
+    whole: Figures,
 ) -> list[Figures]:
     """The figures of each value: in the given order, else the most frequent first."""
     counts = Counter(values)
+    if len(counts) == 1:
+        return [{"value": values[0], **whole}]
     told = order or sorted(counts, key=lambda value: (-counts[value], value))
     kept = [value for value in told if counts[value]][:MOST_GROUPS]
     named = [value if value in kept else None for value in values] if len(counts) > len(kept) else values

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tests.training.core.test_predictions import made_up
-from training.core import ensembles
+from training.core.__main__ import main
 from training.core.comparing import NotComparable
-from training.core.ensembles import BadEnsemble, average, choose_members, ensemble
+from training.core.ensembles import BadEnsemble, average, choose_members, ensemble, subsets_of
 from training.core.judgement import judgement
 from training.core.metrics import figures
 from training.core.predictions import Predictions, read_predictions, write_predictions
@@ -64,15 +64,21 @@ def test_every_subset_is_tried() -> None:
     assert merit(choice.members) == max(map(merit, every))
 
 
-def test_more_runs_are_chosen_greedily_nobody_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_runs_are_chosen_greedily_nobody_twice() -> None:
     said = candidates(7)
-    monkeypatch.setattr(ensembles, "MOST_SUBSETS", 0)
-    choice = choose_members(said, 4)
+    choice = choose_members(said, 4, subsets=0)
     assert choice.how == "greedy"
     assert 1 < len(choice.members) <= 4
     assert len(set(choice.members)) == len(choice.members)
     (best,) = choose_members(said, 1).members
     assert best in choice.members
+
+
+def test_fewer_subsets_may_be_tried() -> None:
+    said = candidates(4)
+    assert subsets_of(4, 2) == 10
+    assert choose_members(said, 2, 10).how == "every subset"
+    assert choose_members(said, 2, 9).how == "greedy"
 
 
 def test_of_equals_the_fewer_and_earlier_are_chosen() -> None:
@@ -108,6 +114,38 @@ def test_an_ensemble_is_judged_by_test_images_that_had_no_say(runs: list[Path]) 
     again = ensemble(runs, most=3)
     assert again["members"] == found["members"]
     assert again["splits"]["test"] != found["splits"]["test"]
+
+
+def test_each_member_is_judged_alone_beside_them_all(runs: list[Path]) -> None:
+    found = ensemble(runs, most=2)
+    for run, row in zip(runs, found["candidates"], strict=True):
+        heard = row["member"] or row["run"] == found["best"]
+        assert (row["alone"] is not None) == heard
+        if heard:
+            whole = judgement({split: read_predictions(run, split) for split in ("validation", "test")})
+            for split, figures in row["alone"].items():
+                of_it = whole["splits"][split]
+                for name in ("images", "accuracy", "accuracy_interval", "macro_f1", "nll", "ece"):
+                    assert figures[name] == of_it[name]
+                for name, value in figures["calibrated"].items():
+                    assert value == of_it["calibrated"][name]
+    assert {row["alone"] is None for row in found["candidates"]} == {True, False}
+
+
+def test_members_can_be_given(runs: list[Path], tmp_path: Path) -> None:
+    file = tmp_path / "ensemble.json"
+    assert main(["ensemble", *map(str, runs), "--all", "--out", str(file)]) == 0
+    found = json.loads(file.read_text())
+    assert found == json.loads(json.dumps(ensemble(runs, choose=False)))
+    assert found["members"] == [str(run) for run in runs]
+    assert found["chosen"] == {"on": None, "how": "given", "most": None}
+    mean = average([read_predictions(run, "test") for run in runs])
+    assert (
+        found["splits"]["test"]
+        == judgement(
+            {"validation": average([read_predictions(run, "validation") for run in runs]), "test": mean}
+        )["splits"]["test"]
+    )
 
 
 def test_what_cannot_be_one_is_refused(runs: list[Path]) -> None:
