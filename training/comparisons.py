@@ -1,5 +1,6 @@
 """Two finished runs on the same test faces: is one better, or only luckier?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,10 +47,14 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """better, worse: more than luck would have it. level: not to be told apart."""
-        if self.figures["mcnemar"]["p"] >= SURE:
-            return "level"
-        return "better" if self.figures["difference"] > 0 else "worse"
+        return verdict(self.figures)
+
+
+def verdict(figures: Mapping[str, Any]) -> str:
+    """better, worse: the second, more than luck would have it. level: not to be told apart."""
+    if figures["mcnemar"]["p"] >= SURE:
+        return "level"
+    return "better" if figures["difference"] > 0 else "worse"
 
 
 def compare(*, first: TrainingRun, second: TrainingRun) -> Comparison:

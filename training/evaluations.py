@@ -1,6 +1,7 @@
 """A run's figures, taken in from its folder."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,22 +28,26 @@ def take_in(*, run: TrainingRun, folder: Path) -> None:
     except (FileNotFoundError, ValueError) as problem:
         raise Refused(_UNREADABLE.format(file=RESULT, problem=problem)) from problem
     with transaction.atomic():
-        for split, figures in result["splits"].items():
-            rest = {key: value for key, value in figures.items() if key not in COLUMNS}
-            Evaluation.objects.update_or_create(
-                run=run,
-                split=split,
-                defaults={
-                    **{column: figures[column] for column in COLUMNS},
-                    "figures": {
-                        **rest,
-                        "classes": result["classes"],
-                        "best_epoch": result["best_epoch"],
-                        "groups": _groups(result.get("groups", {}).get(split, {})),
-                        "augmented": _augmented(result.get("augmented", {}), split),
-                    },
-                },
-            )
+        for split, fields in by_split(result).items():
+            Evaluation.objects.update_or_create(run=run, split=split, defaults=fields)
+
+
+def by_split(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Split → the fields of its Evaluation, from what result.json or `training.core.ensembles.ensemble` says."""
+    return {
+        split: {
+            **{column: figures[column] for column in COLUMNS},
+            "figures": {
+                **{key: value for key, value in figures.items() if key not in COLUMNS},
+                "classes": result["classes"],
+                # An ensemble has none.
+                "best_epoch": result.get("best_epoch"),
+                "groups": _groups(result.get("groups", {}).get(split, {})),
+                "augmented": _augmented(result.get("augmented", {}), split),
+            },
+        }
+        for split, figures in result["splits"].items()
+    }
 
 
 def _groups(by_trait: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:

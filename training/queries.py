@@ -13,7 +13,7 @@ from django.db.models import Count, F, Prefetch, Q, QuerySet
 from django.utils.translation import gettext_noop
 from numpy.typing import NDArray
 
-from labeling.models import CampaignFace, Face, Snapshot
+from labeling.models import CampaignFace, Face, Snapshot, WorkState
 from training import metrics, runs
 from training.core.config import FIELDS, resolve
 from training.core.heat_maps import read_heat_maps
@@ -33,6 +33,18 @@ def runs_for_list() -> QuerySet[TrainingRun]:
     return TrainingRun.objects.select_related("snapshot", "created_by").prefetch_related(
         Prefetch("evaluations", Evaluation.objects.order_by("split"))
     )
+
+
+def judged_runs() -> QuerySet[TrainingRun]:
+    """Those of `runs_for_list` that are done and have judged test faces."""
+    return runs_for_list().filter(state=WorkState.DONE, evaluations__split="test")
+
+
+def snapshots_with_judged_runs(least: int) -> QuerySet[Snapshot]:
+    """Snapshots on which at least so many runs are done and judged, the newest first."""
+    judged = Q(runs__state=WorkState.DONE, runs__evaluations__split="test")
+    counted = Snapshot.objects.annotate(judged=Count("runs", filter=judged, distinct=True))
+    return counted.filter(judged__gte=least).order_by("-pk")
 
 
 @dataclass(frozen=True)

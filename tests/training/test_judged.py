@@ -49,11 +49,12 @@ def judged(
     write_events(run, epoch(1, 0.4), *({"event": "note", "epoch": 2, "message": note} for note in notes))
     folder = RunFolder(runs.folder(run))
     folder.write_made(Made(Config(), snapshot.digest, tuple(SEVEN), 48))
-    test = said(seed, sure)
-    splits = judgement({"validation": said(seed + 100, sure), "test": test})
+    validation, test = said(seed + 100, sure), said(seed, sure)
+    splits = judgement({"validation": validation, "test": test})
     ways = {"ten-crop": judgement({"validation": said(seed + 100, sure + 1), "test": said(seed, sure + 1)})}
     result = {"classes": list(SEVEN), "best_epoch": 1, **splits, "augmented": ways}
     folder.result.write_text(json.dumps(result))
+    write_predictions(folder.predictions("validation"), validation)
     write_predictions(folder.predictions("test"), test)
     evaluations.take_in(run=run, folder=folder.path)
     make_over(run, epoch=1, validation_accuracy=0.6)

@@ -143,6 +143,7 @@ PAGES: dict[str, set[str]] = {
     "training:runs": TRAINERS,
     "training:run_new": TRAINERS,
     "training:compare": TRAINERS,
+    "training:ensemble": TRAINERS,
     "training:run": TRAINERS,
     "training:run_live": TRAINERS,
     "training:run_log": TRAINERS,
@@ -253,6 +254,7 @@ API: dict[str, tuple[set[str], set[str]]] = {
     "api-runs-resume": (TRAINERS, TRAINERS),
     "api-runs-delete-weights": (TRAINERS, TRAINERS),
     "api-runs-predict": (TRAINERS, TRAINERS),
+    "api-runs-ensemble": (TRAINERS, TRAINERS),
     "api-relabel-rounds-list": (TRAINERS, TRAINERS),
     "api-relabel-rounds-detail": (TRAINERS, TRAINERS),
 }

@@ -12,9 +12,11 @@ from labeling.api.asking import asked
 from labeling.api.going_on import ResumeMixin, StopMixin
 from labeling.api.paging import NewestFirst
 from labeling.api.permissions import those_who
+from labeling.api.schema import RefusedSerializer
 from labeling.api.serializers.common import MOST, WORK
 from labeling.models import Campaign, Snapshot
-from training import deleting, predictions, relabeling, runs
+from training import deleting, ensembles, predictions, queries, relabeling, runs
+from training.core.ensembles import MOST_MEMBERS
 from training.models import Evaluation, Prediction, RelabelRound, TrainingRun
 from training.rules import may_train
 
@@ -63,6 +65,58 @@ class PredictionSerializer(serializers.ModelSerializer[Prediction]):
         fields = ("id", "run", "campaign", "created_at", *WORK)
 
 
+class AskEnsembleSerializer(serializers.Serializer[Any]):
+    run = serializers.PrimaryKeyRelatedField(
+        queryset=queries.runs_for_list(),
+        many=True,
+        help_text=f"Finished runs of one snapshot, two to {ensembles.MOST_RUNS}, named again for each.",
+    )
+    choose = serializers.ChoiceField(
+        choices=["given", "validation"],
+        default="given",
+        help_text="given: all are members. validation: those are whose mean is best on the validation faces.",
+    )
+    most = serializers.IntegerField(
+        min_value=1, max_value=ensembles.MOST_RUNS, default=MOST_MEMBERS, help_text="Members at most."
+    )
+
+
+class ChosenSerializer(serializers.Serializer[Any]):
+    on = serializers.ChoiceField(choices=["validation"], allow_null=True)
+    how = serializers.ChoiceField(choices=["given", "every subset", "greedy"])
+    most = serializers.IntegerField(allow_null=True)
+
+
+class CandidateSerializer(serializers.Serializer[Any]):
+    run = serializers.IntegerField()
+    member = serializers.BooleanField()
+    validation_accuracy = serializers.FloatField()
+    validation_nll = serializers.FloatField()
+    alone = serializers.DictField(
+        help_text="Split → figures of the run by itself; empty for one that is neither a member nor the best."
+    )
+
+
+class EnsembleSerializer(serializers.Serializer[Any]):
+    members = serializers.ListField(child=serializers.IntegerField())
+    chosen = ChosenSerializer()
+    candidates = CandidateSerializer(many=True)
+    snapshot = serializers.IntegerField()
+    snapshot_digest = serializers.CharField()
+    classes = serializers.ListField(child=serializers.CharField())
+    splits = serializers.DictField(help_text="Split → figures, as in a run folder's result.json.")
+    groups = serializers.DictField(help_text="Split → trait → figures of each of its values.")
+    best = serializers.IntegerField(help_text="The run that is best on validation.")
+    against_best = serializers.DictField(
+        allow_null=True,
+        help_text="The ensemble, as second, against the best on the test faces; null where that is the only member.",
+    )
+    erased = serializers.IntegerField(help_text="Test faces that were erased since the runs were judged.")
+    command = serializers.CharField(
+        help_text="What writes the file that judges new faces, in a shell; empty where a member's weights were deleted."
+    )
+
+
 class RoundSerializer(serializers.ModelSerializer[RelabelRound]):
     class Meta:
         model = RelabelRound
@@ -107,6 +161,18 @@ class RunViewSet(
     def curves(self, request: Request, pk: str) -> Response:
         """One object per finished epoch, as in the run folder's metrics.jsonl."""
         return Response(runs.curves(self.get_object()))
+
+    @extend_schema(
+        parameters=[AskEnsembleSerializer], responses={200: EnsembleSerializer, 409: RefusedSerializer}
+    )
+    @action(detail=False, pagination_class=None)
+    def ensemble(self, request: Request) -> Response:
+        """Hear several finished runs of one snapshot as one: the mean of their probabilities, judged on test."""
+        wanted = asked(AskEnsembleSerializer, request)
+        heard = ensembles.hear(
+            members=wanted["run"], choose=wanted["choose"] == "validation", most=wanted["most"]
+        )
+        return Response(EnsembleSerializer(heard.to_json()).data)
 
     def go_on(self, row: TrainingRun) -> None:
         runs.resume(run=row)

@@ -9,7 +9,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
-from labeling.models import WorkState
 from labeling.web.doors import door
 from training import comparisons, queries
 from training.models import TrainingRun
@@ -41,9 +40,8 @@ class CompareForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        done = queries.runs_for_list().filter(state=WorkState.DONE, evaluations__split="test")
         for name in ("first", "second"):
-            self.fields[name].queryset = done  # type: ignore[attr-defined]
+            self.fields[name].queryset = queries.judged_runs()  # type: ignore[attr-defined]
 
 
 @door(may_train)

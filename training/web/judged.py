@@ -145,3 +145,13 @@ def worth(evaluation: Evaluation) -> str:
         return ""
     number = number_format(f"{people['worth']['people']:.1f}")
     return _("{number} or more").format(number=number) if people["worth"]["at_least"] else number
+
+
+def context(test: Evaluation) -> dict[str, Any]:
+    """What training/judged.html shows beside the figures themselves."""
+    return {
+        "reliability": reliability(test),
+        "traits": traits(test),
+        "views": views(test),
+        "worth": worth(test),
+    }

@@ -58,7 +58,9 @@ def _cell(count: int, total: int, diagonal: bool, column: str, href: str) -> Cel
 
 
 def confusion(evaluation: Evaluation) -> Matrix:
-    """The confusion matrix, true classes in rows; each cell leads to its faces."""
+    """The confusion matrix, true classes in rows; each cell leads to its faces, which only a run has a page of."""
+    if evaluation.run_id is None:
+        return matrix(evaluation.figures["classes"], evaluation.figures["confusion"])
     address = reverse("training:run_mistakes", args=[evaluation.run_id])
 
     def href(label: str, predicted: str) -> str:

@@ -17,7 +17,7 @@ from labeling.web import jobs
 from labeling.web.doors import door
 from training import evaluations, metrics, predictions, queries
 from training import runs as verbs
-from training.models import Evaluation, TrainingRun
+from training.models import TrainingRun
 from training.rules import may_train
 from training.web import charts, judged, presets, run_files
 from training.web.forms import PredictForm, StartForm, can_be_repeated, like
@@ -76,7 +76,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
             "test": test,
             "validation": queries.evaluation_of(run, "validation"),
             "matrix": confusion(test) if test else None,
-            **(_judged_context(test) if test else {}),
+            **(judged.context(test) if test else {}),
             "mistakes": queries.with_faces(verbs.folder(run), mistakes[:MISTAKES_SHOWN]),
             "mistake_count": len(mistakes),
             "files": run_files.there(run),
@@ -86,15 +86,6 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
             "predict_form": PredictForm(initial={"campaign": run.snapshot.campaign_id}),
         },
     )
-
-
-def _judged_context(test: Evaluation) -> dict[str, Any]:
-    return {
-        "reliability": judged.reliability(test),
-        "traits": judged.traits(test),
-        "views": judged.views(test),
-        "worth": judged.worth(test),
-    }
 
 
 def _live_context(run: TrainingRun) -> dict[str, Any]:

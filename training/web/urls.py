@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from training.web import compare, deleting, doubts, run_files, run_list, runs
+from training.web import compare, deleting, doubts, ensemble, run_files, run_list, runs
 
 app_name = "training"
 urlpatterns = [
     path("runs/", run_list.page, name="runs"),
     path("runs/new/", runs.new, name="run_new"),
     path("runs/compare/", compare.page, name="compare"),
+    path("runs/ensemble/", ensemble.page, name="ensemble"),
     path("runs/<int:pk>/", runs.page, name="run"),
     path("runs/<int:pk>/live.json", runs.live, name="run_live"),
     path("runs/<int:pk>/log/", runs.log, name="run_log"),

@@ -1,9 +1,9 @@
-// Choosing faces for a relabel round: tick all of the page, and say how many are ticked.
+// Choosing faces for a relabel round, or runs for an ensemble: tick all of the page, and say how many are ticked.
 
 const form = document.querySelector("[data-choose]");
 
 if (form) {
-  const boxes = [...form.querySelectorAll("input[name=campaign_face]")];
+  const boxes = [...form.querySelectorAll("input[type=checkbox]")];
   const all = form.querySelector("[data-choose-all]");
   const tickAll = all.textContent;
   const chosen = form.querySelector("[data-chosen]");
