@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.core", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_train(commands)
+    _add_preview(commands)
     add_using(commands)
     _add_evaluate(commands)
     _add_judge(commands)
@@ -97,6 +98,20 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="stdin is a pipe held by the parent; when it ends, write a checkpoint and exit with 75",
     )
     train.set_defaults(run=_train)
+
+
+def _add_preview(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    preview = commands.add_parser(
+        "preview",
+        help="a picture of the first training batch as the network would see it",
+        description="Write the faces of the first epoch's first batch, turned, mixed and blanked as `train` with the "
+        "same options would, each with what is to be learnt of it, into the PNG file OUT. Nothing else is written.",
+    )
+    preview.add_argument("snapshot", metavar="SNAPSHOT", type=Path, help="the snapshot folder")
+    preview.add_argument("out", metavar="OUT", type=Path, help="the .png file to write, in no run folder")
+    preview.add_argument("--faces", type=int, default=64, help="at most; default 64")
+    _add_choice(preview)
+    preview.set_defaults(run=_preview)
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
@@ -214,6 +229,14 @@ def _train(asked: argparse.Namespace) -> int:
             stopper=stopper,
             display=Display(),
         )
+    return 0
+
+
+def _preview(asked: argparse.Namespace) -> int:
+    from training.core.preview import preview
+
+    faces = preview(asked.snapshot, asked.out, _chosen(asked), most=asked.faces)
+    print(f"{asked.out} written: {faces} faces.")
     return 0
 
 

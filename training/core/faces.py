@@ -163,6 +163,24 @@ def load(
     return Faces(snapshot.digest, snapshot.classes, images, snapshot.splits)
 
 
+def some(snapshot: Snapshot, config: Config, side: int, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """(len(rows), C, side, side): the images with these row numbers, which may repeat. Raises BadSnapshot for one that
+    is none.
+    """
+    found: dict[int, NDArray[np.uint8]] = {}
+    asked, start = set(rows.tolist()), 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for keys, images in _images(snapshot):
+            here = [place for place in range(len(keys)) if start + place in asked]
+            if here:
+                data, names = [images[place] for place in here], [keys[place] for place in here]
+                with _of_snapshot():
+                    pixels = decode_many(data, names, side=side, colour=config.colour, pool=pool)
+                found.update(zip([start + place for place in here], pixels, strict=True))
+            start += len(keys)
+    return np.stack([found[row] for row in rows.tolist()])
+
+
 def _mapped(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
     """The array in the file; None where there is none, or one that was cut short or is of something else."""
     try:

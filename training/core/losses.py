@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from training.core.config import Config
 from training.core.draws import Draw, uniform
-from training.core.faces import Faces
+from training.core.faces import Faces, Snapshot
 
 _LEAST_PRIOR = 1e-6
 """A class without training faces would have the logarithm of nothing added to its logit."""
@@ -38,8 +38,8 @@ class Targets:
     priors: Tensor
 
     @classmethod
-    def of(cls, config: Config, faces: Faces, device: torch.device) -> "Targets":
-        count, classes = len(faces.images), len(faces.classes)
+    def of(cls, config: Config, faces: Faces | Snapshot, device: torch.device) -> "Targets":
+        count, classes = sum(map(len, faces.splits.values())), len(faces.classes)
         labels, votes = np.zeros(count, np.int64), np.zeros((count, classes), np.float32)
         for split in faces.splits.values():
             labels[split.rows], votes[split.rows] = split.labels, split.shares
@@ -77,21 +77,33 @@ def losses(logits: Tensor, targets: Targets, config: Config, *, epoch: int, rows
         # Menon et al. 2021 (arXiv 2007.07314), formula 10.
         logits = logits + config.logit_adjustment * targets.priors.clamp(min=_LEAST_PRIOR).log()
     likelihoods = functional.log_softmax(logits, dim=1)
+    if config.target == "multi-label":
+        return _nearest_accepted(likelihoods, targets, config.accepted_share, rows)
+    shares = wanted(targets, config, epoch=epoch, rows=rows)
+    return -(shares * targets.weights * likelihoods).sum(dim=1)
+
+
+def wanted(targets: Targets, config: Config, *, epoch: int, rows: Tensor) -> Tensor:
+    """(B, K) float32, what is to be learnt of the faces with these row numbers in this epoch: shares that add up to
+    one, or with `multi-label` one for each class that is right.
+    """
     shares = targets.shares[rows]
     if config.target == "multi-label":
-        return _nearest_accepted(likelihoods, shares, targets, config.accepted_share)
+        return _accepted(shares, config.accepted_share).float()
     if config.target == "draw":
         shares = _drawn(shares, uniform(config.seed, epoch, rows, Draw.LABEL))
     if config.label_smoothing:
         shares = shares * (1 - config.label_smoothing) + config.label_smoothing / shares.shape[1]
-    return -(shares * targets.weights * likelihoods).sum(dim=1)
+    return shares
 
 
-def _nearest_accepted(likelihoods: Tensor, shares: Tensor, targets: Targets, least: float) -> Tensor:
-    best = shares.amax(dim=1, keepdim=True)
-    accepted = (shares >= least - _ROUNDING) | (
-        shares == best
-    )  # where people were divided into many, the most frequent
+def _accepted(shares: Tensor, least: float) -> Tensor:
+    # Where people were divided into many, the most frequent.
+    return (shares >= least - _ROUNDING) | (shares == shares.amax(dim=1, keepdim=True))
+
+
+def _nearest_accepted(likelihoods: Tensor, targets: Targets, least: float, rows: Tensor) -> Tensor:
+    accepted = _accepted(targets.shares[rows], least)
     weighted = torch.where(accepted, likelihoods, -torch.inf)
     found, where = weighted.max(dim=1)
     return -found * targets.weights[where]

@@ -12,8 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from training.core.augmentation import Turns
 from training.core.config import Config
 from training.core.draws import Draw, uniforms
+from training.core.pixels import prepare
 
 _POINTS = 4096
 
@@ -37,6 +39,14 @@ class Mix:
     def of_losses(self, own: Tensor, others: Tensor) -> Tensor:
         """(B,): the loss by the own target mixed with the loss by the partner's."""
         return own * self.shares + others * (1 - self.shares)
+
+
+def prepared(images: Tensor, config: Config, turns: Turns, mix: Mix | None) -> Tensor:
+    """Training images, uint8 (B, C, S, S), as the network takes them: augmented, and where there is a mix, mixed with
+    their partners, which are then the second half of `images`. turns: of all `images`.
+    """
+    pixels = prepare(images, config, turns)
+    return pixels if mix is None else mix.of_images(*pixels.chunk(2))
 
 
 def draw_mix(config: Config, *, epoch: int, rows: Tensor, among: Tensor) -> Mix:

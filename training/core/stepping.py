@@ -19,10 +19,9 @@ from training.core.device import autocast, out_of_memory
 from training.core.draws import part_seed
 from training.core.faces import Faces
 from training.core.losses import Targets, losses
-from training.core.mixing import Mix, draw_mix
+from training.core.mixing import Mix, draw_mix, prepared
 from training.core.optimizers import groups_of, ids_of_last, make_optimizer
 from training.core.parallel import World
-from training.core.pixels import prepare
 from training.core.refusals import TrainingFailed
 from training.core.running_statistics import RunningStatistics
 
@@ -218,8 +217,7 @@ class Stepper:
         """The augmented images with these row numbers, mixed with their partners."""
         wanted = rows if mix is None else torch.cat([rows, mix.partners])
         images = self.images[wanted.to(self.images.device)].to(self.device)
-        pixels = prepare(images, self.config, turns.of(wanted))
-        return pixels if mix is None else mix.of_images(*pixels.chunk(2))
+        return prepared(images, self.config, turns.of(wanted), mix)
 
     def _messages(self, *, last: bool) -> contextlib.AbstractContextManager[object]:
         """The processes exchange gradients with the last part only."""
