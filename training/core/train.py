@@ -3,9 +3,11 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import pyarrow as pa
 import torch
 from torch import nn
 
@@ -36,6 +38,7 @@ from training.core.stopping import Stopper
 from training.core.views import WAYS
 
 _NAMED = 4
+_T = TypeVar("_T")
 
 
 def train(
@@ -249,7 +252,7 @@ def _judge(
         write_heat_maps(folder.heat_maps("test"), heat)
     best_epoch = training.progress.best_epoch
     result = {"classes": list(snapshot.classes), "best_epoch": best_epoch, **judgement(said)}
-    result["data"] = provenance(snapshot)
+    result["data"] = _read_again(snapshot, lambda: provenance(snapshot))
     result["device"] = str(training.device)
     if (way := made.config.test_views) != "plain":
         views = WAYS[way](made.config.seed)
@@ -274,8 +277,19 @@ def _looked(
             between=stopper.check,
             views=views,
         )
-        said[name] = predictions_of(snapshot, name, found)
+        said[name] = _read_again(snapshot, partial(predictions_of, snapshot, name, found))
     return said
+
+
+def _read_again(snapshot: Snapshot, read: Callable[[], _T]) -> _T:
+    """What is asked of the snapshot's folder once more when the training is over: it may have gone meanwhile."""
+    try:
+        return read()
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise TrainingFailed(
+            f"The network is trained, but the snapshot {snapshot.folder} cannot be read any more: {error} Put it back; "
+            f"the same command then judges the network."
+        ) from error
 
 
 def _tell(result: dict[str, Any], training: Training, display: Display) -> None:

@@ -229,6 +229,31 @@ def test_stopping_before_the_first_step_leaves_something_to_go_on_from(
     assert run_training(snapshot, run, None)["best_epoch"] == 1
 
 
+class MovesAway(Display):
+    """Moves a folder when the first epoch is over."""
+
+    def __init__(self, folder: Path, to: Path) -> None:
+        super().__init__()
+        self.folder, self.to = folder, to
+
+    def say(self, text: str) -> None:
+        super().say(text)
+        if text.startswith("Epoch 1/"):
+            self.folder.rename(self.to)
+
+
+def test_a_snapshot_that_goes_while_it_is_learnt_costs_no_epoch(snapshot: Path, tmp_path: Path) -> None:
+    here, away, run = tmp_path / "snapshot", tmp_path / "away", tmp_path / "run"
+    shutil.copytree(snapshot, here)
+    moving = MovesAway(here, away)
+    with pytest.raises(TrainingFailed, match=r"cannot be read any more: .*Put it back; the same command"):
+        train(snapshot=here, run=run, choose=small(epochs=1), stopper=Stopper(), display=moving)
+    assert "cannot be read any more" in read_events(run / "metrics.jsonl")[-1]["message"]
+    away.rename(here)
+    assert run_training(here, run, None)["best_epoch"] == 1
+    assert [event["event"] for event in read_events(run / "metrics.jsonl")].count("epoch") == 1
+
+
 def test_no_progress_for_too_long_ends_a_training_early(snapshot: Path, tmp_path: Path) -> None:
     # Without a step worth the name the validation accuracy stays as it is.
     choose = small(epochs=50, early_stopping=1, learning_rate=1e-12, schedule="constant")
