@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_train(commands)
     _add_preview(commands)
+    _add_find_rate(commands)
     add_using(commands)
     _add_evaluate(commands)
     _add_judge(commands)
@@ -112,6 +113,21 @@ def _add_preview(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     preview.add_argument("--faces", type=int, default=64, help="at most; default 64")
     _add_choice(preview)
     preview.set_defaults(run=_preview)
+
+
+def _add_find_rate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    find = commands.add_parser(
+        "find-rate",
+        help="a learning-rate range test, as JSON",
+        description="Train for some steps whose size rises from one to the next, and tell the smoothed loss of each "
+        "and the rate at which it fell steepest. Nothing is written.",
+    )
+    find.add_argument("snapshot", metavar="SNAPSHOT", type=Path, help="the snapshot folder")
+    find.add_argument("--steps", type=int, default=100, help="default 100")
+    find.add_argument("--from", dest="low", type=float, default=1e-6, help="the first rate; default 1e-6")
+    find.add_argument("--to", dest="high", type=float, default=1.0, help="the last rate; default 1")
+    _add_choice(find)
+    find.set_defaults(run=_find_rate)
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
@@ -237,6 +253,14 @@ def _preview(asked: argparse.Namespace) -> int:
 
     faces = preview(asked.snapshot, asked.out, _chosen(asked), most=asked.faces)
     print(f"{asked.out} written: {faces} faces.")
+    return 0
+
+
+def _find_rate(asked: argparse.Namespace) -> int:
+    from training.core.find_rate import find_rate
+
+    found = find_rate(asked.snapshot, _chosen(asked), steps=asked.steps, low=asked.low, high=asked.high)
+    print(json.dumps(found, indent=2))
     return 0
 
 
