@@ -16,10 +16,13 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from labeling.models import Snapshot
+from labeling.snapshots import freezing
+from labeling.snapshots.format import read_table
 from tests.factories import make_user
-from tests.training.making import make_run, make_snapshot
+from tests.training.making import FAST, make_real_snapshot, make_run, make_snapshot
 from tests.training.test_judged import judged, text_of
 from training import deleting, ensembles, erasing, runs
+from training.core import Ensemble
 from training.core.ensembles import average, ensemble
 from training.core.judgement import judgement
 from training.core.predictions import read_predictions, write_predictions
@@ -224,6 +227,15 @@ def test_the_runs_of_a_snapshot_are_offered_all_ticked(client, trainer, three) -
     assert (body.count(" checked>"), "four" in body) == (2, True)
 
 
+def test_the_list_of_runs_leads_to_those_of_the_snapshot_it_shows(client, trainer, three) -> None:
+    snapshot = three[0].snapshot_id
+    address = reverse("training:ensemble")
+    runs_of_all = client.get(reverse("training:runs")).content.decode()
+    runs_of_one = client.get(reverse("training:runs"), {"snapshot": snapshot}).content.decode()
+    assert f'href="{address}"' in runs_of_all
+    assert f'href="{address}?snapshot={snapshot}"' in runs_of_one
+
+
 def test_without_two_judged_runs_the_page_says_what_is_missing(client, trainer) -> None:
     judged("one", make_snapshot())
     assert "There is nothing to hear together yet" in text_of(client.get(reverse("training:ensemble")))
@@ -271,3 +283,28 @@ def test_pages_hear_without_torch() -> None:
     """It takes seconds to load and hundreds of megabytes, in each process of the site."""
     said = "import sys, training.core.ensembles; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", said], cwd=site.BASE_DIR).returncode == 0
+
+
+@pytest.mark.slow
+def test_trained_runs_are_heard_and_judge_new_faces(client, trainer, tmp_path: Path) -> None:
+    snapshot = make_real_snapshot()
+    trained = [make_run(snapshot, name=f"seed {seed}", settings={**FAST, "seed": seed}) for seed in (1, 2)]
+    for run in trained:
+        runs.train(run.pk)
+    trained = [TrainingRun.objects.get(pk=run.pk) for run in trained]
+    heard = ensembles.hear(members=trained)
+    assert (heard.test.images, heard.validation.images, heard.erased) == (14, 14, 0)
+    for each in heard.candidates:
+        for split, figures in each.alone.items():
+            assert figures["accuracy"] == each.run.evaluations.get(split=split).accuracy
+    assert "All 2 runs are heard, as ticked." in text_of(asked(client, trained))
+
+    _, *words = shlex.split(heard.command)
+    file = tmp_path / "ensemble.json"
+    subprocess.run([sys.executable, *words, "--out", file], check=True, cwd=site.BASE_DIR)
+    faces = read_table(freezing.local_folder(snapshot), columns=["face_key", "image"], split="test")
+    said = Ensemble(file, bf16=False).probabilities(faces.column("image").to_pylist())
+    there = average([read_predictions(runs.folder(run), "test") for run in trained])
+    place = {key: number for number, key in enumerate(there.keys)}
+    order = [place[key] for key in faces.column("face_key").to_pylist()]
+    np.testing.assert_allclose(said, there.probabilities[order], atol=1e-5)
