@@ -78,11 +78,14 @@ def test_every_epoch_is_told_once_with_its_figures(finished: Path) -> None:
         "validation_loss",
         "validation_accuracy",
         "learning_rate",
+        "gradient_norm",
+        "largest_gradient_norm",
         "seconds",
         "eta_seconds",
         "images_per_second",
         "best",
     }
+    assert 0 < told[0]["gradient_norm"] <= told[0]["largest_gradient_norm"]  # type: ignore[operator]
     assert told[-1]["eta_seconds"] == 0
 
 
