@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import nn
 
 from labeling.vision.images import BadImage, as_rgb, open_image
@@ -36,7 +36,7 @@ from training.core.train import build
 
 Face: TypeAlias = str | Path | bytes | Image.Image | NDArray[Any]
 """A path, an encoded image, an image of Pillow, or an array: (H, W) grey, (H, W, 1) grey or (H, W, 3) RGB; uint8 in
-0–255 or floating in 0–1."""
+0–255 or floating in 0–1. Files and images of Pillow that say how they were held are turned upright."""
 _AT_ONCE = 1024
 
 
@@ -106,8 +106,7 @@ class Predictor:
 
     def untempered(self, faces: Iterable[Face]) -> Probabilities:
         """(N, classes) of N faces, at temperature 1. Raises BadImages, naming the image, for what is none."""
-        if isinstance(faces, str | bytes | Path | Image.Image):
-            raise BadImages("predict takes a list of faces, also of a single one: predict([face]).")
+        refuse_single(faces)
         every = list(faces)
         chunks = [
             self.judge(self.pixels(every[start : start + _AT_ONCE], first=start + 1))
@@ -160,6 +159,15 @@ class Predictor:
         return Quick(self.network, self.config, self.device, bf16=self.config.bf16)
 
 
+def refuse_single(faces: object) -> None:
+    """Raises BadImages for what is one face instead of several; the rows of an array would be taken for faces."""
+    single = isinstance(faces, str | bytes | Path | Image.Image)
+    if isinstance(faces, np.ndarray):
+        single = faces.ndim < 3 or (faces.ndim == 3 and faces.shape[2] in (1, 3, 4))
+    if single:
+        raise BadImages("predict takes a list of faces, also of a single one: predict([face]).")
+
+
 def _result(folder: RunFolder) -> dict[str, Any] | None:
     return folder.read_result() if folder.result.exists() else None
 
@@ -188,17 +196,23 @@ def _opened(face: Face, name: str) -> Image.Image:
     if isinstance(face, Image.Image):
         if 0 in face.size:
             raise BadImages(f"{name} has no pixel: its size is {face.width} × {face.height}.")
-        return Image.fromarray(as_rgb(face))
+        with _decodable(name):
+            return Image.fromarray(as_rgb(ImageOps.exif_transpose(face)))
     if isinstance(face, np.ndarray):
         return _from_array(face, name)
     if not isinstance(face, str | Path | bytes):
         raise BadImages(
             f"{name} is of {type(face).__name__}; give a path, encoded bytes, an image of Pillow or an array."
         )
-    name = str(face) if isinstance(face, str | Path) else name
-    try:
+    with _decodable(str(face) if isinstance(face, str | Path) else name):
         return Image.fromarray(open_image(face if isinstance(face, bytes) else Path(face)))
-    except (OSError, BadImage) as error:
+
+
+@contextlib.contextmanager
+def _decodable(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, BadImage) as error:
         raise BadImages(f"{name} is not an image that can be read: {error}") from error
 
 

@@ -7,11 +7,10 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from PIL import Image
 
 from training.core.calibration import temperature_of, tempered, why_unfitted
 from training.core.metrics import Probabilities
-from training.core.predictor import Face, Opinions, Predictor
+from training.core.predictor import Face, Opinions, Predictor, refuse_single
 from training.core.refusals import BadRunFolder
 
 
@@ -53,8 +52,9 @@ class Ensemble:
 
     def predict(self, faces: Iterable[Face]) -> Opinions:
         """What the members make of each face together. Raises BadImages, naming the image, for what is none."""
+        refuse_single(faces)
         # What gives its faces only once, gives them to all members.
-        every = faces if isinstance(faces, str | bytes | Path | Image.Image) else list(faces)
+        every = list(faces)
         found = self._mean(lambda member: member.untempered(every))
         return Opinions(self.classes, tempered(found, self.temperature).astype(np.float32))
 

@@ -114,6 +114,36 @@ def test_what_is_no_face_is_named(finished: Path, images: list[bytes], face: obj
         Predictor(finished).predict([images[0], face])  # type: ignore[list-item]
 
 
+@pytest.mark.parametrize("shape", [(32, 32), (32, 32, 1), (32, 32, 3), (32, 32, 4)])
+def test_the_rows_of_one_picture_are_not_taken_for_faces(finished: Path, shape: tuple[int, ...]) -> None:
+    with pytest.raises(
+        BadImages, match=r"predict takes a list of faces, also of a single one: predict\(\[face\]\)"
+    ):
+        Predictor(finished).predict(np.zeros(shape, np.uint8))
+    assert len(Predictor(finished).predict(np.zeros((2, 32, 32), np.uint8))) == 2
+
+
+def test_a_picture_cut_short_or_closed_is_named_as_its_file_is(
+    finished: Path, images: list[bytes], tmp_path: Path
+) -> None:
+    cut, closed = (Image.open(io.BytesIO(data)) for data in (images[0][:-400], images[0]))
+    closed.close()
+    for face in (cut, closed, "a\0b.png"):
+        with pytest.raises(BadImages, match="is not an image that can be read"):
+            Predictor(finished).predict([face])
+
+
+def test_pillow_turns_a_picture_upright_as_a_file_is(
+    finished: Path, images: list[bytes], tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned a quarter clockwise
+    Image.open(io.BytesIO(images[0])).rotate(90).save(tmp_path / "turned.png", exif=exif)
+    faces = [images[0], tmp_path / "turned.png", Image.open(tmp_path / "turned.png")]
+    found = Predictor(finished).predict(faces).probabilities
+    np.testing.assert_array_equal(found, np.repeat(found[:1], 3, axis=0))
+
+
 def test_a_folder_without_weights_is_refused(finished: Path, tmp_path: Path) -> None:
     shutil.copy(finished / "config.json", tmp_path)
     with pytest.raises(BadRunFolder, match="has no weights yet"):
