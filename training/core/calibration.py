@@ -56,11 +56,17 @@ def tempered(probabilities: Shares, temperature: float) -> NDArray[np.float64]:
     """softmax(logits / temperature) of each row, from the probabilities alone: their logarithms are the logits up
     to a constant that softmax does not see. (N, K). Above 1 the network becomes less sure; no answer changes.
     """
-    return _softmax(_logarithms(probabilities) / temperature)
+    logits = _logarithms(probabilities)
+    return _softmax(logits, logits.max(axis=1, keepdims=True), temperature)
 
 
-def _softmax(scaled: NDArray[np.float64]) -> NDArray[np.float64]:
-    unscaled = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+def _softmax(
+    logits: NDArray[np.float64], tops: NDArray[np.float64], temperature: float
+) -> NDArray[np.float64]:
+    """softmax(logits / temperature). tops: (N, 1) the largest of each row, which a division leaves the largest: whoever
+    tries many temperatures looks for it once.
+    """
+    unscaled = np.exp(logits / temperature - tops / temperature)
     shares: NDArray[np.float64] = unscaled / unscaled.sum(axis=1, keepdims=True)
     return shares
 
@@ -127,10 +133,11 @@ def fit_temperature_to(targets: Shares, probabilities: Shares) -> float:
     everywhere. A bound comes back where the zero lies beyond, as for a network that makes no mistake.
     """
     logits = _logarithms(probabilities)
+    tops = logits.max(axis=1, keepdims=True)
     wanted = (targets * logits).sum(axis=1)
 
     def slope(beta: float) -> float:
-        shares = _softmax(logits / (1 / beta))
+        shares = _softmax(logits, tops, 1 / beta)
         return float(((shares * logits).sum(axis=1) - wanted).mean())
 
     low, high = 1 / MOST_TEMPERATURE, 1 / LEAST_TEMPERATURE

@@ -149,3 +149,12 @@ def test_predict_says_that_no_temperature_was_fitted(
     (run / "result.json").write_text(json.dumps(result))
     assert main(asked) == 0
     assert "not adjusted" not in capsys.readouterr().err
+
+
+def test_the_largest_of_a_row_stays_the_largest_at_any_temperature() -> None:
+    rng = np.random.default_rng(3)
+    shares = rng.dirichlet([0.3] * 7, 2_000).astype(np.float32)
+    for temperature in (0.05, 0.3, 1.0, 1.7, 20.0):
+        scaled = np.log(np.maximum(shares.astype(np.float64), 1e-12)) / temperature
+        unscaled = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        assert (tempered(shares, temperature) == unscaled / unscaled.sum(axis=1, keepdims=True)).all()
