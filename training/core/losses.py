@@ -66,6 +66,17 @@ def class_weights(priors: NDArray[np.float32], how: str) -> NDArray[np.float32]:
     return normalised
 
 
+def told_of_votes(faces: Faces, config: Config) -> str:
+    """What a person must know where votes are to be learnt and there is nothing of them but the labels; else empty."""
+    shares = faces.splits["train"].shares
+    if config.target == "label" or (shares.max(axis=1) < 1).any():
+        return ""
+    return (
+        f"target is {config.target}, but no training face has votes for more than one expression: what is learnt are "
+        f"the labels."
+    )
+
+
 def losses(logits: Tensor, targets: Targets, config: Config, *, epoch: int, rows: Tensor) -> Tensor:
     """(B,) the loss of each face in nats, by what the config's target says.
 

@@ -24,6 +24,7 @@ from training.core.heat_maps import write_heat_maps
 from training.core.judgement import judgement
 from training.core.judging import Views, plain, probabilities
 from training.core.loop import Training
+from training.core.losses import told_of_votes
 from training.core.model_card import write_card
 from training.core.networks import network as network_named
 from training.core.networks.torchvision_classifiers import last_layer
@@ -164,7 +165,7 @@ def _train_made(
     # The first process decodes; the others find its array, or, on another machine, make their own.
     world.told_by_first(lambda: len(load().images))
     faces = load()
-    notes: list[str] = []
+    notes = [said] if (said := told_of_votes(faces, config)) else []
     network = build(made, start=world.first and not folder.last.exists(), note=notes.append)
     training = Training(
         folder=folder,

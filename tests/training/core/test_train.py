@@ -232,6 +232,29 @@ def test_stopping_before_the_first_step_leaves_something_to_go_on_from(
     assert run_training(snapshot, run, None)["best_epoch"] == 1
 
 
+def test_votes_that_are_to_be_learnt_and_are_not_there_are_told(snapshot: Path, tmp_path: Path) -> None:
+    rows = [
+        {**row, "votes": [0] * 5, "soft_label": [float(place == row["label_index"]) for place in range(3)]}
+        for row in snapshots.read_table(snapshot).to_pylist()
+    ]
+    snapshots.write(tmp_path / "unvoted", rows, classes=CLASSES, rule={})
+    for number, (folder, target, told) in enumerate(
+        [
+            (
+                tmp_path / "unvoted",
+                "distribution",
+                ["target is distribution, but no training face has votes for more"],
+            ),
+            (tmp_path / "unvoted", "label", []),
+            (snapshot, "distribution", []),
+        ]
+    ):
+        run = tmp_path / f"run{number}"
+        run_training(folder, run, small(epochs=1, target=target))
+        (begin,) = events(run, "begin")
+        assert [warning[: len(told[0])] for warning in begin["warnings"]] == told
+
+
 class MovesAway(Display):
     """Moves a folder when the first epoch is over."""
 
