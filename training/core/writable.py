@@ -15,7 +15,10 @@ def refuse_unwritable(file: Path) -> None:
     if file.exists() and not file.is_file():
         # A file put in the place of /dev/null would stay there for every program.
         raise BadConfig(f"{file} is a device or a pipe, and a file would be put in its place. Name a file.")
-    folder = file.resolve().parent
+    try:
+        folder = file.resolve().parent
+    except RuntimeError as error:
+        raise BadConfig(f"{file} is a link that leads round in a circle. Name a file.") from error
     if not folder.is_dir():
         raise BadConfig(f"There is no folder {folder}.")
     refuse_unwritable_folder(folder)

@@ -1,6 +1,7 @@
 """What is named to be written into: a file, also by a link, and nothing else."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,12 @@ def test_a_link_into_nowhere_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link.json").symlink_to(tmp_path / "gone" / "real.json")
     with pytest.raises(BadConfig, match=f"There is no folder {tmp_path / 'gone'}"):
         refuse_unwritable(tmp_path / "link.json")
+
+
+@pytest.mark.skipif(
+    sys.version_info >= (3, 13), reason="Python takes such a link for a file that is not there"
+)
+def test_a_link_to_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "round").symlink_to("round")
+    with pytest.raises(BadConfig, match="is a link that leads round in a circle"):
+        refuse_unwritable(tmp_path / "round")
