@@ -200,8 +200,8 @@ def heat_of_mistakes(
     """Grad-CAM for the wrong answers, the surest 2,000, surest first; None for a network without a feature map.
 
     images: uint8 (N, C, S, S), on any device. rows: of the images, those of the faces that `said` is about, in its
-    order. `between` is called between batches and may raise to stop. It costs about as much as a training step on
-    each of these faces, and no more memory, so of a training always little.
+    order. `between` is called between batches and may raise to stop. A map costs less than a training step
+    on its face (`bench.heat_maps`), and no more memory.
     """
     answers = said.probabilities.argmax(axis=1) if len(said) else np.zeros(0, np.int64)
     wrong = np.flatnonzero(answers != said.labels)
