@@ -39,8 +39,10 @@ class Size:
 
 
 def size(run: TrainingRun) -> Size:
-    home = runs.folder(run)
-    weights = sum(map(_bytes, _weights(run)))
+    home = _home(run)
+    if home is None:
+        return Size(0, 0)
+    weights = sum(map(_bytes, _weights(home)))
     return Size(weights, sum(map(_bytes, home.rglob("*"))) - weights)
 
 
@@ -65,12 +67,12 @@ def delete_weights(*, run: TrainingRun, by: Any = None) -> int:
     """Delete the last checkpoint and the best weights, and return how many bytes that was. The figures, curves, log and
     opinions stay; the run neither goes on nor predicts any more. Raises CannotDelete.
     """
-    with _closed(run, whole=False):
+    with _closed(run, whole=False) as home:
         _mark(run, by, whole=False)
-        freed = 0
-        for file in _weights(run):
-            freed += _bytes(file)
-            file.unlink(missing_ok=True)
+        freed = size(run).weights
+        for file in _weights(home) if home else ():
+            with _explained(file):
+                file.unlink(missing_ok=True)
     return freed
 
 
@@ -78,10 +80,12 @@ def delete(*, run: TrainingRun, by: Any = None) -> int:
     """Delete the run with its folder, figures and opinions, and return how many bytes that was. Killed half-way, it is
     a run without weights, and can be deleted again. Raises CannotDelete.
     """
-    with _closed(run, whole=True):
+    with _closed(run, whole=True) as home:
         _mark(run, by, whole=True)
         freed = size(run).whole
-        shutil.rmtree(runs.folder(run), ignore_errors=True)
+        if home:
+            with _explained(home):
+                shutil.rmtree(home)
     try:
         with transaction.atomic():
             Suggestion.objects.filter(origin=predictions.origin(run)).delete()
@@ -109,24 +113,41 @@ def _mark(run: TrainingRun, by: Any, *, whole: bool) -> None:
 
 
 @contextmanager
-def _closed(run: TrainingRun, *, whole: bool) -> Iterator[None]:
-    """While no training writes into the folder. One whose worker has died may be at its last checkpoint still."""
+def _closed(run: TrainingRun, *, whole: bool) -> Iterator[Path | None]:
+    """The run's folder while no training writes into it: one whose worker has died may be at its last checkpoint still.
+    None where there is none.
+    """
     _demand(run, whole=whole)
-    home = runs.folder(run)
-    if not home.is_dir():  # it never began
-        yield
+    home = _home(run)
+    if home is None:
+        yield None
         return
     try:
         with RunFolder(home).locked():
-            yield
+            yield home
     except BadRunFolder as busy:
         raise CannotDelete(
             _("A process still writes into the run's folder. Wait until it has ended.")
         ) from busy
 
 
-def _weights(run: TrainingRun) -> list[Path]:
-    folder = RunFolder(runs.folder(run))
+@contextmanager
+def _explained(what: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        said = _("{file} could not be deleted: {error}. Mend that, then delete again.")
+        raise CannotDelete(said.format(file=error.filename or what, error=error.strerror or error)) from error
+
+
+def _home(run: TrainingRun) -> Path | None:
+    """The run's own folder, if it ever began. Without a name of its own it would be that of all runs."""
+    home = runs.folder(run)
+    return home if run.folder and home.is_dir() else None
+
+
+def _weights(home: Path) -> list[Path]:
+    folder = RunFolder(home)
     return [folder.last, folder.best]
 
 

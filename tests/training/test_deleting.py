@@ -8,19 +8,12 @@ from django.urls import reverse
 
 from labeling import suggestions, work
 from labeling.models import Suggestion, WorkState
-from tests.factories import make_campaign, make_over, make_user, settle
+from tests.factories import make_campaign, make_over, settle
 from tests.training.making import faces_of, finish, make_run, make_snapshot
 from training import deleting, predictions, relabeling, runs
 from training.models import Prediction, TrainingRun
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def trainer(client):
-    user = make_user("trainer")
-    client.force_login(user)
-    return user
 
 
 @pytest.fixture
@@ -143,6 +136,25 @@ def test_what_was_killed_half_way_is_deleted_again(run):
     assert not TrainingRun.objects.exists()
     make_over(never_began := make_run(make_snapshot()), WorkState.STOPPED)
     assert deleting.delete(run=never_began) == 0
+
+
+def test_a_run_without_a_folder_of_its_own_takes_no_other_run_with_it(run):
+    nowhere = make_run(run.snapshot)
+    make_over(nowhere, WorkState.FAILED, folder="")
+    assert deleting.size(nowhere).whole == 0
+    assert deleting.delete_weights(run=nowhere) == 0
+    assert deleting.delete(run=nowhere) == 0
+    assert deleting.size(run).weights == 300
+
+
+def test_a_folder_that_cannot_be_deleted_is_told_and_the_run_stays(run, tmp_path):
+    home = runs.folder(run)
+    home.rename(tmp_path / "other disk")
+    home.symlink_to(tmp_path / "other disk")
+    with pytest.raises(deleting.CannotDelete, match=r"could not be deleted: .*symbolic link"):
+        deleting.delete(run=run)
+    assert TrainingRun.objects.filter(pk=run.pk).exists()
+    assert deleting.size(run).weights == 300
 
 
 def test_the_api_deletes_too(client, trainer, run):

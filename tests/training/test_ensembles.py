@@ -32,13 +32,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def trainer(client):
-    user = make_user("trainer")
-    client.force_login(user)
-    return user
-
-
-@pytest.fixture
 def three() -> list[TrainingRun]:
     """Networks that err independently, on one snapshot."""
     snapshot = make_snapshot()

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from labeling.expressions import SEVEN
 from labeling.models import WorkState
-from tests.factories import make_over, make_user
+from tests.factories import make_over
 from tests.training.making import epoch, make_run, make_snapshot, write_events
 from training import comparisons, evaluations, runs
 from training.core.config import Config
@@ -59,13 +59,6 @@ def judged(
     evaluations.take_in(run=run, folder=folder.path)
     make_over(run, epoch=1, validation_accuracy=0.6)
     return TrainingRun.objects.get(pk=run.pk)
-
-
-@pytest.fixture
-def trainer(client):
-    user = make_user("trainer")
-    client.force_login(user)
-    return user
 
 
 def text_of(response):

@@ -19,13 +19,6 @@ from training.models import Prediction, RelabelRound, TrainingRun
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def trainer(client):
-    user = make_user("trainer")
-    client.force_login(user)
-    return user
-
-
 def url(name, run=None):
     return reverse(f"training:{name}", args=[run.pk] if run else [])
 

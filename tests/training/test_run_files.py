@@ -3,7 +3,6 @@
 import pytest
 from django.urls import reverse
 
-from tests.factories import make_user
 from tests.training.making import finish, make_run, make_snapshot
 from training import deleting, runs
 
@@ -12,8 +11,7 @@ WEIGHTS = bytes(range(256)) * 4000
 
 
 @pytest.fixture
-def run(client):
-    client.force_login(make_user("trainer"))
+def run(trainer):
     made = finish(make_run(make_snapshot(), name="Größter Lauf"), [(1, "sad", "sad")])
     (runs.folder(made) / "best.safetensors").write_bytes(WEIGHTS)
     return made

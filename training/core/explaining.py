@@ -27,7 +27,7 @@ Shares = NDArray[np.float32]
 _SIDE, _LINE = 176, 18
 _LEAST_PLACES = 4
 _MOST, _AT_ONCE = 2000, 8
-"""Mistakes whose maps are kept: more than anybody looks at. Faces whose maps are worked out together."""
+"""Mistakes whose maps are kept: more than anybody looks at. Faces whose maps are worked out together, at most."""
 _TINY = torch.finfo(torch.float32).tiny
 _PAPER, _INK = (16, 24, 20), (240, 240, 240)
 
@@ -195,19 +195,21 @@ def heat_of_mistakes(
     images: Tensor,
     rows: NDArray[np.int64],
     said: Predictions,
+    *,
+    at_once: int = _AT_ONCE,
     between: Callable[[], None] = lambda: None,
 ) -> HeatMaps | None:
     """Grad-CAM for the wrong answers, the surest 2,000, surest first; None for a network without a feature map.
 
     images: uint8 (N, C, S, S), on any device. rows: of the images, those of the faces that `said` is about, in its
-    order. `between` is called between batches and may raise to stop. A map costs less than a training step
-    on its face (`bench.heat_maps`), and no more memory.
+    order. at_once: as many faces as a training step takes together need no more memory than it. `between` is called
+    between batches and may raise to stop. A map costs less than a training step on its face (`bench.heat_maps`).
     """
     answers = said.probabilities.argmax(axis=1) if len(said) else np.zeros(0, np.int64)
     wrong = np.flatnonzero(answers != said.labels)
     chosen = wrong[np.argsort(-said.probabilities[wrong, answers[wrong]], kind="stable")][:_MOST]
     maps = np.zeros((len(chosen), SIDE, SIDE), np.uint8)
-    at_once = min(_AT_ONCE, math.ceil(seer.config.batch_size / seer.config.accumulation))
+    at_once = min(at_once, _AT_ONCE)
     found: FoundMap | None = None
     for start in range(0, len(chosen), at_once):
         between()
@@ -288,7 +290,7 @@ def plain_face(face: NDArray[np.uint8]) -> Image.Image:
 
 
 def grid(rows: Sequence[Sequence[tuple[Image.Image, str]]], out: Path) -> None:
-    """Rows of pictures, each with words below it, as a PNG."""
+    """Rows of pictures, each with words below it, as a PNG file, which appears whole or not at all."""
     across = max(len(row) for row in rows)
     sheet = Image.new("RGB", (across * (_SIDE + 4), len(rows) * (_SIDE + _LINE + 4)), _PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=12)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from training.core.run_folder import RunFolder, write_atomically
 
 SIDE = 24
-"""Of a map: its places are at most as many as a network's last feature map of a face has, and most have fewer."""
+"""Pixels of a map. The feature maps behind it are coarser: ResMaskingNet's last has 7 × 7 places at 224 px."""
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, pa.ArrowException)
 
 

@@ -40,10 +40,8 @@ def ids_of_last(network: nn.Module) -> set[int]:
 
 
 def make_optimizer(groups: list[Group], config: Config) -> torch.optim.Optimizer:
-    parted, rate = (
-        [{"params": group.weights, "weight_decay": group.decay} for group in groups],
-        config.learning_rate,
-    )
+    parted = [{"params": group.weights, "weight_decay": group.decay} for group in groups]
+    rate = config.learning_rate
     if config.optimizer == "sgd":
         return torch.optim.SGD(parted, lr=rate, momentum=config.momentum)
     betas = (config.momentum, 0.999)

@@ -17,7 +17,7 @@ from training.core.explaining import grid, plain_face
 from training.core.losses import Targets, wanted
 from training.core.mixing import draw_mix, prepared
 from training.core.refusals import BadConfig
-from training.core.run_folder import RunFolder, write_atomically
+from training.core.run_folder import RunFolder
 from training.core.writable import refuse_unwritable
 
 _AT_MOST = 1024
@@ -53,7 +53,7 @@ def preview(snapshot: Path, out: Path, config: Config, *, most: int) -> int:
         for one, words in zip(viewable(shown.pixels, config), _words(shown, config), strict=True)
     ]
     rows = [cells[start : start + _COLUMNS] for start in range(0, len(cells), _COLUMNS)]
-    write_atomically(out, lambda part: grid(rows, part))
+    grid(rows, out)
     return len(cells)
 
 

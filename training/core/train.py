@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -249,7 +250,12 @@ def _judge(
     for name, predictions in said.items():
         write_predictions(folder.predictions(name), predictions)
     rows = snapshot.splits["test"].rows
-    if heat := heat_of_mistakes(training, training.images, rows, said["test"], stopper.check):
+    # Where memory did not suffice, a batch went through the network in more parts than the config says.
+    at_once = math.ceil(made.config.batch_size / training.stepper.parts)
+    heat = heat_of_mistakes(
+        training, training.images, rows, said["test"], at_once=at_once, between=stopper.check
+    )
+    if heat:
         write_heat_maps(folder.heat_maps("test"), heat)
     best_epoch = training.progress.best_epoch
     result = {"classes": list(snapshot.classes), "best_epoch": best_epoch, **judgement(said)}

@@ -1,5 +1,6 @@
 """Files of a run to take away: its weights, what it was made of, and what was found of it."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.http import Http404, HttpRequest, HttpResponseBase
@@ -38,11 +39,11 @@ class RunFile:
 def there(run: TrainingRun) -> list[RunFile]:
     """Those of FILES that the run's folder has by now."""
     home = runs.folder(run)
-    return [
-        RunFile(name, about, (home / name).stat().st_size)
-        for name, (_mime, about) in FILES.items()
-        if (home / name).is_file()
-    ]
+    found = []
+    for name, (_mime, about) in FILES.items():
+        with suppress(FileNotFoundError):
+            found.append(RunFile(name, about, (home / name).stat().st_size))
+    return found
 
 
 @door(may_train)
@@ -50,15 +51,18 @@ def there(run: TrainingRun) -> list[RunFile]:
 def send(request: HttpRequest, pk: int, name: str) -> HttpResponseBase:
     run = get_object_or_404(TrainingRun, pk=pk)
     file = runs.folder(run) / name
-    if name not in FILES or not file.is_file():
-        raise Http404(_("The run has no such file, or not any more."))
-    about = file.stat()
-    return files.save(
-        request,
-        lambda: file.open("rb"),
-        filename=f"{slugify(run.name) or 'run'}-{run.pk}-{name}",
-        mime=FILES[name][0],
-        size=about.st_size,
-        # Each is replaced whole; only the curves grow, and then they are longer too.
-        key=f"{about.st_mtime_ns:x}-{about.st_size:x}",
-    )
+    try:
+        if name not in FILES:
+            raise FileNotFoundError
+        about = file.stat()
+        return files.save(
+            request,
+            lambda: file.open("rb"),
+            filename=f"{slugify(run.name) or 'run'}-{run.pk}-{name}",
+            mime=FILES[name][0],
+            size=about.st_size,
+            # Each is replaced whole; only the curves grow, and then they are longer too.
+            key=f"{about.st_mtime_ns:x}-{about.st_size:x}",
+        )
+    except FileNotFoundError as gone:
+        raise Http404(_("The run has no such file, or not any more.")) from gone

@@ -19,9 +19,9 @@ from training.web import charts
 
 RUNS_PER_PAGE = 25
 _ANY = gettext_lazy("any")
-_NEWEST, _VALIDATION, _TEST = "newest", "validation", "test"
+_VALIDATION, _TEST = "validation", "test"
 _ORDERS = [
-    (_NEWEST, gettext_lazy("newest first")),
+    ("", gettext_lazy("newest first")),
     (_VALIDATION, gettext_lazy("best on validation first")),
     (_TEST, gettext_lazy("best on test first")),
 ]

@@ -80,6 +80,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
             "mistakes": queries.with_faces(verbs.folder(run), mistakes[:MISTAKES_SHOWN]),
             "mistake_count": len(mistakes),
             "files": run_files.there(run),
+            "can_go_on": run.state in (WorkState.STOPPED, WorkState.FAILED) and not run.weights_deleted_at,
             "can_be_repeated": can_be_repeated(run),
             "predictions": run.predictions.select_related("campaign"),
             "rounds": queries.rounds_for_list().filter(run=run),

@@ -12,6 +12,7 @@ import torch
 from tests.snapshot_folders import make_snapshot_folder
 from training.core.config import Config, resolve
 from training.core.progress import Display
+from training.core.run_folder import read_events
 from training.core.stopping import Stopper
 from training.core.train import train
 
@@ -34,6 +35,10 @@ def small(**changes: object) -> Callable[[], Config]:
 
 def run_training(snapshot: Path, run: Path, choose: Callable[[], Config] | None) -> dict[str, object]:
     return train(snapshot=snapshot, run=run, choose=choose, stopper=Stopper(), display=Display())
+
+
+def events(run: Path, kind: str) -> list[dict[str, object]]:
+    return [event for event in read_events(run / "metrics.jsonl") if event["event"] == kind]
 
 
 class StopAfter(Display):

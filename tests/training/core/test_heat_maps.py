@@ -92,4 +92,4 @@ def test_it_can_be_stopped_between_batches(finished: Path) -> None:
 
     images = torch.zeros((20, 1, side, side), dtype=torch.uint8)
     with pytest.raises(Enough):
-        heat_of_mistakes(predictor, images, np.arange(20), all_wrong(20), between)
+        heat_of_mistakes(predictor, images, np.arange(20), all_wrong(20), between=between)
